@@ -1,0 +1,55 @@
+"""The method seam: references studied once, then images in and predictions out.
+
+Shape letters used in model/: B images, K categories, N prompt tokens, C channels, H W image pixels,
+h w grid cells or low-resolution logits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from schemas.reference import Box, Points, Scribbles
+
+Frame = Literal["squash", "letterbox"]
+"""How an image met its model's square input: stretched to it, or scaled and zero-padded."""
+
+
+@dataclass(frozen=True)
+class LoadedReference:
+    """One annotated example in memory.
+
+    image_HW3 is uint8 RGB in displayed orientation; a mask annotation is bool [H, W] of that size;
+    the other annotations are in that image's pixels.
+    """
+
+    id: str
+    category_id: int
+    image_HW3: np.ndarray
+    annotation: np.ndarray | Box | Points | Scribbles
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One category's mask in one image, before thresholds and at SAM's low resolution.
+
+    logits_hw is float32 over the model's whole square input (padding included for a letterbox);
+    `model.mask.mask_at` turns it into pixels. score is SAM's predicted IoU.
+    """
+
+    category_id: int
+    logits_hw: np.ndarray
+    score: float
+    frame: Frame
+
+
+class Segmenter(Protocol):
+    """A method with its weights loaded and its references studied."""
+
+    def segment(self, images: Sequence[np.ndarray]) -> list[tuple[Prediction, ...]]:
+        """Segment images, uint8 RGB [H, W, 3] of any sizes: one prediction per category each.
+
+        Predictions come in the order of the category ids, and do not depend on the batch.
+        """
+        ...

@@ -1,0 +1,37 @@
+"""The rows on storage: one per image and category, and one per unusable image."""
+
+import pyarrow as pa
+
+LABEL_SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),  # unique in the output
+        ("uri", pa.string()),  # the file, or the shard and member: s3://b/a.tar#cat_01.jpg
+        ("height", pa.int32()),  # of the displayed image, EXIF orientation applied
+        ("width", pa.int32()),
+        ("exif_orientation", pa.int8()),  # as found in the file; 1 when absent
+        ("category_id", pa.int32()),
+        ("category", pa.string()),
+        ("status", pa.string()),  # "labelled", or "empty": no mask passed the thresholds
+        ("rle_counts", pa.string()),  # COCO compressed RLE of size (height, width)
+        ("box_xywh", pa.list_(pa.float32(), 4)),  # tight box of the mask; zeros when empty
+        ("area_px", pa.int64()),
+        ("score", pa.float32()),  # SAM's predicted IoU, also of a mask the thresholds discarded
+        ("stability", pa.float32()),  # IoU of the masks at logits +1 and -1, likewise
+        ("references", pa.list_(pa.string())),  # reference ids used: first 12 digits of a hash
+        ("job_fingerprint", pa.string()),
+        ("model_fingerprint", pa.string()),
+        ("random_weights", pa.bool_()),  # True: untrained weights, the mask means nothing
+    ]
+)
+
+REJECTED_SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("uri", pa.string()),
+        ("reason", pa.string()),  # schemas.errors.RejectReason
+        ("message", pa.string()),
+        ("bytes_sha256", pa.string()),  # "" when there were no bytes to hash
+        ("bytes", pa.int64()),
+        ("job_fingerprint", pa.string()),
+    ]
+)

@@ -1,0 +1,27 @@
+"""The base of every specification: frozen, unknown keys rejected, URIs made absolute."""
+
+import os
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+
+
+class Spec(BaseModel):
+    """A frozen value read from YAML; an unknown key is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _resolve_uri(uri: str, info: ValidationInfo) -> str:
+    if not uri:
+        raise ValueError("an empty URI")
+    if "://" in uri:
+        return uri.removeprefix("file://")
+    # Relative paths mean "beside the job file", so that a job and its references move together.
+    folder = (info.context or {}).get("folder", os.getcwd())
+    # No normpath on the whole: "{a,b}" and "*" are part of a pattern and must survive as written.
+    return os.path.join(folder, os.path.expanduser(uri))
+
+
+Uri = Annotated[str, AfterValidator(_resolve_uri)]
+"""A local path or `s3://bucket/key`; a relative path is relative to the job file's folder."""
