@@ -5,6 +5,7 @@ VrpError
 │   ├── BadReference    a reference image or its annotation
 │   ├── BadWeights      a checkpoint that is not what the job names
 │   ├── BadStorage      a file, bucket or endpoint that cannot be read or written as asked
+│   │   └── MissingFile the storage answers, and the file is not there
 │   └── OtherJob        the output holds another job's labels
 └── ImageRejected       one image cannot be labelled; becomes a row in rejected/, never a crash
 """
@@ -18,6 +19,7 @@ RejectReason = Literal[
     "missing",  # listed in the inputs, gone when read
     "no-image",  # a sample of a shard without an image member
     "duplicate-id",  # a second image of the same id in one shard
+    "no-id",  # a row of a Parquet file whose id is null
     "truncated-shard",  # the shard ends in the middle of this member
     "unsafe-name",  # an archive member that is a link, absolute, or climbs out of its folder
     "timeout",  # the image took longer than the job's limit
@@ -53,6 +55,10 @@ class BadWeights(BadInput):
 
 class BadStorage(BadInput):
     """A file, bucket or endpoint that cannot be read or written as the job asks."""
+
+
+class MissingFile(BadStorage):
+    """A file that is not there, on a storage that answers."""
 
 
 class OtherJob(BadInput):

@@ -1,0 +1,273 @@
+"""Turn URIs into bytes read and objects written: the one place that knows fsspec and s3fs.
+
+What a user can mend (a missing file, bucket or permission, an endpoint that does not answer) is
+raised as BadStorage; what only a retry mends stays an OSError.
+"""
+
+import os
+import time
+import uuid
+from pathlib import Path
+from typing import Any, cast
+
+import fsspec
+from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
+from s3fs import S3FileSystem
+
+from pipeline.storage_errors import s3_code, s3_status, translated
+from schemas.errors import BadStorage
+from schemas.job import Storage
+
+# A single PUT may be 5 GB; above this size s3fs would switch to a multipart upload, whose
+# condition some servers ignore (Ceph RGW 16 does).
+_SINGLE_PUT_BYTES = 5 * 2**30
+# AWS answers 409 while another conditional write of the key is under way, which takes
+# milliseconds; eight tries with doubling pauses wait 13 s in all.
+_CONFLICT_PAUSES_S = tuple(0.1 * 2**n for n in range(7))
+_PROBE = ".vrp-write-probe"
+
+
+def open_filesystem(uri: str, storage: Storage) -> tuple[AbstractFileSystem, str]:
+    """Return the file system of a URI, and the URI's path in it.
+
+    Every call opens a new client: fsspec's own cache of them outlives a change of credentials.
+    Open once per task. Raises BadStorage for a scheme nobody here can read.
+    """
+    options: dict[str, object] = {"use_listings_cache": False, "skip_instance_cache": True}
+    if uri.startswith(("s3://", "s3a://")):
+        options |= _s3_options(storage)
+    try:
+        fs, path = fsspec.url_to_fs(uri, **options)
+    except (ImportError, ValueError) as error:
+        raise BadStorage(
+            "a storage scheme that cannot be opened", uri, str(error), "s3:// or a local path"
+        ) from error
+    return fs, path
+
+
+def _s3_options(storage: Storage) -> dict[str, object]:
+    client: dict[str, str] = {}
+    if storage.endpoint_url:
+        client["endpoint_url"] = storage.endpoint_url
+    if storage.region:
+        client["region_name"] = storage.region
+    secrets = {"key": storage.key, "secret": storage.secret, "token": storage.token}
+    return {
+        "anon": storage.anonymous,
+        "client_kwargs": client,
+        "config_kwargs": {
+            "connect_timeout": 5,
+            "read_timeout": 60,
+            # botocore mends throttling and 5xx; s3fs itself tries dropped connections 5 times.
+            "retries": {"mode": "standard", "total_max_attempts": 3},
+            "max_pool_connections": 32,
+            # Trailing checksums, botocore's default, are refused by Ceph RGW 16.
+            "request_checksum_calculation": "when_required",
+            "response_checksum_validation": "when_required",
+        },
+        **{name: value.get_secret_value() for name, value in secrets.items() if value},
+    }
+
+
+def read_bytes(
+    fs: AbstractFileSystem, path: str, start: int | None = None, end: int | None = None
+) -> bytes:
+    """Read a file, or its bytes start to end as in a slice: past the end there is nothing.
+
+    Raises MissingFile, BadStorage.
+    """
+    with translated(fs, path, "read"):
+        try:
+            data = fs.cat_file(path, start=start, end=end)
+        except OSError as error:
+            if s3_code(error) == "InvalidRange":
+                return b""
+            raise
+    assert isinstance(data, bytes), "no file system here decodes text"
+    return data
+
+
+def file_size(fs: AbstractFileSystem, path: str) -> int | None:
+    """Return a file's size in bytes, None for a folder. Raises MissingFile, BadStorage."""
+    with translated(fs, path, "read"):
+        # S3 caches nothing here, but other file systems answer from an earlier listing.
+        fs.invalidate_cache()
+        info = fs.info(path)
+    return None if info["type"] == "directory" else int(info["size"])
+
+
+def list_files(
+    fs: AbstractFileSystem, folder: str, stem: str = "", *, deep: bool = True
+) -> dict[str, int]:
+    """List files below a folder: path relative to it -> size in bytes, sorted by path.
+
+    An absent folder lists as empty. Only paths that begin with `stem` are listed (the server
+    filters); `deep=False` leaves out folders within the folder. Raises BadStorage, for a missing
+    bucket too.
+    """
+    folder = folder.rstrip("/")
+    with translated(fs, folder, "listed"):
+        if isinstance(fs, LocalFileSystem):
+            found = _list_local(folder or "/", stem, deep)
+        elif isinstance(fs, S3FileSystem):
+            found = _list_s3(fs, folder, stem, deep)
+        else:
+            fs.invalidate_cache()
+            depth = None if deep else 1
+            entries = fs.find(folder, maxdepth=depth, detail=True)
+            found = {name[len(folder) + 1 :]: int(entries[name]["size"]) for name in entries}
+    return {name: found[name] for name in sorted(found) if name.startswith(stem)}
+
+
+def _list_local(folder: str, stem: str, deep: bool) -> dict[str, int]:
+    found: dict[str, int] = {}
+    seen: set[tuple[int, int]] = set()
+    # Links to folders are followed, as people assemble data sets from them; `seen` ends a loop.
+    for parent, folders, names in os.walk(folder, onerror=_raise_unless_absent, followlinks=True):
+        status = os.stat(parent)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        below = "" if parent == folder else os.path.relpath(parent, folder) + "/"
+        for name in names:
+            try:
+                found[below + name] = os.stat(os.path.join(parent, name)).st_size
+            except FileNotFoundError:
+                # A dangling link, or a file removed meanwhile: not there either way.
+                continue
+        first = stem[len(below) :].partition("/")[0] if stem.startswith(below) else ""
+        folders[:] = [name for name in folders if deep and name.startswith(first)]
+    return found
+
+
+def _raise_unless_absent(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _list_s3(fs: S3FileSystem, folder: str, stem: str, deep: bool) -> dict[str, int]:
+    # Page by page: fs.find keeps a dictionary of a dozen fields per object until the end.
+    bucket, key, _ = fs.split_path(folder)
+    base = f"{key}/" if key else ""
+    request = {"Bucket": bucket, "Prefix": base + stem, "Delimiter": "" if deep else "/"}
+    found: dict[str, int] = {}
+    while True:
+        # s3fs's wrapper of a coroutine has no type of its own.
+        page = cast("dict[str, Any]", fs.call_s3("list_objects_v2", **request))
+        for entry in page.get("Contents", []):
+            # A key that ends in "/" is a console's placeholder for a folder.
+            if not entry["Key"].endswith("/"):
+                found[entry["Key"][len(base) :]] = int(entry["Size"])
+        if not page.get("IsTruncated"):
+            return found
+        request["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def create_once(fs: AbstractFileSystem, path: str, data: bytes) -> bool:
+    """Write a whole new file in one atomic step; True if written, False if it was there already.
+
+    S3: a single conditional PUT. A PUT whose answer was lost and that is sent again finds its own
+    object and returns False: either way the file is there and complete. Raises BadStorage.
+    """
+    with translated(fs, path, "written"):
+        if isinstance(fs, LocalFileSystem):
+            return _create_local(Path(path), data)
+        for pause_s in (*_CONFLICT_PAUSES_S, None):
+            try:
+                chunk = {"chunksize": _SINGLE_PUT_BYTES} if isinstance(fs, S3FileSystem) else {}
+                fs.pipe_file(path, data, mode="create", **chunk)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                # s3fs knows AWS's 412 by its Condition element, which other servers leave out.
+                if s3_status(error) == 412:
+                    return False
+                if s3_status(error) != 409 or pause_s is None:
+                    raise
+                time.sleep(pause_s)
+            else:
+                return True
+    raise AssertionError("the last try returns or raises")
+
+
+def _create_local(path: Path, data: bytes) -> bool:
+    written = _write_beside(path, data)
+    try:
+        os.link(written, path)
+    except FileExistsError:
+        return False
+    finally:
+        written.unlink()
+    _sync_folder(path.parent)
+    return True
+
+
+def replace(fs: AbstractFileSystem, path: str, data: bytes) -> None:
+    """Write a file whole, over what is there; readers see the old or the new. Raises BadStorage."""
+    with translated(fs, path, "written"):
+        if isinstance(fs, LocalFileSystem):
+            os.replace(_write_beside(Path(path), data), path)
+            _sync_folder(Path(path).parent)
+        else:
+            fs.pipe_file(path, data)
+
+
+def _write_beside(path: Path, data: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A name of its own for each writer, hidden so that no listing by pattern takes it for a part.
+    beside = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+    with beside.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return beside
+
+
+def _sync_folder(folder: Path) -> None:
+    # A new name survives a power cut only once its folder is on disk too (fsync(2)).
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def check_readable(uri: str, storage: Storage) -> None:
+    """Read one byte of a file, or list a folder that must hold something. Raises BadStorage."""
+    fs, path = open_filesystem(uri, storage)
+    if file_size(fs, path) is not None:
+        read_bytes(fs, path, 0, 1)
+    elif not list_files(fs, path, deep=False) and not list_files(fs, path):
+        raise BadStorage("an empty folder", uri, "no file below it", "a file, or a folder of files")
+
+
+def check_writable(uri: str, storage: Storage) -> None:
+    """Write a small probe below a folder, check that it is written once only, and delete it.
+
+    Raises BadStorage, also for a server that ignores the condition: units would be lost or doubled.
+    """
+    fs, folder = open_filesystem(uri, storage)
+    if isinstance(fs, LocalFileSystem):
+        # The nearest folder there is, so that a dry run leaves no new folder behind.
+        while not os.path.lexists(folder):
+            folder = os.path.dirname(folder)
+    probe = f"{folder.rstrip('/')}/{_PROBE}"
+    create_once(fs, probe, b"probe")
+    if create_once(fs, probe, b"probe"):
+        raise BadStorage(
+            "a storage without conditional writes",
+            uri,
+            "a second write with If-None-Match: * replaced the first",
+            "a server that answers it with 412, as AWS S3 does",
+        )
+    with translated(fs, probe, "deleted"):
+        try:
+            fs.rm_file(probe)
+        except FileNotFoundError:
+            # Another job's check of the same folder was faster.
+            pass
+        except PermissionError:
+            # A bucket may forbid deletion; no step of a job needs it.
+            pass

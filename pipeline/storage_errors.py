@@ -1,0 +1,91 @@
+"""Turn the exceptions of fsspec, s3fs and botocore into ours.
+
+No message holds a credential: they are made of the URI, the endpoint without its user part, and
+the server's error code.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import aiohttp
+from botocore.exceptions import BotoCoreError, HTTPClientError, NoCredentialsError
+from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
+
+from schemas.errors import BadStorage, MissingFile
+
+
+def uri_of(fs: AbstractFileSystem, path: str) -> str:
+    """Return the URI of a path: as written for a local file, scheme://path for the rest."""
+    if isinstance(fs, LocalFileSystem):
+        return path
+    return str(fs.unstrip_protocol(path))
+
+
+@contextmanager
+def translated(fs: AbstractFileSystem, path: str, verb: str) -> Iterator[None]:
+    """Raise what a user can mend as BadStorage; let the rest of the OSErrors pass.
+
+    `verb` completes "storage that may not be …": read, listed, written, deleted.
+    """
+    uri = uri_of(fs, path)
+    try:
+        yield
+    except FileNotFoundError as error:
+        if s3_code(error) == "NoSuchBucket":
+            bucket = path.partition("/")[0]
+            raise BadStorage(
+                "a bucket that does not exist", uri, f"no bucket {bucket}", "an existing bucket"
+            ) from error
+        raise MissingFile("a file that does not exist", uri, "nothing there", "a file") from error
+    except PermissionError as error:
+        got = str(s3_code(error) or error.strerror or "permission denied")
+        raise BadStorage(
+            f"storage that may not be {verb}", uri, got, "credentials and permissions that allow it"
+        ) from error
+    except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+        raise BadStorage(
+            f"a path that cannot be {verb}", uri, str(error.strerror), "a file below folders"
+        ) from error
+    except NoCredentialsError as error:
+        raise BadStorage(
+            "storage without credentials",
+            uri,
+            "no AWS credentials found",
+            "the AWS variables, or key and secret (or anonymous: true) in the storage section",
+        ) from error
+    except (HTTPClientError, aiohttp.ClientError, TimeoutError) as error:
+        raise BadStorage(
+            "an endpoint that does not answer",
+            f"{uri} at {_endpoint(fs)}",
+            type(error).__name__,
+            "a reachable endpoint: check endpoint_url or AWS_ENDPOINT_URL, and the network",
+        ) from error
+    except BotoCoreError as error:
+        # Names that AWS does not allow, unknown profiles and regions: the message says which.
+        raise BadStorage(
+            f"storage that cannot be {verb}", uri, str(error), "a valid bucket, region and profile"
+        ) from error
+
+
+def _endpoint(fs: AbstractFileSystem) -> str:
+    configured = getattr(fs, "client_kwargs", {}).get("endpoint_url") or os.environ.get(
+        "AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL", "")
+    )
+    # The host alone: a URL may carry a user and a password.
+    return urlsplit(configured).netloc.rpartition("@")[2] or "the AWS endpoint"
+
+
+def _s3_error(error: BaseException) -> dict[str, dict[str, object]]:
+    # s3fs raises a built-in error from botocore's ClientError, which holds the server's answer.
+    return getattr(error.__cause__, "response", None) or {}
+
+
+def s3_code(error: BaseException) -> object:
+    return _s3_error(error).get("Error", {}).get("Code")
+
+
+def s3_status(error: BaseException) -> object:
+    return _s3_error(error).get("ResponseMetadata", {}).get("HTTPStatusCode")
