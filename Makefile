@@ -1,0 +1,43 @@
+# Everything from a machine with git, make and Python 3.11: `make test`, `make demo`.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/
+UV_VERSION := 0.13.8
+
+.PHONY: install test check format demo bench lock clean
+
+# The stamp is newer than the lock exactly when the environment is what the lock says.
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	VIRTUAL_ENV=$(VENV) $(RUN)uv pip install --quiet --require-hashes -r requirements.lock
+	VIRTUAL_ENV=$(VENV) $(RUN)uv pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+test: install
+	$(RUN)python -m pytest
+
+check: install
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+	$(RUN)pyright --warnings
+
+format: install
+	$(RUN)ruff check --fix .
+	$(RUN)ruff format .
+
+demo: install
+	$(RUN)python examples/demo.py
+
+bench: install
+	$(RUN)python -m benchmarks
+
+# Universal and hashed; names no index, so that it installs from any mirror.
+lock:
+	$(RUN)uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) out

@@ -1,0 +1,78 @@
+"""Turn a YAML file and --set options into a job, or into one readable error."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from schemas.errors import BadInput
+from schemas.spec import Spec
+
+Job = TypeVar("Job", bound=Spec)
+
+
+def read_job(kind: type[Job], path: Path, overrides: list[str] | None = None) -> Job:
+    """Read a job; overrides are `key.subkey=value` with YAML values, lists by number.
+
+    Raises BadInput: a file that is missing or no YAML, an unknown key, a wrong type or value.
+    """
+    document = _read_yaml(path)
+    for override in overrides or ():
+        _override(document, override)
+    try:
+        return kind.model_validate(document, context={"folder": str(path.resolve().parent)})
+    except ValidationError as error:
+        raise _readable(error, path) from error
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput("a job file cannot be read", str(path), str(error), "a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput("a job file is not YAML", str(path), str(error), "a YAML file") from error
+    if not isinstance(document, dict):
+        got = type(document).__name__
+        raise BadInput("a job file is not a job", str(path), got, "a mapping of keys to values")
+    return document
+
+
+def _override(document: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise BadInput("an override cannot be read", "--set", repr(text), "key.subkey=value")
+    *parents, last = key.split(".")
+    place: Any = document
+    try:
+        for name in parents:
+            place = place[int(name)] if isinstance(place, list) else place.setdefault(name, {})
+        if isinstance(place, list):
+            place[int(last)] = yaml.safe_load(value)
+        else:
+            place[last] = yaml.safe_load(value)
+    except (AttributeError, TypeError, ValueError, IndexError) as error:
+        raise BadInput(
+            "an override does not fit the job", "--set", repr(text), "a key of the job file"
+        ) from error
+    except yaml.YAMLError as error:
+        raise BadInput("an override is not YAML", "--set", repr(text), "a YAML value") from error
+
+
+def _readable(error: ValidationError, path: Path) -> BadInput:
+    """One line for each fault: the place in the file, what is wrong, what stands there."""
+    faults = []
+    for fault in error.errors(include_url=False):
+        place = ".".join(str(step) for step in fault["loc"]) or "the job"
+        got = repr(fault["input"])
+        shown = got if len(got) <= 80 and not isinstance(fault["input"], dict) else ""
+        if place.startswith("storage"):
+            shown = ""  # a mistyped secret is still a secret
+        faults.append(f"{place}: {fault['msg']}{f', got {shown}' if shown else ''}")
+    return BadInput(
+        f"the job has {len(faults)} fault{'s' if len(faults) > 1 else ''}",
+        str(path),
+        "\n          ".join(faults),
+        "the keys of `vrp schema`, with values of their types",
+    )

@@ -1,0 +1,133 @@
+"""vrp label: run a labeling job, or say what it would do."""
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Annotated
+
+import ray
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from jobs.job_file import read_job
+from jobs.progress import LabelProgress
+from pipeline.label import CheckedJob, check, configure_ray_data
+from pipeline.label import label as label_collection
+from pipeline.room import check_space
+from schemas.commit import Commit
+from schemas.job import LabelJob
+
+# Trailing checksums, the AWS libraries' default, are refused by some S3 servers (Ceph RGW 16).
+WORKER_ENV = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required"}
+
+
+def label(
+    job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="key.subkey=value, may be repeated.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The last line of output is one JSON object.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the plan, label nothing.")
+    ] = False,
+) -> None:
+    """Label every target image with every category the references show.
+
+    Running the same job again does only what is missing. Exit codes: 0 done, 2 wrong input,
+    1 anything else (an interrupted job too: its output is resumable).
+    """
+    console = Console(stderr=as_json, highlight=False)
+    job = read_job(LabelJob, job_file, overrides)
+    start = time.monotonic()
+    checked = check(job)
+    check_space(checked)
+    if dry_run:
+        console.print(_plan_table(checked))
+        _finish(as_json, {"dry_run": True, **_plan(checked)})
+        return
+    with LabelProgress(checked, console) as progress:
+        try:
+            commit = _run(checked, progress)
+        except KeyboardInterrupt:
+            console.print(
+                f"\nstopped after {progress.images} images; what is committed stays. "
+                "Run the same command again to go on."
+            )
+            raise typer.Exit(1) from None
+    summary = _summary(checked, commit, progress, time.monotonic() - start)
+    console.print(_summary_table(checked, summary))
+    _finish(as_json, summary)
+
+
+def _run(checked: CheckedJob, progress: LabelProgress) -> Commit:
+    if not checked.done:
+        ray.init(
+            runtime_env={"env_vars": WORKER_ENV},
+            logging_level=logging.WARNING,
+            ignore_reinit_error=True,
+        )
+        configure_ray_data(progress=False)
+    return label_collection(checked, progress.add)
+
+
+def _plan(checked: CheckedJob) -> dict[str, object]:
+    lists = [shard for shard in checked.plan.shards if shard.kind == "images"]
+    return {
+        "shards": len(checked.plan.shards),
+        "shards_to_do": len(checked.unfinished),
+        "images_listed": sum(len(shard.images) for shard in lists),
+        "input_bytes": sum(shard.size_bytes for shard in checked.plan.shards),
+        "vanished": list(checked.plan.vanished),
+        "categories": [category.name for category in checked.identity.categories],
+        "references": len(checked.references),
+        "fingerprint": checked.identity.fingerprint,
+        "random_weights": list(checked.identity.random_weights),
+        "output": checked.job.output.uri,
+    }
+
+
+def _summary(
+    checked: CheckedJob, commit: Commit, progress: LabelProgress, seconds: float
+) -> dict[str, object]:
+    return {
+        **commit.counts.model_dump(),
+        "new_images": progress.images,
+        "seconds": round(seconds, 2),
+        "seconds_by_stage": {
+            stage: round(value, 2) for stage, value in progress.seconds.model_dump().items()
+        },
+        "vanished": list(checked.plan.vanished),
+        "random_weights": list(commit.random_weights),
+        "output": checked.job.output.uri,
+    }
+
+
+def _plan_table(checked: CheckedJob) -> Table:
+    table = Table("plan", "", title="dry run: nothing is labelled", show_header=False)
+    for key, value in _plan(checked).items():
+        shown = ", ".join(map(str, value[:10])) if isinstance(value, list) else value
+        table.add_row(key.replace("_", " "), str(shown))
+    return table
+
+
+def _summary_table(checked: CheckedJob, summary: dict[str, object]) -> Table:
+    done = "done" if summary["new_images"] else "nothing to do: the job is finished"
+    table = Table("", "", title=done, show_header=False)
+    for key in ("images", "with_labels", "rejected", "rows", "labelled", "empty", "new_images"):
+        table.add_row(key.replace("_", " "), str(summary[key]))
+    table.add_row("seconds", f"{summary['seconds']} in all; by stage {summary['seconds_by_stage']}")
+    if summary["vanished"]:
+        table.add_row("vanished inputs", ", ".join(map(str, checked.plan.vanished[:10])))
+    if summary["random_weights"]:
+        table.add_row("warning", "random weights: these masks mean nothing")
+    table.add_row("output", str(summary["output"]))
+    return table
+
+
+def _finish(as_json: bool, value: dict[str, object]) -> None:
+    if as_json:
+        typer.echo(json.dumps(value))

@@ -1,0 +1,106 @@
+"""Write one unit's rows: rejected rows first, then the labels whose presence is the commit.
+
+The labels part is one conditional PUT, so of several tries at a unit exactly one counts. Its footer
+names the rejected part that belongs to it; a rejected part that no footer names does not exist.
+"""
+
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
+
+from pipeline.storage import create_once, list_files, read_bytes
+from schemas.commit import Part
+from schemas.errors import BadStorage
+from schemas.row import LABEL_SCHEMA, REJECTED_SCHEMA
+
+FOOTER_KEY = b"vrp-label"
+PART_NAME = re.compile(r"(?P<shard>[0-9a-f]{16})-(?P<unit>\d{5,})(?P<last>-last)?\.parquet")
+
+
+@dataclass(frozen=True)
+class UnitName:
+    """A unit's place in its shard, which is also its part's name."""
+
+    shard_id: str
+    number: int
+    last: bool
+
+    def __str__(self) -> str:
+        return f"{self.shard_id}-{self.number:05d}{'-last' if self.last else ''}"
+
+
+def list_units(fs: AbstractFileSystem, output: str) -> set[UnitName]:
+    """Return the units committed so far: one LIST of the output, no other state."""
+    matches = (PART_NAME.fullmatch(name) for name in list_files(fs, f"{output}/labels"))
+    return {UnitName(m["shard"], int(m["unit"]), m["last"] is not None) for m in matches if m}
+
+
+def write_unit(
+    fs: AbstractFileSystem,
+    output: str,
+    unit: UnitName,
+    labels: list[dict[str, Any]],
+    rejected: list[dict[str, Any]],
+) -> Part:
+    """Commit a unit and return the part that counts: ours, or the one that was there first."""
+    rejected_path = rejected_sha256 = None
+    if rejected:
+        data = _to_parquet(pa.Table.from_pylist(rejected, schema=REJECTED_SCHEMA))
+        rejected_sha256 = hashlib.sha256(data).hexdigest()
+        rejected_path = f"rejected/{unit}-{rejected_sha256[:8]}.parquet"
+        create_once(fs, f"{output}/{rejected_path}", data)
+    labelled = sum(row["status"] == "labelled" for row in labels)
+    part = Part(
+        path=f"labels/{unit}.parquet",
+        sha256="",  # of the file, so it cannot stand inside it
+        bytes=0,
+        images=len({row["image_id"] for row in labels}) + len(rejected),
+        rows=len(labels),
+        labelled=labelled,
+        empty=len(labels) - labelled,
+        rejected=len(rejected),
+        rejected_path=rejected_path,
+        rejected_sha256=rejected_sha256,
+    )
+    schema = LABEL_SCHEMA.with_metadata({FOOTER_KEY: part.model_dump_json().encode()})
+    data = _to_parquet(pa.Table.from_pylist(labels, schema=schema))
+    if create_once(fs, f"{output}/{part.path}", data):
+        return _with_digest(part, data)
+    return read_part(fs, output, part.path)
+
+
+def read_part(fs: AbstractFileSystem, output: str, path: str) -> Part:
+    """Return what a committed part says of itself, with the hash of what is on storage.
+
+    Raises BadStorage when the file is not a part or its rows are not as many as it says.
+    """
+    data = read_bytes(fs, f"{output}/{path}")
+    try:
+        footer = pq.read_metadata(io.BytesIO(data))
+        part = Part.model_validate_json((footer.metadata or {})[FOOTER_KEY])
+    except (pa.ArrowInvalid, KeyError, ValueError) as error:
+        raise BadStorage(
+            "a part cannot be read", f"{output}/{path}", repr(error), "a labels part of this output"
+        ) from error
+    if footer.num_rows != part.rows:
+        raise BadStorage(
+            "a part has lost rows", f"{output}/{path}", f"{footer.num_rows}", f"{part.rows} rows"
+        )
+    return _with_digest(part, data)
+
+
+def _with_digest(part: Part, data: bytes) -> Part:
+    digest = hashlib.sha256(data).hexdigest()
+    return part.model_copy(update={"sha256": digest, "bytes": len(data)})
+
+
+def _to_parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
