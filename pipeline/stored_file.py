@@ -64,3 +64,8 @@ class _RangedFile(io.RawIOBase):
         memoryview(buffer)[:wanted] = data
         self._position += wanted
         return wanted
+
+    def readall(self) -> bytes:
+        # io's own asks for 8 KiB at a time, each a request here.
+        data = bytearray(max(0, self._size - self._position))
+        return bytes(memoryview(data)[: self.readinto(data)])
