@@ -15,19 +15,21 @@ from schemas.reference import Box, Points, Scribbles
 Frame = Literal["squash", "letterbox"]
 """How an image met its model's square input: stretched to it, or scaled and zero-padded."""
 
+Drawn = np.ndarray | Box | Points | Scribbles
+"""An annotation in memory: a bool mask [H, W] of the image's size, or geometry in its pixels."""
+
 
 @dataclass(frozen=True)
 class LoadedReference:
     """One annotated example in memory.
 
-    image_HW3 is uint8 RGB in displayed orientation; a mask annotation is bool [H, W] of that size;
-    the other annotations are in that image's pixels.
+    image_HW3 is uint8 RGB in displayed orientation.
     """
 
     id: str
     category_id: int
     image_HW3: np.ndarray
-    annotation: np.ndarray | Box | Points | Scribbles
+    annotation: Drawn
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,10 @@ READ_THREADS = 16  # GETs of about 100 kB each: latency, not bandwidth, is what 
 
 
 def unfinished(plan: Plan, units: Iterable[UnitName]) -> list[tuple[Shard, frozenset[int]]]:
-    """Return the shards with units to do, each with the unit numbers that are committed."""
+    """Return the shards with units to do, each with the unit numbers that are committed.
+
+    A file that has vanished from the inputs cannot be read: what it has stays, and it is reported.
+    """
     done: dict[str, set[int]] = {}
     ends: dict[str, int] = {}
     for unit in units:
@@ -25,7 +28,8 @@ def unfinished(plan: Plan, units: Iterable[UnitName]) -> list[tuple[Shard, froze
     return [
         (shard, frozenset(done.get(shard.id, ())))
         for shard in plan.shards
-        if shard.id not in ends or len(done[shard.id]) != ends[shard.id] + 1
+        if (shard.id not in ends or len(done[shard.id]) != ends[shard.id] + 1)
+        and not (shard.kind != "images" and shard.name in plan.vanished)
     ]
 
 
@@ -65,6 +69,7 @@ def write_commit(
         categories=identity.categories,
         counts=_total(parts),
         shards=len(plan.shards),
+        vanished=plan.vanished,
         parts=tuple(parts),
     )
     replace(fs, f"{output}/commit.json", commit.model_dump_json(indent=1).encode())

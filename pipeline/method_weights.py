@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from model.checkpoint import check_weights
+from model.build import check_weights
 from pipeline.weights import localise, sha256_of
 from schemas.job import Storage
 from schemas.method import Method, random_seed, weights_of, with_weights

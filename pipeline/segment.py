@@ -67,7 +67,9 @@ class SegmentUnits:
         except MissingFile:
             labels, rejected, seconds = self._label(unit)
             start = time.perf_counter()
-            part = write_unit(self._fs, self._output, name, labels, rejected)
+            part = write_unit(
+                self._fs, self._output, name, labels, rejected, images=len(unit.images)
+            )
             seconds += StageSeconds(write=time.perf_counter() - start)
         return Receipt(
             shard_id=name.shard_id, number=name.number, last=name.last, part=part, seconds=seconds

@@ -47,8 +47,12 @@ def write_unit(
     unit: UnitName,
     labels: list[dict[str, Any]],
     rejected: list[dict[str, Any]],
+    *,
+    images: int,
 ) -> Part:
-    """Commit a unit and return the part that counts: ours, or the one that was there first."""
+    """Commit a unit of `images` images; return the part that counts: ours, or an earlier try's."""
+    accounted = len({row["image_id"] for row in labels}) + len(rejected)
+    assert accounted == images, f"{unit}: {images} images, {accounted} in its rows"
     rejected_path = rejected_sha256 = None
     if rejected:
         data = _to_parquet(pa.Table.from_pylist(rejected, schema=REJECTED_SCHEMA))
@@ -60,7 +64,7 @@ def write_unit(
         path=f"labels/{unit}.parquet",
         sha256="",  # of the file, so it cannot stand inside it
         bytes=0,
-        images=len({row["image_id"] for row in labels}) + len(rejected),
+        images=images,
         rows=len(labels),
         labelled=labelled,
         empty=len(labels) - labelled,

@@ -91,5 +91,8 @@ class Commit(Spec):
     random_weights: tuple[str, ...]
     categories: tuple[Category, ...]
     counts: Counts
-    shards: int
+    shards: int = Field(description="Planned; each is finished, or has vanished.")
+    vanished: tuple[str, ...] = Field(
+        default=(), description="Shards or images planned once and gone from the inputs."
+    )
     parts: tuple[Part, ...] = Field(description="In the order of the plan, then of the units.")

@@ -1,0 +1,143 @@
+"""One actor's work: units in, committed parts out, one bad image never costs another."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+import pipeline.segment
+from model.segmenter import Prediction
+from pipeline.read import UNIT_SCHEMA, table_to_units, unit_to_table
+from pipeline.rows import RowContext
+from pipeline.segment import SegmentTask, SegmentUnits, segment_images
+from pipeline.shards import EncodedImage, Unit
+from schemas.commit import Identity
+from schemas.errors import ImageRejected
+from schemas.job import LabelJob, Thresholds
+from schemas.receipt import Receipt
+from tests.schemas.test_job import job
+
+
+class MeanColour:
+    """A segmenter of ours whose mask is known: bright images are all foreground, dark ones empty.
+
+    It raises on batches larger than `memory`, and on any image with a pure red corner.
+    """
+
+    def __init__(self, memory: int = 100) -> None:
+        self.memory = memory
+        self.calls: list[int] = []
+
+    def segment(self, images: Sequence[np.ndarray]) -> list[tuple[Prediction, ...]]:
+        self.calls.append(len(images))
+        if len(images) > self.memory:
+            raise MemoryError(f"{len(images)} images")
+        if any((image[0, 0] == (255, 0, 0)).all() for image in images):
+            raise RuntimeError("a poisoned image")
+        return [self._predict(image) for image in images]
+
+    def _predict(self, image: np.ndarray) -> tuple[Prediction, ...]:
+        logits = np.full((8, 8), 5.0 if image.mean() > 127 else -5.0, np.float32)
+        return (Prediction(1, logits, 0.9, "squash"),)
+
+
+def png(colour: tuple[int, int, int], size: tuple[int, int] = (12, 10)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+WHITE, BLACK, RED = (255, 255, 255), (0, 0, 0), (255, 0, 0)
+
+
+def unit(*images: bytes | ImageRejected) -> Unit:
+    encoded = [
+        EncodedImage(f"{i}", f"s3://b/a.tar#{i}", b"", image)
+        if isinstance(image, ImageRejected)
+        else EncodedImage(f"{i}", f"s3://b/a.tar#{i}", image)
+        for i, image in enumerate(images)
+    ]
+    return Unit("0" * 16, 0, last=True, images=tuple(encoded))
+
+
+@pytest.fixture
+def actor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SegmentUnits:
+    monkeypatch.setattr(pipeline.segment, "build_segmenter", lambda *_: MeanColour(memory=2))
+    spec = LabelJob.model_validate(job(output={"uri": str(tmp_path)}, compute={"batch_size": 3}))
+    identity = Identity(
+        fingerprint="f",
+        model_fingerprint="m",
+        fields={},
+        categories=spec.numbered_categories(),
+        source="webdataset",
+        random_weights=spec.random_weights,
+    )
+    context = RowContext(identity, {1: ("r1",), 2: ("r2",)}, Thresholds())
+    return SegmentUnits(SegmentTask(spec, (), context, gpus=0.0))
+
+
+def receipts(actor: SegmentUnits, work: Unit) -> list[Receipt]:
+    rows = actor(unit_to_table(work))["receipt"]
+    return [Receipt.model_validate_json(row) for row in rows]
+
+
+def test_a_unit_survives_the_trip_through_arrow() -> None:
+    work = unit(png(WHITE), ImageRejected("no-image", "only a text"))
+    table = unit_to_table(work)
+    assert table.schema == UNIT_SCHEMA
+    (back,) = table_to_units(table)
+    assert [(i.image_id, i.uri, i.data) for i in back.images] == [
+        (i.image_id, i.uri, i.data) for i in work.images
+    ]
+    assert back.images[1].fault is not None
+    assert back.images[1].fault.args == ("no-image", "only a text")
+
+
+def test_every_image_of_a_unit_is_labelled_empty_or_rejected(actor, tmp_path: Path) -> None:
+    fault = ImageRejected("unsafe-name", "../x.jpg")
+    work = unit(png(WHITE), b"not an image", png(RED), png(BLACK), fault, png(WHITE))
+    (receipt,) = receipts(actor, work)
+    part = receipt.part
+    assert (part.images, part.labelled, part.empty, part.rejected) == (6, 2, 1, 3)
+    labels = pq.read_table(tmp_path / part.path).to_pylist()
+    assert [(row["image_id"], row["status"], row["area_px"]) for row in labels] == [
+        ("0", "labelled", 120),
+        ("3", "empty", 0),
+        ("5", "labelled", 120),
+    ]
+    assert all(row["random_weights"] for row in labels)
+    assert part.rejected_path is not None
+    rejected = pq.read_table(tmp_path / part.rejected_path).to_pylist()
+    assert {row["image_id"]: row["reason"] for row in rejected} == {
+        "1": "decode",
+        "2": "model",
+        "4": "unsafe-name",
+    }
+
+
+def test_a_unit_committed_before_is_not_segmented_again(actor) -> None:
+    work = unit(png(WHITE))
+    first = receipts(actor, work)
+    calls = len(actor._segmenter.calls)  # noqa: SLF001
+    again = receipts(actor, work)
+    assert [receipt.part for receipt in again] == [receipt.part for receipt in first]
+    assert len(actor._segmenter.calls) == calls
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does() -> None:
+    segmenter = MeanColour(memory=2)
+    images = [np.full((4, 4, 3), 200, np.uint8)] * 6
+    outcomes = segment_images(segmenter, images)
+    assert all(isinstance(outcome, tuple) for outcome in outcomes)
+    assert segmenter.calls[0] == 6
+    assert max(call for call in segmenter.calls if call <= 2) == 2
+
+
+def test_an_image_that_does_not_fit_alone_is_out_of_memory() -> None:
+    (outcome,) = segment_images(MeanColour(memory=0), [np.zeros((4, 4, 3), np.uint8)])
+    assert isinstance(outcome, ImageRejected)
+    assert outcome.reason == "out-of-memory"

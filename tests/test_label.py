@@ -1,0 +1,286 @@
+"""The whole job on real Ray nodes and a real S3 protocol server: nothing lost, nothing twice."""
+
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import ray
+from PIL import Image
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from ray.cluster_utils import Cluster
+
+from pipeline.export_coco import export_coco
+from pipeline.label import check, configure_ray_data, label
+from pipeline.storage import list_files, open_filesystem, read_bytes
+from schemas.commit import Commit
+from schemas.job import LabelJob
+from schemas.receipt import Receipt
+from tests.s3 import Bucket
+
+IMAGES_PER_SHARD = 7
+SHARDS = 3
+
+
+def stored(bucket: Bucket, key: str) -> bytes:
+    return read_bytes(*open_filesystem(f"{bucket.uri}/{key}", bucket.storage))
+
+
+def remove(bucket: Bucket, key: str) -> None:
+    fs, path = open_filesystem(f"{bucket.uri}/{key}", bucket.storage)
+    fs.rm_file(path)
+
+
+def photo(seed: int, size: tuple[int, int] = (60, 44)) -> bytes:
+    """A JPEG of a few soft blobs: cheap, and no two alike."""
+    rng = np.random.default_rng(seed)
+    small = Image.fromarray(rng.integers(0, 255, (4, 5, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    small.resize(size, Image.Resampling.BICUBIC).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def tar_of(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def shard(number: int) -> bytes:
+    """Seven samples, of which one is cut off and one is no image."""
+    members = {f"{number}-{i}.jpg": photo(10 * number + i) for i in range(IMAGES_PER_SHARD)}
+    members[f"{number}-2.jpg"] = members[f"{number}-2.jpg"][:200]
+    members[f"{number}-4.jpg"] = b"hello"
+    return tar_of(members)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_nodes() -> Iterator[Cluster]:
+    """Two real nodes of one core each; the driver joins them."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+    cluster.add_node(num_cpus=2)
+    ray.init(address=cluster.address, logging_level="warning")
+    configure_ray_data(progress=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture
+def references(tmp_path: Path) -> list[dict[str, Any]]:
+    (tmp_path / "a.jpg").write_bytes(photo(1000))
+    (tmp_path / "b.jpg").write_bytes(photo(1001, (80, 50)))
+    mask = np.zeros((44, 60), np.uint8)
+    mask[10:30, 10:40] = 255
+    Image.fromarray(mask).save(tmp_path / "a.png")
+    return [
+        {
+            "category": "cat",
+            "image": str(tmp_path / "a.jpg"),
+            "annotation": {"type": "mask", "uri": str(tmp_path / "a.png")},
+        },
+        {
+            "category": "cat",
+            "image": str(tmp_path / "b.jpg"),
+            "annotation": {"type": "points", "points": [[5, 5], [40, 20]]},
+        },
+        {
+            "category": "cow",
+            "image": str(tmp_path / "a.jpg"),
+            "annotation": {"type": "box", "xyxy": [3, 4, 30, 40]},
+        },
+        {
+            "category": "cow",
+            "image": str(tmp_path / "b.jpg"),
+            "annotation": {"type": "scribbles", "strokes": [[[1, 1], [30, 30]]]},
+        },
+    ]
+
+
+def job_of(
+    targets: dict[str, Any], output: str, references: list[dict[str, Any]], **changes: Any
+) -> LabelJob:
+    nano = {"type": "nano", "weights": "random:1"}
+    return LabelJob.model_validate(
+        {
+            "targets": targets,
+            "references": references,
+            "method": {"type": "vrp", "weights": "random:2", "sam": nano, "backbone": nano},
+            "output": {"uri": output},
+            "allow_random_weights": True,
+            "compute": {
+                "images_per_unit": 3,
+                "batch_size": 2,
+                "precision": "fp32",
+                "cpus_per_actor": 1,
+                "actors": {"min": 1, "max": 2},
+            },
+            **changes,
+        }
+    )
+
+
+def run(job: LabelJob) -> tuple[Commit, list[Receipt]]:
+    receipts: list[Receipt] = []
+    return label(check(job), receipts.append), receipts
+
+
+@pytest.fixture
+def s3_job(bucket: Bucket, references: list[dict[str, Any]]) -> LabelJob:
+    for number in range(SHARDS):
+        bucket.put(f"shards/{number:03d}.tar", shard(number))
+    return job_of(
+        {"type": "webdataset", "shards": f"{bucket.uri}/shards/{{000..002}}.tar"},
+        f"{bucket.uri}/labels",
+        references,
+        storage=bucket.storage,
+    )
+
+
+def test_a_job_on_s3_accounts_for_every_image_and_a_second_run_does_nothing(
+    s3_job: LabelJob, bucket: Bucket, tmp_path: Path
+) -> None:
+    commit, receipts = run(s3_job)
+    images = SHARDS * IMAGES_PER_SHARD
+    assert commit.counts.images == images
+    assert commit.counts.rejected == 2 * SHARDS
+    assert commit.counts.rows == 2 * (images - 2 * SHARDS)
+    assert len(receipts) == 3 * SHARDS
+    assert commit.random_weights
+    again, none = run(s3_job)
+    assert again == commit
+    assert none == []
+
+    # One part lost and found again: exactly it, byte for byte.
+    lost = commit.parts[4].path
+    before = stored(bucket, f"labels/{lost}")
+    remove(bucket, f"labels/{lost}")
+    remove(bucket, "labels/commit.json")
+    restored, receipts = run(s3_job)
+    assert [receipt.part.path for receipt in receipts] == [lost]
+    assert stored(bucket, f"labels/{lost}") == before
+    assert restored == commit
+
+    check_coco(commit, s3_job, bucket, tmp_path)
+
+
+def check_coco(commit: Commit, job: LabelJob, bucket: Bucket, tmp_path: Path) -> None:
+    export_coco(job.output.uri, job.storage, f"{bucket.uri}/coco.json")
+    document = json.loads(stored(bucket, "coco.json"))
+    assert len(document["images"]) == commit.counts.with_labels
+    assert len(document["annotations"]) == commit.counts.labelled
+    for annotation in document["annotations"]:
+        runs = annotation["segmentation"]
+        assert coco_mask.area(runs) == annotation["area"] > 0
+        assert coco_mask.toBbox(runs).tolist() == annotation["bbox"]
+    local = tmp_path / "coco.json"
+    local.write_text(json.dumps(document))
+    assert len(COCO(str(local)).getAnnIds()) == commit.counts.labelled
+
+
+def test_a_driver_that_died_before_its_commit_costs_no_unit_twice(
+    s3_job: LabelJob,
+) -> None:
+    class Died(Exception):
+        """The driver, killed after its fourth receipt."""
+
+    receipts: list[Receipt] = []
+
+    def die(receipt: Receipt) -> None:
+        receipts.append(receipt)
+        if len(receipts) == 4:
+            raise Died
+
+    with pytest.raises(Died):
+        label(check(s3_job), die)
+    done = list_files(*open_filesystem(f"{s3_job.output.uri}/labels", s3_job.storage))
+    commit, rest = run(s3_job)
+    assert commit.counts.images == SHARDS * IMAGES_PER_SHARD
+    assert not {receipt.part.path.removeprefix("labels/") for receipt in rest} & done.keys()
+
+
+def test_one_node_and_two_give_the_same_bytes(
+    references: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    for number in range(8):
+        path = tmp_path / "photos" / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(photo(number))
+    outputs = []
+    for actors in (1, 2):
+        output = tmp_path / f"out{actors}"
+        job = job_of(
+            {"type": "images", "uris": str(tmp_path / "photos")},
+            str(output),
+            references,
+            compute={
+                "images_per_unit": 2,
+                "batch_size": 2,
+                "precision": "fp32",
+                "actors": {"min": actors, "max": actors},
+                # More than one node has: two actors cannot share one.
+                "cpus_per_actor": 1.5,
+            },
+        )
+        run(job)
+        parts = sorted((output / "labels").iterdir())
+        outputs.append({part.name: part.read_bytes() for part in parts})
+    assert len(outputs[0]) == 4
+    assert outputs[0] == outputs[1]
+
+
+def test_new_images_are_labelled_and_vanished_ones_reported(
+    references: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in (1, 3, 5):
+        (photos / f"{number}.jpg").write_bytes(photo(number))
+    job = job_of({"type": "images", "uris": str(photos)}, str(tmp_path / "out"), references)
+    first, _ = run(job)
+    (photos / "2.jpg").write_bytes(photo(2))
+    (photos / "5.jpg").unlink()
+    second, receipts = run(job)
+    assert sum(receipt.part.images for receipt in receipts) == 1
+    assert second.counts.images == first.counts.images + 1 == 4
+    assert second.vanished == ("5.jpg",)
+    assert second.parts[: len(first.parts)] == first.parts
+
+
+def test_a_collection_that_moved_is_not_labelled_again(
+    references: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "0.tar").write_bytes(shard(0))
+    out = str(tmp_path / "out")
+    run(job_of({"type": "webdataset", "shards": str(tmp_path / "a")}, out, references))
+    shutil.move(tmp_path / "a", tmp_path / "b")
+    moved = job_of({"type": "webdataset", "shards": str(tmp_path / "b")}, out, references)
+    _, receipts = run(moved)
+    assert receipts == []
+
+
+def test_every_row_says_what_made_it(references: list[dict[str, Any]], tmp_path: Path) -> None:
+    (tmp_path / "in.tar").write_bytes(shard(0))
+    job = job_of(
+        {"type": "webdataset", "shards": str(tmp_path / "in.tar")}, str(tmp_path / "o"), references
+    )
+    checked = check(job)
+    commit = label(checked, lambda _: None)
+    rows = [r for p in commit.parts for r in pq.read_table(tmp_path / "o" / p.path).to_pylist()]
+    assert {row["job_fingerprint"] for row in rows} == {checked.identity.fingerprint}
+    assert all(row["random_weights"] and row["references"] for row in rows)
+    assert {(row["image_id"], row["category"]) for row in rows} == {
+        (f"in/0-{i}", name) for i in (0, 1, 3, 5, 6) for name in ("cat", "cow")
+    }
