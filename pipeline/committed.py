@@ -1,0 +1,54 @@
+"""Read a commit back: its identity, its list, and the rows of the parts it lists, checked."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
+
+from pipeline.storage import read_bytes
+from schemas.commit import Commit, Identity
+from schemas.errors import BadStorage, MissingFile
+
+
+def read_committed(fs: AbstractFileSystem, output: str) -> tuple[Commit, Identity]:
+    """Return an output's commit and the identity of its job.
+
+    Raises BadStorage: no commit, or files that are none of ours or do not belong together.
+    """
+    try:
+        commit = Commit.model_validate_json(read_bytes(fs, f"{output}/commit.json"))
+        identity = Identity.model_validate_json(read_bytes(fs, f"{output}/job.json"))
+    except MissingFile as error:
+        raise BadStorage(
+            "an output without a commit", output, error.got, "the output of a finished job"
+        ) from error
+    except ValueError as error:
+        raise BadStorage("a commit that cannot be read", output, str(error), "a commit") from error
+    if commit.fingerprint != identity.fingerprint:
+        raise BadStorage(
+            "a commit and a job that do not belong together",
+            output,
+            f"commit {commit.fingerprint}, job {identity.fingerprint}",
+            "one fingerprint",
+        )
+    return commit, identity
+
+
+def read_labels(fs: AbstractFileSystem, output: str, commit: Commit) -> Iterator[pa.Table]:
+    """Yield the rows (LABEL_SCHEMA) of each part in the commit's order, one part in memory.
+
+    Raises BadStorage for a part that is missing or not the one that was committed.
+    """
+    for part in commit.parts:
+        data = read_bytes(fs, f"{output}/{part.path}")
+        if hashlib.sha256(data).hexdigest() != part.sha256:
+            raise BadStorage(
+                "a part is not the one that was committed",
+                f"{output}/{part.path}",
+                f"{len(data)} bytes of another hash",
+                f"sha256 {part.sha256}",
+            )
+        yield pq.read_table(io.BytesIO(data))

@@ -1,0 +1,120 @@
+"""What a dataset's layout is read into before it becomes an index: images, objects, problems."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from fsspec import AbstractFileSystem
+from PIL import Image, UnidentifiedImageError
+
+from pipeline.storage import open_filesystem, read_bytes
+from schemas.dataset import ObjectState, ProblemReason
+from schemas.errors import MissingFile
+from schemas.job import Storage
+
+LIST_THREADS = 16  # small reads that wait for storage
+# Size and orientation stand before the pixels; EXIF with a thumbnail takes at most 64 KiB (APP1).
+HEADER_BYTES = 2**17
+SWAPPING_ORIENTATIONS = (5, 6, 7, 8)  # EXIF: displayed with rows and columns exchanged
+UNREADABLE = (
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    OSError,
+    SyntaxError,
+    ValueError,
+)
+"""What Pillow raises for bytes that are not a whole image."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """A row of IMAGES_SCHEMA."""
+
+    image_id: str
+    image_uri: str
+    height: int
+    width: int
+    range_start: int | None = None
+    range_end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRow:
+    """A row of OBJECTS_SCHEMA that still names its image."""
+
+    image_id: str
+    category_id: int
+    area_px: int
+    state: ObjectState
+    mask_rle: str | None = None
+    mask_uri: str | None = None
+    mask_value: int | None = None
+    ignore_rle: str | None = None
+    ignore_value: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row of PROBLEMS_SCHEMA: a file or annotation the index leaves out, and why."""
+
+    image_id: str
+    uri: str
+    reason: ProblemReason
+    message: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A dataset, read. Categories are (id, name) in the order of the ids."""
+
+    categories: Sequence[tuple[int, str]]
+    images: Sequence[ImageRow]
+    objects: Sequence[ObjectRow]
+    problems: Sequence[Problem]
+    exhaustive: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file or folder: where it is for people, and where it is for its opened file system."""
+
+    fs: AbstractFileSystem
+    path: str
+    uri: str
+
+    @classmethod
+    def open(cls, uri: str, storage: Storage) -> Self:
+        """Open a URI's file system."""
+        return cls(*open_filesystem(uri, storage), uri)
+
+    def below(self, name: str) -> "Place":
+        """Return the place of a path below this folder."""
+        return Place(self.fs, f"{self.path.rstrip('/')}/{name}", f"{self.uri.rstrip('/')}/{name}")
+
+    def at(self, uri: str) -> "Place":
+        """Return the place of another URI of the same storage, without opening it again."""
+        return Place(self.fs, str(self.fs._strip_protocol(uri)), uri)
+
+    def read(self, end: int | None = None) -> bytes:
+        """Return the first `end` bytes, or all. Raises MissingFile, BadStorage."""
+        return read_bytes(self.fs, self.path, None if end is None else 0, end)
+
+
+def measure_image(image: Place, image_id: str) -> tuple[int, int] | Problem:
+    """Return an image's displayed height and width from its first bytes, or what is wrong."""
+    try:
+        try:
+            return _displayed_size(image.read(HEADER_BYTES))
+        except UNREADABLE:
+            return _displayed_size(image.read())
+    except UNREADABLE as error:
+        return Problem(image_id, image.uri, "unreadable-image", str(error))
+    except MissingFile as error:
+        return Problem(image_id, image.uri, "missing-image", error.got)
+
+
+def _displayed_size(data: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(data)) as image:
+        swapped = image.getexif().get(0x0112, 1) in SWAPPING_ORIENTATIONS
+        return image.size if swapped else (image.height, image.width)

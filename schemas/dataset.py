@@ -1,0 +1,150 @@
+"""Images whose objects are known: one tagged variant per layout, and the index made of any of them.
+
+An index is a folder: images.parquet, objects.parquet, problems.parquet, and index.json, written
+last. `objects` has a row per image and category; its mask is COCO RLE, or a PNG and a value in it.
+"""
+
+from typing import Annotated, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from schemas.spec import Spec, Uri
+
+VOC_CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
+    "tvmonitor",
+)  # fmt: skip
+
+
+class CocoDataset(Spec):
+    """COCO images and an instances JSON; COCO-20i is COCO 2014 in this layout.
+
+    A category's mask is the union of its annotations; its crowd regions are ignored pixels.
+    """
+
+    type: Literal["coco"]
+    images: Uri = Field(description="The folder that every `file_name` lies under.")
+    instances: Uri = Field(description="The JSON file.")
+
+
+class VocDataset(Spec):
+    """VOC 2012 with index PNGs: 0 background, 1 … the classes, 255 ignored; for PASCAL-5i."""
+
+    type: Literal["voc"]
+    root: Uri = Field(description="The folder that holds the three below, e.g. VOCdevkit/VOC2012.")
+    split: str = Field(
+        default="ImageSets/Segmentation/trainaug.txt",
+        description="Below root: lines of an image id, or of an image and a mask path.",
+    )
+    images: str = "JPEGImages"
+    masks: str = "SegmentationClassAug"
+    classes: Annotated[tuple[str, ...], Field(min_length=1, max_length=254)] = VOC_CLASSES
+
+
+class FolderDataset(Spec):
+    """`<class>/<id>.jpg` with a mask PNG of the same name: FSS-1000, PerSeg, your own photos.
+
+    The class is the name of the folder an image lies in, at any depth. Foreground is every pixel
+    with a colour other than black. One photo in several class folders counts as one image.
+    """
+
+    type: Literal["folder"]
+    root: Uri
+    masks: Uri | None = Field(
+        default=None, description="A folder with the same tree of masks; else beside the images."
+    )
+    exhaustive: bool = Field(
+        default=False,
+        description="A class that an image has no mask for is absent from it; allows negatives.",
+    )
+
+
+class CommitDataset(Spec):
+    """Our own labels: what a labeling job committed, rows with status `empty` as absent."""
+
+    type: Literal["commit"]
+    output: Uri
+    min_score: float = Field(default=0.0, ge=0, le=1, description="Labels below it are left out.")
+    allow_random_weights: bool = Field(
+        default=False, description="Accept labels of untrained weights, which mean nothing."
+    )
+
+
+Dataset = Annotated[
+    CocoDataset | VocDataset | FolderDataset | CommitDataset, Field(discriminator="type")
+]
+
+IMAGES_SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("image_uri", pa.string()),  # a file, or the archive that the range below lies in
+        ("range_start", pa.int64()),  # bytes of the encoded image within the file; null: all of it
+        ("range_end", pa.int64()),
+        ("height", pa.int32()),  # as displayed, EXIF orientation applied
+        ("width", pa.int32()),
+    ]
+)
+
+ObjectState = Literal[
+    "shown",  # area_px is above 0
+    "absent",  # somebody looked, and the image has none of it
+    "unusable",  # it is there without a mask: crowds only, too small to draw, or badly annotated
+]
+
+OBJECTS_SCHEMA = pa.schema(
+    [
+        ("image", pa.int32()),  # row of images.parquet
+        ("category_id", pa.int32()),
+        ("area_px", pa.int64()),  # without ignored pixels
+        ("state", pa.string()),  # ObjectState
+        ("mask_rle", pa.string()),  # COCO compressed counts of the image's size; or null and:
+        ("mask_uri", pa.string()),  # an index or black-and-colour PNG of the image's size
+        ("mask_value", pa.int16()),  # the object's value in it; null: whatever is not black
+        ("ignore_rle", pa.string()),  # pixels that are neither object nor background; null: none
+        ("ignore_value", pa.int16()),  # the same, as a value of mask_uri
+    ]
+)
+
+ProblemReason = Literal[
+    "missing-image",
+    "missing-mask",
+    "unreadable-image",
+    "unreadable-mask",
+    "misaligned",  # image and mask, or image and what the annotations say of it, differ in size
+    "empty-mask",
+    "unknown-category",  # an annotation or a mask value that the category list lacks
+    "bad-annotation",  # a polygon or RLE that cannot be drawn, or of an image that is not listed
+    "duplicate",  # the same image id, or the same photo in one class, a second time
+]
+
+PROBLEMS_SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("uri", pa.string()),
+        ("reason", pa.string()),  # ProblemReason
+        ("message", pa.string()),
+    ]
+)
+
+
+class CategoryCount(Spec):
+    """A category of a dataset and how often its index shows it."""
+
+    id: int = Field(ge=0, description="As in the dataset; 0 is allowed, some tools start there.")
+    name: str = Field(min_length=1)
+    images: int = Field(description="Images with at least one pixel of it.")
+    present: int = Field(description="Images with at least 2*32*32 pixels of it.")
+
+
+class IndexCommit(Spec):
+    """index.json: written last; what its hashes do not match does not exist."""
+
+    dataset: Dataset
+    categories: tuple[CategoryCount, ...] = Field(description="In the order of the ids.")
+    exhaustive: bool = Field(description="No row for an image and category means: absent.")
+    images: int
+    objects: int
+    problems: int
+    sha256: dict[str, str] = Field(description="Of each Parquet file, by its name.")
