@@ -1,0 +1,108 @@
+"""A method becomes a segmenter: networks built, weights loaded or drawn, references studied."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import torch
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+
+from model.backbone import BACKBONES, Backbone, build_backbone
+from model.checkpoint import check_fit, load_into, read_state_dict
+from model.flat_attention import use_flat_attention
+from model.layouts import backbone_state
+from model.sam import SAM_SIZES, build_sam
+from model.segmenter import LoadedReference, Segmenter
+from model.vrp import VrpNetworks, VrpSegmenter
+from model.vrp_encoder import VrpEncoder
+from schemas.method import Method, Vrp, random_seed
+
+Precision = Literal["bf16", "fp32"]
+# What to do with a file's tensors, the network they are for, and the file's name.
+Put = Callable[[Mapping[str, Tensor], nn.Module, str], None]
+
+
+def build_segmenter(
+    method: Method, references: Sequence[LoadedReference], device: str, precision: Precision
+) -> Segmenter:
+    """Build a method's segmenter. Weights are local paths or `random[:SEED]`. Raises BadWeights."""
+    match method:
+        case Vrp():
+            return VrpSegmenter(load_vrp(method, device, precision), references)
+
+
+def check_weights(method: Method) -> None:
+    """Raise BadWeights unless every local weights file fits its network; needs no GPU."""
+    match method:
+        case Vrp():
+            with torch.device("meta"):
+                _build_vrp(method, check_fit)
+
+
+def load_vrp(method: Vrp, device: str, precision: Precision) -> VrpNetworks:
+    """Load the networks of method `vrp`, in eval mode. Raises BadWeights.
+
+    fp32 keeps segment_anything's operations one by one, so that its masks are SAM's own; bf16
+    takes the fused forms.
+    """
+    networks = _build_vrp(method, load_into)
+    sam = networks.sam
+    if precision == "bf16":
+        use_flat_attention(sam.image_encoder)
+        for module in (sam.image_encoder, sam.mask_decoder, networks.backbone, networks.encoder):
+            module.to(torch.bfloat16)
+    for module in (sam, networks.backbone, networks.encoder):
+        module.to(device)
+    return networks
+
+
+def build_vrp_encoder(method: Vrp) -> VrpEncoder:
+    """Build the learnable part of method `vrp` with fresh weights, sized by SAM and backbone."""
+    return VrpEncoder(
+        BACKBONES[method.backbone.type].mid_channels,
+        SAM_SIZES[method.sam.type].prompt_width,
+        method.queries,
+        method.reading,
+    ).eval()
+
+
+def _build_vrp(method: Vrp, put: Put) -> VrpNetworks:
+    return VrpNetworks(_sam(method, put), _backbone(method, put), _encoder(method, put))
+
+
+def _sam(method: Vrp, put: Put) -> Sam:
+    weights = method.sam.weights
+    with _seeded(weights):
+        sam = build_sam(method.sam.type)
+    if random_seed(weights) is None:
+        put(read_state_dict(Path(weights)), sam, weights)
+    return sam
+
+
+def _backbone(method: Vrp, put: Put) -> Backbone:
+    weights = method.backbone.weights
+    with _seeded(weights):
+        backbone = build_backbone(method.backbone.type)
+    if random_seed(weights) is None:
+        state = backbone_state(method.backbone.type, read_state_dict(Path(weights)))
+        put(state, backbone.net, weights)
+    return backbone
+
+
+def _encoder(method: Vrp, put: Put) -> VrpEncoder:
+    weights = method.weights
+    with _seeded(weights):
+        encoder = build_vrp_encoder(method)
+    if random_seed(weights) is None:
+        put(read_state_dict(Path(weights)), encoder, weights)
+    return encoder
+
+
+@contextmanager
+def _seeded(weights: str) -> Iterator[None]:
+    """Draw fresh weights from the seed in `random:SEED`; the caller's generator is untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random_seed(weights) or 0)
+        yield

@@ -1,0 +1,96 @@
+"""A weights file becomes a checked state dict, or an error that lists what does not fit."""
+
+import pickle
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from schemas.errors import BadWeights
+
+StateDict = dict[str, Tensor]
+
+# A counter that BatchNorm has since PyTorch 0.4.1; older files lack it and inference ignores it.
+COUNTER = "num_batches_tracked"
+
+
+def read_state_dict(path: Path) -> StateDict:
+    """Read a safetensors or torch file on the CPU, memory-mapped, without running its code.
+
+    Unwraps one level of `state_dict`, `model` or `module`. Raises BadWeights.
+    """
+    if not path.is_file():
+        raise BadWeights("a weights file is missing", str(path), "no such file", "a file")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    try:
+        # Files of before PyTorch 1.6 are no zip archives and cannot be mapped.
+        state = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        reason = (str(error).strip() or "an empty file").splitlines()[0]
+        raise BadWeights(
+            "a weights file cannot be read", str(path), reason, "a torch or safetensors file"
+        ) from error
+    for wrapper in ("state_dict", "model", "module"):
+        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
+            state = state[wrapper]
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise BadWeights(
+            "a weights file holds something else",
+            str(path),
+            type(state).__name__,
+            "a dictionary of tensors",
+        )
+    return dict(state)
+
+
+def _read_safetensors(path: Path) -> StateDict:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no iterator
+    except SafetensorError as error:
+        raise BadWeights(
+            "a weights file cannot be read", str(path), str(error), "a safetensors file"
+        ) from error
+
+
+def check_fit(state: Mapping[str, Tensor], module: nn.Module, where: str) -> None:
+    """Raise BadWeights that names every kind of key which does not fit a module."""
+    wanted = module.state_dict()
+    misshapen = [
+        f"{key} {tuple(state[key].shape)}, wanted {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in state and state[key].shape != wanted[key].shape
+    ]
+    faults = [
+        _listed("missing", [k for k in wanted if k not in state and not k.endswith(COUNTER)]),
+        _listed("unexpected", [key for key in state if key not in wanted]),
+        _listed("misshapen", misshapen),
+    ]
+    if any(faults):
+        raise BadWeights(
+            "a weights file does not fit its network",
+            where,
+            "; ".join(fault for fault in faults if fault),
+            f"the {len(wanted)} tensors of {type(module).__name__}",
+        )
+
+
+def load_into(state: Mapping[str, Tensor], module: nn.Module, where: str) -> None:
+    """Copy a state dict into a module after `check_fit`."""
+    check_fit(state, module, where)
+    counters = {k: v for k, v in module.state_dict().items() if k.endswith(COUNTER)}
+    module.load_state_dict({**counters, **state})
+
+
+def _listed(kind: str, keys: Iterable[str]) -> str:
+    keys = list(keys)
+    if not keys:
+        return ""
+    rest = f" and {len(keys) - 4} more" if len(keys) > 4 else ""
+    return f"{len(keys)} {kind}: {', '.join(keys[:4])}{rest}"

@@ -1,0 +1,141 @@
+"""Prompt tokens of many images and categories become mask logits in one call of SAM's decoder.
+
+segment_anything's `MaskDecoder` takes one image a call and prompts of equal length. This runs its
+weights over B images x K categories, with padding where categories have fewer prompt tokens.
+
+Letters beyond those of model/segmenter.py: P pairs of image and category, T output and prompt
+tokens, D width, S cells of the image embedding.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from segment_anything.modeling import MaskDecoder
+from segment_anything.modeling.transformer import (
+    Attention,
+    TwoWayAttentionBlock,
+    TwoWayTransformer,
+)
+from torch import Tensor
+from torch.nn import functional as F
+
+# At 64 x 64 cells and width 256 a pair holds about 20 MB of bf16 activations.
+PAIRS_PER_CALL = 64
+
+
+def decode(
+    decoder: MaskDecoder,
+    embedding_BDhw: Tensor,
+    position_1Dhw: Tensor,
+    prompts_BKND: Tensor,
+    padding_KN: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Decode every image with every category's prompts: logits [B, K, 4h, 4w], scores [B, K].
+
+    embedding_BDhw already includes SAM's dense prompt. padding_KN is True at tokens to ignore; a
+    category's result is that of the same category decoded without padding. The mask is SAM's single
+    output (`multimask_output=False`).
+    """
+    B, K = prompts_BKND.shape[:2]
+    images_P = torch.arange(B, device=prompts_BKND.device).repeat_interleave(K)
+    prompts_PND = prompts_BKND.flatten(0, 1)
+    padding_PN = None if padding_KN is None else padding_KN.repeat(B, 1)
+    # All categories of an image share a call: a call takes whole images, as many as fit.
+    step = max(1, PAIRS_PER_CALL // K) * K
+    logits, scores = [], []
+    for start in range(0, B * K, step):
+        pairs = slice(start, start + step)
+        logits_Phw, score_P = _decode_pairs(
+            decoder,
+            embedding_BDhw[images_P[pairs]],
+            position_1Dhw,
+            prompts_PND[pairs],
+            None if padding_PN is None else padding_PN[pairs],
+        )
+        logits.append(logits_Phw)
+        scores.append(score_P)
+    return torch.cat(logits).unflatten(0, (B, K)), torch.cat(scores).unflatten(0, (B, K))
+
+
+def _decode_pairs(
+    decoder: MaskDecoder,
+    embedding_PDhw: Tensor,
+    position_1Dhw: Tensor,
+    prompts_PND: Tensor,
+    padding_PN: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    P, D, h, w = embedding_PDhw.shape
+    outputs_TD = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+    tokens_PTD = torch.cat([outputs_TD.expand(P, -1, -1), prompts_PND], dim=1)
+    ignored_PT = None if padding_PN is None else F.pad(padding_PN, (len(outputs_TD), 0))
+    tokens_PTD, cells_PSD = _two_way(
+        cast(TwoWayTransformer, decoder.transformer),
+        embedding_PDhw.flatten(2).transpose(1, 2),
+        position_1Dhw.flatten(2).transpose(1, 2),
+        tokens_PTD,
+        ignored_PT,
+    )
+    upscaled_PDhw = decoder.output_upscaling(cells_PSD.transpose(1, 2).reshape(P, D, h, w))
+    # Token 0 predicts the scores, token 1 is the single mask; 2 to 4 are the multimask outputs.
+    kernel_P1D = decoder.output_hypernetworks_mlps[0](tokens_PTD[:, 1])[:, None]
+    logits_Phw = (kernel_P1D @ upscaled_PDhw.flatten(2)).view(P, 4 * h, 4 * w)
+    return logits_Phw, decoder.iou_prediction_head(tokens_PTD[:, 0])[:, 0]
+
+
+def _two_way(
+    transformer: TwoWayTransformer,
+    cells_PSD: Tensor,
+    position_1SD: Tensor,
+    tokens_PTD: Tensor,
+    ignored_PT: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Run `TwoWayTransformer.forward` with ignored tokens: never a key, whatever their values."""
+    queries, keys = tokens_PTD, cells_PSD
+    for block in cast(Iterable[TwoWayAttentionBlock], transformer.layers):
+        if block.skip_first_layer_pe:
+            queries = attend(block.self_attn, queries, queries, queries, ignored_PT)
+        else:
+            q = queries + tokens_PTD
+            queries = queries + attend(block.self_attn, q, q, queries, ignored_PT)
+        queries = block.norm1(queries)
+
+        q, k = queries + tokens_PTD, keys + position_1SD
+        queries = queries + attend(block.cross_attn_token_to_image, q, k, keys)
+        queries = block.norm2(queries)
+        queries = block.norm3(queries + block.mlp(queries))
+
+        q = queries + tokens_PTD
+        keys = keys + attend(block.cross_attn_image_to_token, k, q, queries, ignored_PT)
+        keys = block.norm4(keys)
+
+    q, k = queries + tokens_PTD, keys + position_1SD
+    queries = queries + attend(transformer.final_attn_token_to_image, q, k, keys)
+    return transformer.norm_final_attn(queries), keys
+
+
+def attend(
+    attention: Attention, q: Tensor, k: Tensor, v: Tensor, ignored_PT: Tensor | None = None
+) -> Tensor:
+    """Run one of the decoder's attentions, leaving out the keys where ignored_PT is True.
+
+    In fp32 the operations are those of segment_anything's `Attention`, one by one, so that masks
+    are its masks bit for bit; in bf16 they are fused.
+    """
+    q = _heads(attention.q_proj(q), attention.num_heads)
+    k = _heads(attention.k_proj(k), attention.num_heads)
+    v = _heads(attention.v_proj(v), attention.num_heads)
+    ignored = None if ignored_PT is None else ignored_PT[:, None, None, :]
+    if q.dtype == torch.float32:
+        scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+        if ignored is not None:
+            scores = scores.masked_fill(ignored, -torch.inf)
+        out = torch.softmax(scores, dim=-1) @ v
+    else:
+        out = F.scaled_dot_product_attention(q, k, v, None if ignored is None else ~ignored)
+    return attention.out_proj(out.transpose(1, 2).flatten(2))
+
+
+def _heads(x: Tensor, heads: int) -> Tensor:
+    return x.unflatten(2, (heads, -1)).transpose(1, 2)

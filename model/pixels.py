@@ -1,0 +1,49 @@
+"""A displayed image becomes a network's square input: stretched, or scaled and padded."""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+# ImageNet's mean and deviation in units of 0 to 255: SAM's and every backbone's.
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+
+
+def squash(image_HW3: np.ndarray, side_px: int, device: torch.device) -> Tensor:
+    """Stretch a uint8 RGB image to a square: float [1, 3, side, side], still 0 to 255.
+
+    Antialiased bilinear, once from the original (vrp-sam-notes call this `resize_once`). The
+    CPU keeps uint8 between its two passes, as Pillow does; the GPU resizes in float32.
+    """
+    image_HW3 = image_HW3 if image_HW3.flags.writeable else image_HW3.copy()
+    image_13HW = torch.from_numpy(image_HW3).to(device).permute(2, 0, 1)[None]
+    if device.type != "cpu":
+        image_13HW = image_13HW.float()
+    resized = F.interpolate(image_13HW, (side_px, side_px), mode="bilinear", antialias=True)
+    return resized.float()
+
+
+def letterbox(image_HW3: np.ndarray, side_px: int) -> Tensor:
+    """Scale a uint8 RGB image to a longest side of side_px: float [1, 3, h, w], 0 to 255.
+
+    SAM's own preprocessing (`ResizeLongestSide`, through Pillow), before normalisation and padding.
+    """
+    h, w = letterbox_hw(image_HW3.shape[:2], side_px)
+    resized = Image.fromarray(image_HW3).resize((w, h), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].float()
+
+
+def letterbox_hw(image_HW: tuple[int, ...], side_px: int) -> tuple[int, int]:
+    """Return the size that SAM scales an image to, before padding."""
+    H, W = image_HW
+    scale = side_px / max(H, W)
+    return int(H * scale + 0.5), int(W * scale + 0.5)
+
+
+def normalise(pixels_B3HW: Tensor) -> Tensor:
+    """Subtract the mean and divide by the deviation."""
+    mean = torch.tensor(PIXEL_MEAN, device=pixels_B3HW.device).view(3, 1, 1)
+    std = torch.tensor(PIXEL_STD, device=pixels_B3HW.device).view(3, 1, 1)
+    return (pixels_B3HW - mean) / std
