@@ -1,18 +1,18 @@
 """Turn a unit of encoded images into a committed part: the work of one actor."""
 
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
 from model.build import build_segmenter
 from model.device import pick_device, pick_precision
 from model.segmenter import LoadedReference, Prediction, Segmenter
+from pipeline.attempts import Attempt
 from pipeline.decode import DecodedImage, decode_image
 from pipeline.method_weights import local_method
 from pipeline.read import table_to_units
@@ -20,11 +20,14 @@ from pipeline.rows import RowContext, label_row, rejected_row
 from pipeline.shards import EncodedImage, Unit
 from pipeline.sink import UnitName, read_part, write_unit
 from pipeline.storage import open_filesystem
+from pipeline.time_limit import time_limit
 from schemas.errors import ImageRejected, MissingFile
 from schemas.job import LabelJob
 from schemas.receipt import Receipt, StageSeconds
 
-Decoded = tuple[EncodedImage, DecodedImage | ImageRejected, float]
+Row = dict[str, Any]
+Labelled = tuple[list[Row], list[Row], StageSeconds]  # label rows, rejected rows, time spent
+Decoded = tuple[EncodedImage, DecodedImage | ImageRejected, float]  # and its seconds
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,15 @@ class SegmentTask:
     references: tuple[LoadedReference, ...]
     context: RowContext
     gpus: float
+
+
+class Segmented(NamedTuple):
+    """An image after the model: pixels are gone, predictions or a fault are left."""
+
+    encoded: EncodedImage
+    size_HW: tuple[int, int]
+    exif_orientation: int
+    outcome: tuple[Prediction, ...] | ImageRejected
 
 
 class SegmentUnits:
@@ -51,7 +63,8 @@ class SegmentUnits:
             pick_precision(compute.precision, device),
         )
         self._fs, self._output = open_filesystem(task.job.output.uri, task.job.storage)
-        self._threads = ThreadPoolExecutor(compute.decode_threads)
+        self._decoders = ThreadPoolExecutor(compute.decode_threads)
+        self._encoder = ThreadPoolExecutor(1)
 
     def __call__(self, table: pa.Table) -> dict[str, list[str]]:
         """Commit the units of a block (one) and return their receipts as JSON."""
@@ -65,60 +78,66 @@ class SegmentUnits:
             part = read_part(self._fs, self._output, f"labels/{name}.parquet")
             seconds = StageSeconds()
         except MissingFile:
-            labels, rejected, seconds = self._label(unit)
+            attempt = Attempt(self._fs, self._output, name)
+            labels, rejected, seconds = self._label(unit, attempt)
             start = time.perf_counter()
             part = write_unit(
                 self._fs, self._output, name, labels, rejected, images=len(unit.images)
             )
+            attempt.forget()
             seconds += StageSeconds(write=time.perf_counter() - start)
         return Receipt(
             shard_id=name.shard_id, number=name.number, last=name.last, part=part, seconds=seconds
         )
 
-    def _label(self, unit: Unit) -> tuple[list[dict], list[dict], StageSeconds]:
-        """Return the unit's label rows in the order of its images, and its rejected rows."""
-        pending: list[Future[tuple[list[dict[str, Any]], float]]] = []
-        rejected: list[dict[str, Any]] = []
-        decode_s = segment_s = 0.0
-        good: list[tuple[EncodedImage, DecodedImage]] = []
+    def _label(self, unit: Unit, attempt: Attempt) -> tuple[list[Row], list[Row], StageSeconds]:
+        """Return the unit's label rows and rejected rows, both in the order of its images."""
+        results = (
+            self._carefully(unit, attempt) if attempt.careful else self._batches(unit, attempt)
+        )
+        labels: list[Row] = []
+        rejected: list[Row] = []
+        total = StageSeconds()
+        for rows, faults, seconds in results:
+            labels += rows
+            rejected += faults
+            total += seconds
+        return labels, rejected, total
 
-        def segment_good() -> None:
-            nonlocal segment_s
-            start = time.perf_counter()
-            outcomes = segment_images(self._segmenter, [image.pixels_HW3 for _, image in good])
-            segment_s += time.perf_counter() - start
-            for (encoded, image), outcome in zip(good, outcomes, strict=True):
-                if isinstance(outcome, ImageRejected):
-                    rejected.append(rejected_row(encoded, outcome, self._task.context))
-                else:
-                    pending.append(self._threads.submit(self._encode, encoded, image, outcome))
-            good.clear()
+    def _carefully(self, unit: Unit, attempt: Attempt) -> Iterator[Labelled]:
+        """Label one image at a time, and skip the ones that ended earlier tries."""
+        for number, image in enumerate(unit.images):
+            if fault := attempt.fault_of(number):
+                yield [], [rejected_row(image, fault, self._task.context)], StageSeconds()
+                continue
+            with attempt.image(number), self._limit(1, attempt):
+                yield self._encode(*self._segment([self._decode(image)]))
 
-        for encoded, outcome, seconds in self._decode_ahead(unit.images):
-            decode_s += seconds
-            if isinstance(outcome, ImageRejected):
-                rejected.append(rejected_row(encoded, outcome, self._task.context))
-            else:
-                good.append((encoded, outcome))
-            if len(good) == self._task.job.compute.batch_size:
-                segment_good()
-        if good:
-            segment_good()
-        encoded_rows = [future.result() for future in pending]
-        rows = [row for image_rows, _ in encoded_rows for row in image_rows]
-        encode_s = sum(seconds for _, seconds in encoded_rows)
-        return rows, rejected, StageSeconds(decode=decode_s, segment=segment_s, encode=encode_s)
+    def _batches(self, unit: Unit, attempt: Attempt) -> Iterator[Labelled]:
+        """Label in batches: while one is segmented, the next is decoded and the last encoded."""
+        size = self._task.job.compute.batch_size
+        batches = [unit.images[i : i + size] for i in range(0, len(unit.images), size)]
+        ahead = self._decode_ahead(batches[0]) if batches else []
+        encoding: Future[Labelled] | None = None
+        for number in range(len(batches)):
+            with self._limit(len(batches[number]), attempt):
+                decoded = [future.result() for future in ahead]
+                # Two batches of decoded images at most: each is megabytes.
+                ahead = self._decode_ahead(batches[number + 1]) if batches[number + 1 :] else []
+                segmented = self._segment(decoded)
+                if encoding is not None:
+                    yield encoding.result()
+                encoding = self._encoder.submit(self._encode, *segmented)
+        if encoding is not None:
+            with self._limit(size, attempt):
+                yield encoding.result()
 
-    def _decode_ahead(self, images: Iterable[EncodedImage]) -> Iterator[Decoded]:
-        """Decode in threads, in order, at most two batches ahead: a decoded image is megabytes."""
-        queue: deque[Future[Decoded]] = deque()
-        waiting = iter(images)
-        for image in islice(waiting, 2 * self._task.job.compute.batch_size):
-            queue.append(self._threads.submit(self._decode, image))
-        while queue:
-            yield queue.popleft().result()
-            for image in islice(waiting, 1):
-                queue.append(self._threads.submit(self._decode, image))
+    def _limit(self, images: int, attempt: Attempt) -> AbstractContextManager[None]:
+        seconds = images * self._task.job.limits.seconds_per_image
+        return time_limit(seconds, attempt.timed_out)
+
+    def _decode_ahead(self, images: Sequence[EncodedImage]) -> list[Future[Decoded]]:
+        return [self._decoders.submit(self._decode, image) for image in images]
 
     def _decode(self, image: EncodedImage) -> Decoded:
         if image.fault is not None:
@@ -130,21 +149,37 @@ class SegmentUnits:
             outcome = rejected
         return image, outcome, time.perf_counter() - start
 
-    def _encode(
-        self, encoded: EncodedImage, image: DecodedImage, predictions: Sequence[Prediction]
-    ) -> tuple[list[dict[str, Any]], float]:
+    def _segment(self, decoded: Sequence[Decoded]) -> tuple[list[Segmented], StageSeconds]:
         start = time.perf_counter()
-        height, width, _ = image.pixels_HW3.shape
-        about = {
-            "image_id": encoded.image_id,
-            "uri": encoded.uri,
-            "exif_orientation": image.exif_orientation,
-        }
-        rows = [
-            about | label_row(prediction, (height, width), self._task.context)
-            for prediction in predictions
+        good = [image.pixels_HW3 for _, image, _ in decoded if isinstance(image, DecodedImage)]
+        outcomes = iter(segment_images(self._segmenter, good) if good else [])
+        segmented = [
+            Segmented(encoded, image.pixels_HW3.shape[:2], image.exif_orientation, next(outcomes))
+            if isinstance(image, DecodedImage)
+            else Segmented(encoded, (0, 0), 1, image)
+            for encoded, image, _ in decoded
         ]
-        return rows, time.perf_counter() - start
+        decode_s = sum(seconds for _, _, seconds in decoded)
+        return segmented, StageSeconds(decode=decode_s, segment=time.perf_counter() - start)
+
+    def _encode(self, segmented: Sequence[Segmented], seconds: StageSeconds) -> Labelled:
+        start = time.perf_counter()
+        labels: list[Row] = []
+        rejected: list[Row] = []
+        for image in segmented:
+            if isinstance(image.outcome, ImageRejected):
+                rejected.append(rejected_row(image.encoded, image.outcome, self._task.context))
+                continue
+            about = {
+                "image_id": image.encoded.image_id,
+                "uri": image.encoded.uri,
+                "exif_orientation": image.exif_orientation,
+            }
+            labels += [
+                about | label_row(prediction, image.size_HW, self._task.context)
+                for prediction in image.outcome
+            ]
+        return labels, rejected, seconds + StageSeconds(encode=time.perf_counter() - start)
 
 
 def segment_images(

@@ -262,11 +262,16 @@ def check_writable(uri: str, storage: Storage) -> None:
             "a second write with If-None-Match: * replaced the first",
             "a server that answers it with 412, as AWS S3 does",
         )
-    with translated(fs, probe, "deleted"):
+    remove(fs, probe)
+
+
+def remove(fs: AbstractFileSystem, path: str) -> None:
+    """Delete a file that no step relies on being gone: already gone, or not allowed, is fine."""
+    with translated(fs, path, "deleted"):
         try:
-            fs.rm_file(probe)
+            fs.rm_file(path)
         except FileNotFoundError:
-            # Another job's check of the same folder was faster.
+            # Another process was faster.
             pass
         except PermissionError:
             # A bucket may forbid deletion; no step of a job needs it.

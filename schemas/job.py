@@ -66,6 +66,11 @@ class Limits(Spec):
         default=100_000_000, ge=1, description="Checked from the header, before decoding."
     )
     max_bytes: int = Field(default=256 * 2**20, ge=1, description="Encoded size of one image.")
+    seconds_per_image: float = Field(
+        default=120.0,
+        gt=0,
+        description="Decoding, segmenting and encoding; a slower image is rejected as `timeout`.",
+    )
 
 
 class Storage(Spec):

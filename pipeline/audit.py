@@ -1,0 +1,175 @@
+"""Re-read a commit from storage and list everything that is not as it says."""
+
+import hashlib
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
+from pycocotools import mask as coco_mask
+
+from pipeline.commit import read_commit, unfinished
+from pipeline.plan import Plan, read_plan
+from pipeline.sink import PART_NAME, UnitName
+from pipeline.storage import read_bytes
+from schemas.commit import Commit, Counts, Part, Shard
+from schemas.errors import BadStorage
+from schemas.row import LABEL_SCHEMA, REJECTED_SCHEMA
+
+# What COCO's compressed RLE is written with: six bits a character, from "0" on.
+RLE_TEXT = re.compile(r"[0-o]*")
+
+
+def audit(fs: AbstractFileSystem, output: str) -> Iterator[str]:
+    """Yield one sentence for every fault; none means that the commit is whole.
+
+    Memory grows by 8 bytes an image: a hash of its id, to find the ones that are there twice.
+    """
+    commit = read_commit(fs, output)
+    if commit is None:
+        yield f"{output}: no commit.json, the job is not finished"
+        return
+    ids: list[np.ndarray] = []
+    for part in commit.parts:
+        try:
+            labels, rejected = _read(fs, output, part)
+        except BadStorage as error:
+            yield str(error).replace("\n", ";")
+            continue
+        except pa.ArrowInvalid as error:
+            yield f"{part.path}: not readable as Parquet: {error}"
+            continue
+        yield from _check_part(part, labels, rejected, commit)
+        ids.append(_hashes(labels, rejected))
+    yield from _check_counts(commit)
+    yield from _check_ids(ids)
+    yield from _check_plan(commit, read_plan(fs, output)[0])
+
+
+def _read(fs: AbstractFileSystem, output: str, part: Part) -> tuple[pa.Table, pa.Table]:
+    labels = _read_table(fs, output, part.path, part.sha256)
+    if part.rejected_path is None:
+        return labels, REJECTED_SCHEMA.empty_table()
+    return labels, _read_table(fs, output, part.rejected_path, part.rejected_sha256)
+
+
+def _read_table(fs: AbstractFileSystem, output: str, path: str, sha256: str | None) -> pa.Table:
+    data = read_bytes(fs, f"{output}/{path}")
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise BadStorage("a part has changed since the commit", path, found, f"sha256 {sha256}")
+    return pq.read_table(io.BytesIO(data))
+
+
+def _check_part(part: Part, labels: pa.Table, rejected: pa.Table, commit: Commit) -> Iterator[str]:
+    if not labels.schema.equals(LABEL_SCHEMA) or not rejected.schema.equals(REJECTED_SCHEMA):
+        yield f"{part.path}: columns of another schema"
+        return
+    statuses = Counter(labels["status"].to_pylist())
+    found = {
+        "rows": labels.num_rows,
+        "labelled": statuses["labelled"],
+        "empty": statuses["empty"],
+        "rejected": rejected.num_rows,
+        "images": len(set(labels["image_id"].to_pylist())) + rejected.num_rows,
+    }
+    for name, count in found.items():
+        if count != getattr(part, name):
+            yield f"{part.path}: {count} {name}, the commit says {getattr(part, name)}"
+    yield from (f"{part.path}: {fault}" for fault in _check_rows(labels, rejected, commit))
+
+
+def _check_rows(labels: pa.Table, rejected: pa.Table, commit: Commit) -> Iterator[str]:
+    """Each image has one row a category, or one rejected row; each mask is what its row says."""
+    categories = {category.id for category in commit.categories}
+    rows = Counter(
+        zip(labels["image_id"].to_pylist(), labels["category_id"].to_pylist(), strict=True)
+    )
+    for (image_id, category_id), count in rows.items():
+        if category_id not in categories:
+            yield f"{image_id}: category {category_id} is not one of the job's"
+        if count > 1:
+            yield f"{image_id}: category {category_id} has {count} rows"
+    for image_id in {image_id for image_id, _ in rows}:
+        if missing := [number for number in categories if (image_id, number) not in rows]:
+            yield f"{image_id}: no row for category {missing}"
+    both = {image_id for image_id, _ in rows} & set(rejected["image_id"].to_pylist())
+    yield from (f"{image_id}: labelled and rejected" for image_id in sorted(both))
+    for row in labels.to_pylist():
+        if fault := mask_fault(row["rle_counts"], (row["height"], row["width"]), row):
+            yield f"{row['image_id']}: category {row['category_id']}: {fault}"
+
+
+def mask_fault(counts: str, size_HW: tuple[int, int], row: dict[str, object]) -> str | None:
+    """Return what is wrong with a run-length mask: it must fill its image and match area and box.
+
+    The text is checked before it is decoded: pycocotools writes where wrong runs lead it.
+    """
+    if not RLE_TEXT.fullmatch(counts):
+        return "not COCO compressed RLE"
+    runs = run_lengths(counts)
+    height, width = size_HW
+    if min(runs, default=0) < 0 or sum(runs) != height * width:
+        return f"runs of {sum(runs)} pixels in an image of {height} x {width}"
+    rle = {"size": [height, width], "counts": counts.encode()}
+    if int(coco_mask.area(rle)) != row["area_px"]:
+        return f"an area of {int(coco_mask.area(rle))}, the row says {row['area_px']}"
+    if coco_mask.toBbox(rle).tolist() != row["box_xywh"]:
+        return f"a box of {coco_mask.toBbox(rle).tolist()}, the row says {row['box_xywh']}"
+    return None
+
+
+def run_lengths(counts: str) -> list[int]:
+    """Decode COCO's compressed counts: base 32 digits with a sign, and differences from the third.
+
+    Raises nothing: a text that ends inside a number ends the list.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for character in counts:
+        digit = ord(character) - 48
+        value |= (digit & 0x1F) << shift
+        shift += 5
+        if not digit & 0x20:
+            if digit & 0x10:
+                value -= 1 << shift
+            runs.append(value + runs[-2] if len(runs) > 2 else value)
+            value = shift = 0
+    return runs
+
+
+def _hashes(labels: pa.Table, rejected: pa.Table) -> np.ndarray:
+    names = {*labels["image_id"].to_pylist(), *rejected["image_id"].to_pylist()}
+    digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
+    return np.frombuffer(digests, dtype=np.uint64)
+
+
+def _check_ids(ids: Sequence[np.ndarray]) -> Iterator[str]:
+    hashes = np.sort(np.concatenate(ids)) if ids else np.empty(0, np.uint64)
+    twice = int((hashes[1:] == hashes[:-1]).sum())
+    if twice:
+        yield f"{twice} images are in two parts"
+
+
+def _check_counts(commit: Commit) -> Iterator[str]:
+    for name in Counts.model_fields:
+        if name == "with_labels":
+            total = sum(part.images - part.rejected for part in commit.parts)
+        else:
+            total = sum(getattr(part, name) for part in commit.parts)
+        if total != getattr(commit.counts, name):
+            counted = getattr(commit.counts, name)
+            yield f"commit.json: its parts have {total} {name}, its counts say {counted}"
+
+
+def _check_plan(commit: Commit, shards: Sequence[Shard]) -> Iterator[str]:
+    """Every planned shard has all its units in the commit, or is reported as vanished."""
+    matches = [PART_NAME.fullmatch(part.path.removeprefix("labels/")) for part in commit.parts]
+    units = [UnitName(m["shard"], int(m["unit"]), m["last"] is not None) for m in matches if m]
+    plan = Plan(tuple(shards), (), commit.vanished)
+    for shard, done in unfinished(plan, units):
+        yield f"{shard.uri}: planned, but only units {sorted(done)} of it are in the commit"
