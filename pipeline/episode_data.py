@@ -1,5 +1,6 @@
 """Turn an episode into arrays: images decoded, masks drawn, annotations simulated."""
 
+import hashlib
 import io
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ class LoadedEpisode:
     references: tuple[LoadedReference, ...]
     target_HW3: np.ndarray
     mask_HW: np.ndarray  # empty for a negative
+    target_sha256: str  # of the encoded bytes, by which SAM's embedding of it is found
     ignore_HW: np.ndarray  # neither object nor background: no loss, no metric
 
 
@@ -50,30 +52,37 @@ class EpisodeReader:
         for place, reference in enumerate(episode.references):
             key = (episode.seed, episode.epoch, episode.number, place)
             image = int(self._index.image_of_object[reference.object])
-            mask_HW, _ = self._masks(image, reference.object)
+            mask_HW, _ = self.masks(image, reference.object)
             references.append(
                 LoadedReference(
                     id=f"{self._images[image]['image_id']}#{episode.category_id}",
                     category_id=episode.category_id,
-                    image_HW3=self._decode(image),
+                    image_HW3=self._decode(image, self.read_image(image)),
                     annotation=simulate_annotation(
                         mask_HW, reference.form, Draws("annotation", *key)
                     ),
                 )
             )
-        mask_HW, ignore_HW = self._masks(episode.target_image, episode.target_object)
-        target_HW3 = self._decode(episode.target_image)
-        return LoadedEpisode(episode, tuple(references), target_HW3, mask_HW, ignore_HW)
+        mask_HW, ignore_HW = self.masks(episode.target_image, episode.target_object)
+        target = self.read_image(episode.target_image)
+        return LoadedEpisode(
+            episode=episode,
+            references=tuple(references),
+            target_HW3=self._decode(episode.target_image, target),
+            mask_HW=mask_HW,
+            target_sha256=hashlib.sha256(target).hexdigest(),
+            ignore_HW=ignore_HW,
+        )
 
     def read_image(self, image: int) -> bytes:
         """Return the encoded bytes of an image's row."""
         row = self._images[image]
         return self._read(row["image_uri"], row["range_start"], row["range_end"])
 
-    def _decode(self, image: int) -> np.ndarray:
+    def _decode(self, image: int, data: bytes) -> np.ndarray:
         row = self._images[image]
         try:
-            pixels_HW3 = decode_image(self.read_image(image), Limits()).pixels_HW3
+            pixels_HW3 = decode_image(data, Limits()).pixels_HW3
         except ImageRejected as rejected:
             raise BadInput(
                 "an image of the dataset cannot be decoded",
@@ -90,7 +99,7 @@ class EpisodeReader:
             )
         return pixels_HW3
 
-    def _masks(self, image: int, shown: int | None) -> tuple[np.ndarray, np.ndarray]:
+    def masks(self, image: int, shown: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Return the object's mask, empty without one, and the ignored pixels."""
         size_HW = self._images[image]["height"], self._images[image]["width"]
         if shown is None:
