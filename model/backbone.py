@@ -89,9 +89,10 @@ class ConvBackbone(nn.Module):
         super().__init__()
         self.size = size
         # Indices 2 to 4 of timm's taps: the rest of the network is dropped after the last.
-        self.net: nn.ModuleDict = timm.create_model(
+        net = timm.create_model(
             size.network, features_only=True, out_indices=(2, 3, 4), **size.options
         )
+        self.net = cast(nn.ModuleDict, net)
 
     def forward(self, images_B3HW: Tensor, mask_B1hw: Tensor | None = None) -> FeatureMaps:
         """Encode normalised images of `size.input_px`.

@@ -6,15 +6,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from schemas.card import CARD, Card
 from schemas.errors import BadWeights
 
 StateDict = dict[str, Tensor]
 
 # A counter that BatchNorm has since PyTorch 0.4.1; older files lack it and inference ignores it.
 COUNTER = "num_batches_tracked"
+# Where a safetensors file of ours holds its model card, as JSON.
+CARD_KEY = "card"
 
 
 def read_state_dict(path: Path) -> StateDict:
@@ -57,6 +62,29 @@ def _read_safetensors(path: Path) -> StateDict:
         raise BadWeights(
             "a weights file cannot be read", str(path), str(error), "a safetensors file"
         ) from error
+
+
+def read_card(path: Path) -> Card | None:
+    """Return the model card inside a safetensors file of this project, None where there is none.
+
+    Raises BadWeights for a card that cannot be read.
+    """
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(CARD_KEY)
+        return None if text is None else CARD.validate_json(text)
+    except (SafetensorError, ValidationError) as error:
+        raise BadWeights(
+            "a model card cannot be read", str(path), str(error), "a card of schemas/card.py"
+        ) from error
+
+
+def save_weights(state: Mapping[str, Tensor], path: Path, card: Card) -> None:
+    """Write tensors and their card as one safetensors file."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    save_file(tensors, path, metadata={CARD_KEY: card.model_dump_json()})
 
 
 def check_fit(state: Mapping[str, Tensor], module: nn.Module, where: str) -> None:
