@@ -19,8 +19,6 @@ from pipeline.weight_catalogue import CATALOGUE, Published
 from schemas.errors import BadWeights
 from schemas.job import Storage
 
-BLOCK_BYTES = 8 * 2**20
-
 
 def cache_folder() -> Path:
     """Return this node's cache: $VRP_CACHE, else vrp-label below the user's cache folder."""
@@ -72,8 +70,7 @@ def sha256_of(path: Path, folder: Path | None = None) -> str:
         saved = json.loads(known.read_text())
         if {name: saved.get(name) for name in stamp} == stamp:
             return str(saved["sha256"])
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = _hash(path)
     known.parent.mkdir(parents=True, exist_ok=True)
     with _whole(known) as partial:
         partial.write_text(json.dumps({**stamp, "sha256": digest}))
@@ -87,21 +84,28 @@ def _version(info: dict[str, Any]) -> str:
 
 
 def _download(fs: Any, remote: str, path: Path, published: Published | None) -> None:
-    digest = hashlib.sha256()
-    with _whole(path) as partial, translated(fs, remote, "read"):
-        with fs.open(remote, "rb", block_size=BLOCK_BYTES) as source, partial.open("wb") as target:
-            while block := source.read(BLOCK_BYTES):
-                digest.update(block)
-                target.write(block)
-            target.flush()
-            os.fsync(target.fileno())
-        if published and published.sha256 and digest.hexdigest() != published.sha256:
+    with _whole(path) as partial:
+        with translated(fs, remote, "read"):
+            wanted_bytes = fs.info(remote).get("size")
+            fs.get_file(remote, str(partial))
+        got_bytes, digest = partial.stat().st_size, _hash(partial)
+        where = published.address if published else str(fs.unstrip_protocol(remote))
+        if wanted_bytes is not None and got_bytes != wanted_bytes:
+            raise BadWeights(
+                "a download that ended early", where, f"{got_bytes} bytes", f"{wanted_bytes} bytes"
+            )
+        if published and published.sha256 and digest != published.sha256:
             raise BadWeights(
                 "a download that is not the published file",
-                published.address,
-                f"sha256 {digest.hexdigest()}, {partial.stat().st_size} bytes",
+                where,
+                f"sha256 {digest}, {got_bytes} bytes",
                 f"sha256 {published.sha256}, {published.size_bytes} bytes",
             )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
