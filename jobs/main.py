@@ -11,7 +11,9 @@ import ray.exceptions
 import typer
 from rich.console import Console
 
+from jobs.export import export_app
 from jobs.label import label
+from jobs.verify import verify
 from schemas.errors import BadInput
 from schemas.job import LabelJob
 
@@ -21,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(label)
+app.command()(verify)
+app.add_typer(export_app, name="export")
 
 
 @app.command()
@@ -30,13 +34,14 @@ def schema(kind: Annotated[Literal["label"], typer.Argument(help="The kind of jo
     print(json.dumps(schemas[kind].model_json_schema(), indent=2))  # noqa: T201  # the output itself
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Run the command; errors end as a message and an exit code, not as a traceback."""
     console = Console(stderr=True, highlight=False)
     try:
-        app()
+        app(arguments)
     except BadInput as error:
-        console.print(f"[red]error:[/red] {error}", markup=True, soft_wrap=True)
+        console.print("[red]error:[/red]", end=" ")
+        console.print(str(error), markup=False, soft_wrap=True)
         sys.exit(2)
     except ray.exceptions.RayError as error:
         console.print("[red]error:[/red] a worker failed; rerun the same command to continue")

@@ -1,0 +1,16 @@
+"""Options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+OutputUri = Annotated[
+    str, typer.Argument(metavar="OUTPUT", help="A labeling job's output: a folder or s3://….")
+]
+EndpointUrl = Annotated[str | None, typer.Option(help="Of S3, if it is not AWS.")]
+Region = Annotated[str | None, typer.Option(help="Of S3.")]
+Anonymous = Annotated[bool, typer.Option("--anonymous", help="Read a public bucket unsigned.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The last line of output is one JSON object.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="key.subkey=value, may be repeated.")
+]
