@@ -1,0 +1,44 @@
+"""vrp export: read a commit into another format."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipeline.export_coco import export_coco
+from schemas.job import Storage
+
+export_app = typer.Typer(help="Read committed labels into another format.", no_args_is_help=True)
+
+
+@export_app.callback()
+def export() -> None:
+    """Read committed labels into another format."""
+
+
+@export_app.command()
+def coco(
+    output: Annotated[str, typer.Argument(help="The output of a labeling job.")],
+    to: Annotated[str, typer.Option(help="The file to write: a path or s3://bucket/key.")],
+    endpoint_url: Annotated[str | None, typer.Option(help="Of S3, if it is not AWS.")] = None,
+    region: Annotated[str | None, typer.Option()] = None,
+    anonymous: Annotated[bool, typer.Option(help="Read a public bucket unsigned.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Write one instances JSON for pycocotools; the same commit always gives the same bytes.
+
+    Credentials come from the AWS variables. Exit codes: 0 done, 2 wrong input, 1 anything else.
+    """
+    storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
+    counts = export_coco(output, storage, to)
+    summary = {"images": counts.with_labels, "annotations": counts.labelled, "to": to}
+    if as_json:
+        typer.echo(json.dumps(summary))
+        return
+    lines = (
+        f"{counts.with_labels} images, {counts.labelled} masks",
+        f"left out: {counts.rejected} rejected images",
+        f"written: {to}",
+    )
+    Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)

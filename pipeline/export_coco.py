@@ -1,0 +1,142 @@
+"""Stream a commit into one COCO instances JSON, in memory that no number of images increases.
+
+The file follows from the commit alone: exporting it again gives the same bytes. Image ids are
+COCO's own for a COCO source; else they count from 1 in the commit's order, so they stay when a
+collection grows at its end. `file_name` is the image's id, or its file's name for a COCO source.
+Images that were rejected are not in the file; an image in which every
+category is empty is, without annotations.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from shutil import copyfileobj
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from pipeline.committed import read_committed, read_labels
+from pipeline.storage import open_filesystem
+from pipeline.stream_out import stream_out
+from schemas.commit import Commit, Counts, Identity
+from schemas.errors import BadInput, BadStorage
+from schemas.job import Storage
+
+COLUMNS = [
+    "image_id", "uri", "height", "width", "category_id", "status", "rle_counts", "box_xywh",
+    "area_px", "score",
+]  # fmt: skip
+
+
+def export_coco(output_uri: str, storage: Storage, to: str) -> Counts:
+    """Write the labels committed below output_uri to the file `to`, whole or not at all.
+
+    Raises BadStorage: no commit, damaged parts, a file that cannot be written.
+    """
+    fs, output = open_filesystem(output_uri, storage)
+    commit, identity = read_committed(fs, output)
+    rows = _number(read_labels(fs, output, commit), identity.source == "coco")
+    with (
+        stream_out(*open_filesystem(to, storage)) as file,
+        # The annotations go straight out; of the two lists, that of the images is the short one.
+        tempfile.TemporaryFile() as images,
+    ):
+        file.write(_opening(commit, identity))
+        found = _write_lists(rows, file, images)
+        file.write(b'],\n"images":[')
+        images.seek(0)
+        copyfileobj(images, file)
+        file.write(b"]}\n")
+        wanted = (commit.counts.with_labels, commit.counts.labelled)
+        if found != wanted:
+            raise BadStorage(
+                "a commit whose parts hold something else than it counts",
+                output_uri,
+                f"{found[0]} images and {found[1]} masks",
+                f"{wanted[0]} and {wanted[1]}",
+            )
+    return commit.counts
+
+
+def _opening(commit: Commit, identity: Identity) -> bytes:
+    """Return all that precedes the annotations."""
+    untrained = "Untrained weights made these masks: they mean nothing."
+    info = {
+        "description": untrained if commit.random_weights else "Labels made by vrp-label.",
+        "fingerprint": commit.fingerprint,
+        "model_fingerprint": identity.model_fingerprint,
+        "random_weights": list(commit.random_weights),
+        "counts": commit.counts.model_dump(),
+    }
+    categories = [category.model_dump() for category in commit.categories]
+    head = {"info": info, "licenses": [], "categories": categories}
+    return json.dumps(head).removesuffix("}").encode() + b',\n"annotations":['
+
+
+def _number(tables: Iterator[pa.Table], own_ids: bool) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yield each row with its image's `number` and `file_name`, and whether the image is new."""
+    count = 0
+    for table in tables:
+        numbers: dict[str, int] = {}  # an image lies in one unit, so in one part
+        for row in table.select(COLUMNS).to_pylist():
+            image_id = row["image_id"]
+            new = image_id not in numbers
+            if new:
+                count += 1
+                numbers[image_id] = _coco_id(image_id) if own_ids else count
+            file_name = row["uri"].rpartition("/")[2] if own_ids else image_id
+            yield {**row, "number": numbers[image_id], "file_name": file_name}, new
+
+
+def _coco_id(image_id: str) -> int:
+    try:
+        return int(image_id)
+    except ValueError as error:
+        raise BadInput(
+            "an image id that COCO tools cannot use",
+            "images of a COCO source",
+            image_id,
+            "a number",
+        ) from error
+
+
+def _write_lists(
+    rows: Iterator[tuple[dict[str, Any], bool]], annotations: BinaryIO, images: BinaryIO
+) -> tuple[int, int]:
+    """Write both lists' entries; return how many images and annotations there were."""
+    image_count = label_count = 0
+    for row, new in rows:
+        if new:
+            images.write(_entry(_image(row), first=image_count == 0))
+            image_count += 1
+        if row["status"] == "labelled":
+            label_count += 1
+            annotations.write(_entry(_annotation(label_count, row), first=label_count == 1))
+    return image_count, label_count
+
+
+def _entry(value: dict[str, Any], first: bool) -> bytes:
+    return (b"\n" if first else b",\n") + json.dumps(value, allow_nan=False).encode()
+
+
+def _image(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["number"],
+        "file_name": row["file_name"],
+        "height": row["height"],
+        "width": row["width"],
+        "coco_url": row["uri"],
+    }
+
+
+def _annotation(number: int, row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": number,
+        "image_id": row["number"],
+        "category_id": row["category_id"],
+        "segmentation": {"size": [row["height"], row["width"]], "counts": row["rle_counts"]},
+        "bbox": row["box_xywh"],
+        "area": row["area_px"],
+        "iscrowd": 0,
+        "score": row["score"],
+    }

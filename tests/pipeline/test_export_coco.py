@@ -1,0 +1,186 @@
+"""A commit becomes a COCO file that pycocotools reads."""
+
+import contextlib
+import io
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from pipeline.export_coco import export_coco
+from pipeline.storage import list_files, open_filesystem, read_bytes
+from schemas.errors import BadInput, BadStorage
+from schemas.job import Storage
+from tests.committed import commit_units, label_rows, rejected_row
+from tests.datasets import filled
+from tests.s3 import Bucket
+
+EMPTY = np.zeros((80, 100), bool)
+BIG, SMALL = filled((8, 8, 68, 68)), filled((70, 80, 78, 90))
+UNITS = [
+    (label_rows("b/1.jpg", {"cat": BIG, "dog": SMALL}), [rejected_row("b/2.jpg")]),
+    (
+        label_rows("a/1.jpg", {"cat": EMPTY, "dog": EMPTY})
+        + label_rows("a/2.jpg", {"cat": SMALL, "dog": EMPTY}),
+        [],
+    ),
+]
+
+
+def _export(output: Path, to: Path) -> dict[str, Any]:
+    export_coco(str(output), Storage(), str(to))
+    return json.loads(to.read_text())
+
+
+def _coco(path: Path) -> COCO:
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCO(str(path))
+
+
+def test_every_image_with_labels_is_listed_in_the_commits_order(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    document = _export(tmp_path / "out", tmp_path / "coco.json")
+    assert [(image["id"], image["file_name"]) for image in document["images"]] == [
+        (1, "b/1.jpg"),
+        (2, "a/1.jpg"),
+        (3, "a/2.jpg"),
+    ]
+    assert document["categories"] == [{"id": 3, "name": "cat"}, {"id": 18, "name": "dog"}]
+    assert [(a["id"], a["image_id"], a["category_id"]) for a in document["annotations"]] == [
+        (1, 1, 3),
+        (2, 1, 18),
+        (3, 3, 3),
+    ]
+    assert document["info"]["counts"]["rejected"] == 1
+    assert document["info"]["fingerprint"] == "f"
+
+
+def test_masks_areas_and_boxes_agree_in_pycocotools(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    _export(tmp_path / "out", tmp_path / "coco.json")
+    coco = _coco(tmp_path / "coco.json")
+    masks = [coco.annToMask(annotation).astype(bool) for annotation in coco.dataset["annotations"]]
+    assert all(np.array_equal(a, b) for a, b in zip(masks, (BIG, SMALL, SMALL), strict=True))
+    for annotation in coco.dataset["annotations"]:
+        assert coco_mask.area(annotation["segmentation"]) == annotation["area"]
+        assert coco_mask.toBbox(annotation["segmentation"]).tolist() == annotation["bbox"]
+
+
+def test_cocoeval_finds_an_export_perfect_against_itself(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    document = _export(tmp_path / "out", tmp_path / "coco.json")
+    truth = _coco(tmp_path / "coco.json")
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(truth, truth.loadRes(document["annotations"]), "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    assert evaluation.stats[0] == pytest.approx(1.0)
+
+
+def test_exporting_twice_gives_the_same_bytes_and_growth_keeps_the_ids(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    before = _export(tmp_path / "out", tmp_path / "1.json")
+    _export(tmp_path / "out", tmp_path / "2.json")
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
+    more = [*UNITS, (label_rows("0/0.jpg", {"cat": BIG, "dog": BIG}), [])]
+    commit_units(str(tmp_path / "grown"), more)
+    after = _export(tmp_path / "grown", tmp_path / "3.json")
+    assert after["images"][:3] == before["images"]
+    assert after["annotations"][:3] == before["annotations"]
+
+
+def test_coco_images_keep_their_ids_and_file_names(tmp_path: Path) -> None:
+    rows = label_rows("139", {"cat": BIG, "dog": EMPTY}, uri="s3://b/val/000000000139.jpg")
+    commit_units(str(tmp_path / "out"), [(rows, [])], source="coco")
+    document = _export(tmp_path / "out", tmp_path / "coco.json")
+    assert document["images"][0]["id"] == 139
+    assert document["images"][0]["file_name"] == "000000000139.jpg"
+    assert document["annotations"][0]["image_id"] == 139
+
+
+def test_coco_images_whose_ids_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    rows = label_rows("one", {"cat": BIG, "dog": EMPTY})
+    commit_units(str(tmp_path / "out"), [(rows, [])], source="coco")
+    with pytest.raises(BadInput, match="one"):
+        _export(tmp_path / "out", tmp_path / "coco.json")
+
+
+def test_labels_of_untrained_weights_say_so(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS, random_weights=("method.weights",))
+    info = _export(tmp_path / "out", tmp_path / "coco.json")["info"]
+    assert "mean nothing" in info["description"]
+    assert info["random_weights"] == ["method.weights"]
+
+
+def test_a_commit_without_a_label_is_an_instances_file_too(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), [([], [rejected_row("1.jpg")])])
+    document = _export(tmp_path / "out", tmp_path / "coco.json")
+    assert document["images"] == document["annotations"] == []
+    assert _coco(tmp_path / "coco.json").getImgIds() == []
+
+
+def test_parts_that_no_commit_lists_are_not_exported(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    labels = tmp_path / "out/labels"
+    (labels / f"{9:016x}-00000-last.parquet").write_bytes(next(labels.iterdir()).read_bytes())
+    assert len(_export(tmp_path / "out", tmp_path / "coco.json")["images"]) == 3
+
+
+def test_a_part_that_was_exchanged_leaves_no_file(tmp_path: Path) -> None:
+    commit = commit_units(str(tmp_path / "out"), UNITS)
+    (tmp_path / "out" / commit.parts[1].path).write_bytes(
+        (tmp_path / "out" / commit.parts[0].path).read_bytes()
+    )
+    with pytest.raises(BadStorage, match="not the one that was committed"):
+        export_coco(str(tmp_path / "out"), Storage(), str(tmp_path / "to/coco.json"))
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_an_output_without_a_commit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadStorage, match="without a commit"):
+        export_coco(str(tmp_path / "out"), Storage(), str(tmp_path / "coco.json"))
+
+
+def test_an_export_on_s3_is_whole_or_not_there(tmp_path: Path, bucket: Bucket) -> None:
+    output = f"{bucket.uri}/out"
+    commit = commit_units(output, UNITS, storage=bucket.storage)
+    export_coco(output, bucket.storage, f"{bucket.uri}/coco.json")
+    data = read_bytes(*open_filesystem(f"{bucket.uri}/coco.json", bucket.storage))
+    commit_units(str(tmp_path / "out"), UNITS)
+    assert json.loads(data) == _export(tmp_path / "out", tmp_path / "coco.json")
+    bucket.put(f"out/{commit.parts[1].path}", b"something else")
+    with pytest.raises(BadStorage):
+        export_coco(output, bucket.storage, f"{bucket.uri}/second.json")
+    fs, path = open_filesystem(bucket.uri, bucket.storage)
+    assert "second.json" not in list_files(fs, path)
+    with pytest.raises(BadStorage, match="bucket"):
+        export_coco(str(tmp_path / "out"), bucket.storage, "s3://no-such-bucket-here/a.json")
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    def peak_bytes(parts: int) -> int:
+        output = str(tmp_path / f"out{parts}")
+        units = []
+        for part in range(parts):
+            rows = [
+                row
+                for image in range(100)
+                for row in label_rows(f"{part}/{image}", {"cat": BIG, "dog": SMALL})
+            ]
+            units.append((rows, []))
+        commit_units(output, units)
+        tracemalloc.start()
+        export_coco(output, Storage(), str(tmp_path / "coco.json"))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak_bytes(1)  # what is imported and cached once
+    assert peak_bytes(16) < 1.5 * peak_bytes(4)
