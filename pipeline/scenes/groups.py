@@ -4,6 +4,7 @@ Letters: G scenes of a group, H W pixels.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -33,8 +34,8 @@ class SceneGroup(NamedTuple):
 
 def draw_group(seed: int, number: int, names: Sequence[str], size_px: int = 256) -> SceneGroup:
     """Draw group `number` of a seed from the named base categories."""
-    # Philox keys of scenes are (seed, index); groups take the seed's complement.
-    rng = Generator(Philox(key=[~np.uint64(seed), number]))
+    # Scenes have the keys (seed, index); a counter elsewhere keeps the groups' draws apart.
+    rng = Generator(Philox(key=[seed, number], counter=2**64))
     chosen = [names[k] for k in rng.permutation(len(names))[:CATEGORIES].tolist()]
     scenes = [scene(seed, number * SCENES + k, chosen, size_px) for k in range(SCENES)]
     owners_GHW = np.zeros((SCENES, size_px, size_px), np.uint8)
@@ -51,7 +52,7 @@ def cached_group(folder: Path, seed: int, number: int, names: Sequence[str]) -> 
     if not path.is_file():
         group = draw_group(seed, number, names)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
+        partial = path.with_suffix(f".{os.getpid()}.part")
         with partial.open("wb") as file:
             np.savez(
                 file,

@@ -1,0 +1,309 @@
+"""Scenes become the small weights: SAM and backbone, pretrained together from nothing.
+
+A step shows two groups of scenes. SAM answers points and boxes; the backbone names cells and
+compares halves of the batch; and a VRP encoder, thrown away afterwards, prompts SAM's decoder from
+references, so that the decoder that `vrp train` later keeps frozen has met such prompts.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.random import Generator, Philox
+from torch import Tensor, distributed, multiprocessing, nn
+from torch.nn import functional as F
+
+from model.backbone import BACKBONES, FeatureMaps, build_backbone
+from model.flat_attention import use_flat_attention
+from model.loss import mask_loss
+from model.pretrain_backbone import CosineClassifier, dense_loss, prototype_loss
+from model.pretrain_sam import (
+    PromptBatch,
+    Window,
+    decode_all,
+    embed_prompts,
+    encode,
+    prompt_loss,
+    soft_iou,
+)
+from model.sam import SAM_SIZES, build_sam, dense_position
+from model.vrp_encoder import VrpEncoder
+from pipeline.nano_batch import NanoBatch, Pairs, draw_batch
+from pipeline.scenes.categories import BASE
+from pipeline.scenes.groups import SceneGroup, cached_group
+from schemas.method import VrpReading
+
+
+@dataclass(frozen=True)
+class NanoRecipe:
+    """How the small SAM and backbone are trained; its values go into their model cards."""
+
+    seed: int = 1
+    processes: int = 2
+    """Each takes `groups_per_step` groups a step; gradients are averaged over them."""
+    steps: int = 2400
+    part_steps: int = 1500
+    """Steps on a window of `part_cells` cells before those on whole images."""
+    part_cells: int = 10
+    groups: int = 2600
+    """Distinct groups of scenes; step s draws from those up to `groups_at(s)`."""
+    groups_per_step: int = 1
+    rate: float = 1.3e-3
+    warmup: int = 100
+    weight_decay: float = 0.05
+    average: float = 0.998
+    """Decay of the running mean of the weights, which is what is kept."""
+
+    def rate_at(self, step: int) -> float:
+        """Linear warm-up, then a cosine to a hundredth."""
+        if step < self.warmup:
+            return self.rate * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(self.steps - self.warmup, 1)
+        return self.rate * (0.01 + 0.99 * (1 + float(np.cos(np.pi * done))) / 2)
+
+    def groups_at(self, step: int) -> int:
+        """How many groups a step may draw from: the first ones are used while others are drawn."""
+        return min(self.groups, 100 + 2 * step)
+
+
+class NanoNetworks(nn.Module):
+    """What learns in pretraining; `encoder` and `classifier` are thrown away afterwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        size = BACKBONES["nano"]
+        self.sam = build_sam("nano")
+        self.backbone = build_backbone("nano").requires_grad_(True)
+        self.encoder = VrpEncoder(
+            size.mid_channels, SAM_SIZES["nano"].prompt_width, 24, VrpReading()
+        )
+        self.classifier = CosineClassifier(size.high_channels, len(BASE) + 1)
+        nn.init.trunc_normal_(self.sam.image_encoder.pos_embed, std=0.02)
+        for module in self.modules():
+            # Zero-initialised last norms, timm's default, keep a residual network idle at first.
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.ones_(module.weight)
+        use_flat_attention(self.sam.image_encoder)
+        self.to(memory_format=torch.channels_last)
+
+
+def step_losses(networks: NanoNetworks, batch: NanoBatch) -> dict[str, Tensor]:
+    """Return the losses of one batch by name, and IoUs (without gradient) under `iou_` names."""
+    sam, window = networks.sam, batch.window
+    embedding_BDhw = encode(sam.image_encoder, batch.images_B3HW, window)
+    position_1Dhw = window.crop(dense_position(sam))
+    losses: dict[str, Tensor] = {}
+    for name, prompts in (("box", batch.boxes), ("points", batch.points)):
+        if prompts is not None:
+            losses |= _prompt_losses(networks, embedding_BDhw, position_1Dhw, name, prompts)
+    side_px = window.cells * 16 * BACKBONES["nano"].input_px // SAM_SIZES["nano"].image_px
+    smaller_B3HW = F.interpolate(
+        batch.images_B3HW, (side_px, side_px), mode="bilinear", antialias=True
+    )
+    maps: FeatureMaps = networks.backbone(smaller_B3HW)
+    cells_hw = maps.high_BChw.shape[-2:]
+    labels_Bhw = F.interpolate(batch.labels_BHW[:, None].float(), cells_hw)[:, 0].long()
+    losses["dense"] = dense_loss(networks.classifier, maps.high_BChw, labels_Bhw)
+    losses["prototype"] = prototype_loss(maps.high_BChw, labels_Bhw)
+    if batch.pairs is not None:
+        losses |= _pair_losses(networks, embedding_BDhw, position_1Dhw, maps, batch.pairs)
+    return losses
+
+
+def _prompt_losses(
+    networks: NanoNetworks,
+    embedding_BDhw: Tensor,
+    position_1Dhw: Tensor,
+    name: str,
+    prompts: PromptBatch,
+) -> dict[str, Tensor]:
+    tokens_PTD = embed_prompts(networks.sam, prompts)
+    logits_PMhw, score_PM = decode_all(
+        networks.sam, embedding_BDhw[prompts.image_P], position_1Dhw, tokens_PTD
+    )
+    iou_P = soft_iou(logits_PMhw[:, :1].detach(), prompts.truth_Phw)
+    return {name: prompt_loss(logits_PMhw, score_PM, prompts).mean(), f"iou_{name}": iou_P.mean()}
+
+
+def _pair_losses(
+    networks: NanoNetworks,
+    embedding_BDhw: Tensor,
+    position_1Dhw: Tensor,
+    maps: FeatureMaps,
+    pairs: Pairs,
+) -> dict[str, Tensor]:
+    mask_Phw = F.adaptive_max_pool2d(pairs.annotation_PHW[:, None].float(), maps.high_BChw.shape[-2:])
+    prompts_PND = networks.encoder(
+        FeatureMaps(maps.mid_BChw[pairs.target_P], maps.high_BChw[pairs.target_P]),
+        FeatureMaps(maps.mid_BChw[pairs.reference_P], maps.high_BChw[pairs.reference_P]),
+        mask_Phw[:, 0],
+    )
+    logits_PMhw, score_PM = decode_all(
+        networks.sam, embedding_BDhw[pairs.target_P], position_1Dhw, prompts_PND
+    )
+    everywhere = torch.ones_like(pairs.truth_Phw, dtype=torch.bool)
+    loss_P = mask_loss(logits_PMhw[:, 0], pairs.truth_Phw, everywhere)
+    iou_P = soft_iou(logits_PMhw[:, :1].detach(), pairs.truth_Phw)[:, 0]
+    present_P = pairs.truth_Phw.flatten(1).amax(dim=1) > 0
+    score_loss = (score_PM[:, 0] - iou_P).square().mean()
+    return {
+        "pairs": loss_P.mean() + score_loss,
+        "iou_pairs": iou_P[present_P].mean() if present_P.any() else iou_P.new_tensor(0.0),
+    }
+
+
+def pretrain(recipe: NanoRecipe, folder: Path) -> None:
+    """Train, or go on from the checkpoint in `folder`: pretrain.pt, and progress.jsonl beside it.
+
+    Scenes are kept in `folder`/pool. Every process runs on one thread: on shared machines threads
+    that wait for each other cost more than they give (four times slower at a load of 4 on 2 cores).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rendezvous = folder / f"rendezvous-{time.time_ns()}"
+    multiprocessing.spawn(_pretrain_rank, (recipe, folder, rendezvous), nprocs=recipe.processes)
+
+
+def _pretrain_rank(rank: int, recipe: NanoRecipe, folder: Path, rendezvous: Path) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=recipe.processes
+    )
+    torch.manual_seed(recipe.seed)
+    networks, average = NanoNetworks().train(), NanoNetworks().eval().requires_grad_(False)
+    optimiser = torch.optim.AdamW(
+        networks.parameters(), recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
+    )
+    average.load_state_dict(networks.state_dict())
+    start, seconds = _resume(folder / "pretrain.pt", networks, average, optimiser)
+    began, means = time.monotonic(), Means()
+    for step, batch in _batches(recipe, folder, start, rank):
+        rate = recipe.rate_at(step)
+        for settings in optimiser.param_groups:
+            settings["lr"] = rate
+        losses = step_losses(networks, batch)
+        total = torch.stack([v for k, v in losses.items() if not k.startswith("iou_")]).sum()
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        _average_gradients(networks)
+        nn.utils.clip_grad_norm_(networks.parameters(), 1.0)
+        optimiser.step()
+        _follow(average, networks, min(recipe.average, (step + 1) / (step + 10)))
+        means.add(losses)
+        if rank == 0 and ((step + 1) % 50 == 0 or step + 1 == recipe.steps):
+            spent = seconds + time.monotonic() - began
+            line = {"step": step + 1, "minutes": spent / 60, "rate": rate, **means.take()}
+            with (folder / "progress.jsonl").open("a") as file:
+                file.write(json.dumps({k: round(v, 5) for k, v in line.items()}) + "\n")
+            _save(folder / "pretrain.pt", networks, average, optimiser, step + 1, spent)
+    distributed.destroy_process_group()
+
+
+def _average_gradients(networks: nn.Module) -> None:
+    """Average over the processes; a loss without prompts in one of them counts as zero there."""
+    parameters = [p for p in networks.parameters() if p.requires_grad]
+    flat = torch.cat(
+        [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters]
+    )
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    for parameter, gradient in zip(
+        parameters, flat.split([p.numel() for p in parameters]), strict=True
+    ):
+        parameter.grad = gradient.view_as(parameter)
+
+
+class Means:
+    """Running means of named numbers."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+
+    def add(self, values: dict[str, Tensor]) -> None:
+        """Take in one step."""
+        for name, value in values.items():
+            self._values.setdefault(name, []).append(float(value.detach()))
+
+    def take(self) -> dict[str, float]:
+        """Return the means since the last call, and start again."""
+        means = {name: sum(values) / len(values) for name, values in self._values.items()}
+        self._values = {}
+        return means
+
+
+def _batches(
+    recipe: NanoRecipe, folder: Path, start: int, rank: int
+) -> Iterator[tuple[int, NanoBatch]]:
+    """Yield each step's batch of one process; groups are drawn ahead, and every one once."""
+    scenes = folder / "pool"
+    loaded: dict[int, SceneGroup] = {}
+    with ProcessPoolExecutor(1) as drawing:
+        ahead: dict[int, Future[SceneGroup]] = {}
+        for step in range(start, recipe.steps):
+            known = recipe.groups_at(step)
+            for number in range(len(loaded) + len(ahead), recipe.groups_at(step + 10)):
+                ahead[number] = drawing.submit(cached_group, scenes, recipe.seed, number, BASE)
+            for number in [n for n in ahead if n < known]:
+                loaded[number] = ahead.pop(number).result()
+            shared = Generator(Philox(key=[recipe.seed, step], counter=2**65))
+            chosen = shared.permutation(known)[rank :: recipe.processes][: recipe.groups_per_step]
+            window = _window(recipe, step, shared)
+            rng = Generator(Philox(key=[recipe.seed, step], counter=2**66 + rank * 2**65))
+            yield step, draw_batch([loaded[n] for n in chosen.tolist()], window, rng)
+
+
+def _window(recipe: NanoRecipe, step: int, rng: Generator) -> Window:
+    if step >= recipe.part_steps:
+        return Window(0, 0, SAM_SIZES["nano"].grid)
+    room = SAM_SIZES["nano"].grid - recipe.part_cells + 1
+    return Window(int(rng.integers(room)), int(rng.integers(room)), recipe.part_cells)
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, networks: nn.Module, decay: float) -> None:
+    """Move the running mean towards the weights; counters are copied."""
+    current = networks.state_dict()
+    for name, value in average.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(current[name], 1 - decay)
+        else:
+            value.copy_(current[name])
+
+
+def _save(
+    path: Path,
+    networks: nn.Module,
+    average: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    step: int,
+    seconds: float,
+) -> None:
+    partial = path.with_suffix(".part")
+    torch.save(
+        {
+            "networks": networks.state_dict(),
+            "average": average.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "step": step,
+            "seconds": seconds,
+        },
+        partial,
+    )
+    partial.rename(path)
+
+
+def _resume(
+    path: Path, networks: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+) -> tuple[int, float]:
+    """Load a checkpoint if there is one; return its step and the seconds spent before it."""
+    if not path.is_file():
+        return 0, 0.0
+    saved = torch.load(path, weights_only=True)
+    networks.load_state_dict(saved["networks"])
+    average.load_state_dict(saved["average"])
+    optimiser.load_state_dict(saved["optimiser"])
+    return saved["step"], saved["seconds"]
