@@ -43,12 +43,26 @@ def read_labels(fs: AbstractFileSystem, output: str, commit: Commit) -> Iterator
     Raises BadStorage for a part that is missing or not the one that was committed.
     """
     for part in commit.parts:
-        data = read_bytes(fs, f"{output}/{part.path}")
-        if hashlib.sha256(data).hexdigest() != part.sha256:
-            raise BadStorage(
-                "a part is not the one that was committed",
-                f"{output}/{part.path}",
-                f"{len(data)} bytes of another hash",
-                f"sha256 {part.sha256}",
-            )
-        yield pq.read_table(io.BytesIO(data))
+        yield _read_part(fs, f"{output}/{part.path}", part.sha256)
+
+
+def read_rejected(fs: AbstractFileSystem, output: str, commit: Commit) -> Iterator[pa.Table]:
+    """Yield the rows (REJECTED_SCHEMA) of each part that has any, in the commit's order.
+
+    Raises BadStorage for a part that is missing or not the one that was committed.
+    """
+    for part in commit.parts:
+        if part.rejected_path is not None:
+            yield _read_part(fs, f"{output}/{part.rejected_path}", part.rejected_sha256)
+
+
+def _read_part(fs: AbstractFileSystem, path: str, sha256: str | None) -> pa.Table:
+    data = read_bytes(fs, path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise BadStorage(
+            "a part is not the one that was committed",
+            path,
+            f"{len(data)} bytes of another hash",
+            f"sha256 {sha256}",
+        )
+    return pq.read_table(io.BytesIO(data))
