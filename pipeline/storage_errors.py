@@ -68,6 +68,10 @@ def translated(fs: AbstractFileSystem, path: str, verb: str) -> Iterator[None]:
         raise BadStorage(
             f"storage that cannot be {verb}", uri, str(error), "a valid bucket, region and profile"
         ) from error
+    except OSError as error:
+        # What is left is the storage's own trouble, after all retries: say at which object.
+        code = s3_code(error) or error.strerror or error
+        raise OSError(error.errno, f"{uri} could not be {verb}: {code}") from error
 
 
 def _endpoint(fs: AbstractFileSystem) -> str:
