@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
 from pipeline.export_coco import export_coco
 from schemas.job import Storage
 
@@ -19,12 +20,12 @@ def export() -> None:
 
 @export_app.command()
 def coco(
-    output: Annotated[str, typer.Argument(help="The output of a labeling job.")],
+    output: OutputUri,
     to: Annotated[str, typer.Option(help="The file to write: a path or s3://bucket/key.")],
-    endpoint_url: Annotated[str | None, typer.Option(help="Of S3, if it is not AWS.")] = None,
-    region: Annotated[str | None, typer.Option()] = None,
-    anonymous: Annotated[bool, typer.Option(help="Read a public bucket unsigned.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+    anonymous: Anonymous = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write one instances JSON for pycocotools; the same commit always gives the same bytes.
 

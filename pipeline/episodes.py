@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -190,7 +190,7 @@ def share_of(first: int, end: int, worker: int, workers: int) -> range:
     return range(first + (worker - first) % workers, end, workers)
 
 
-def describe(episode: Episode, index: DatasetIndex) -> dict[str, object]:
+def describe(episode: Episode, index: DatasetIndex) -> dict[str, Any]:
     """Return an episode by names instead of rows, for people and for hashing."""
     image_ids = index.images["image_id"]
     names = {category.id: category.name for category in index.commit.categories}

@@ -1,5 +1,7 @@
 """Random numbers that no machine, process or numpy version may change."""
 
+from typing import Any
+
 import numpy as np
 
 from model.draws import Draws, shuffled
@@ -18,7 +20,8 @@ def test_keys_that_print_alike_are_different() -> None:
 
 
 def test_a_numpy_integer_is_the_same_key_as_its_value() -> None:
-    assert Draws(np.int64(5)).below(2**62) == Draws(5).below(2**62)
+    number: Any = np.int64(5)  # what an index's columns hold
+    assert Draws(number).below(2**62) == Draws(5).below(2**62)
 
 
 def test_below_reaches_every_number_about_equally_often() -> None:

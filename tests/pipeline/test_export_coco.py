@@ -67,7 +67,8 @@ def test_masks_areas_and_boxes_agree_in_pycocotools(tmp_path: Path) -> None:
     coco = _coco(tmp_path / "coco.json")
     masks = [coco.annToMask(annotation).astype(bool) for annotation in coco.dataset["annotations"]]
     assert all(np.array_equal(a, b) for a, b in zip(masks, (BIG, SMALL, SMALL), strict=True))
-    for annotation in coco.dataset["annotations"]:
+    annotations: list[Any] = coco.dataset["annotations"]
+    for annotation in annotations:
         assert coco_mask.area(annotation["segmentation"]) == annotation["area"]
         assert coco_mask.toBbox(annotation["segmentation"]).tolist() == annotation["bbox"]
 
