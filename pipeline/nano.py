@@ -137,7 +137,9 @@ def _pair_losses(
     maps: FeatureMaps,
     pairs: Pairs,
 ) -> dict[str, Tensor]:
-    mask_Phw = F.adaptive_max_pool2d(pairs.annotation_PHW[:, None].float(), maps.high_BChw.shape[-2:])
+    mask_Phw = F.adaptive_max_pool2d(
+        pairs.annotation_PHW[:, None].float(), maps.high_BChw.shape[-2:]
+    )
     prompts_PND = networks.encoder(
         FeatureMaps(maps.mid_BChw[pairs.target_P], maps.high_BChw[pairs.target_P]),
         FeatureMaps(maps.mid_BChw[pairs.reference_P], maps.high_BChw[pairs.reference_P]),

@@ -151,7 +151,9 @@ def _pairs(
     shown: list[dict[int, np.ndarray]] = []
     for owner_HW, categories in zip(owners, labels, strict=True):
         areas = np.bincount(owner_HW.ravel(), minlength=len(categories))
-        names = {int(c) for c, area in zip(categories[1:], areas[1:], strict=True) if area >= LEAST_PX}
+        names = {
+            int(c) for c, area in zip(categories[1:], areas[1:], strict=True) if area >= LEAST_PX
+        }
         shown.append({name: (categories == name)[owner_HW] for name in names})
     references, targets, annotations, truths = [], [], [], []
     for target, present in [*enumerate(shown)] * ASKED:

@@ -33,7 +33,9 @@ def background(rng: Generator, height_px: int, width_px: int) -> np.ndarray:
 def _surface(rng: Generator, height_px: int, width_px: int) -> np.ndarray:
     first, second = draw(_PALETTE, rng), draw(_PALETTE, rng)
     cells = int(rng.integers(2, 7))
-    noise = smooth_noise(rng, (cells, cells), (height_px, width_px), octaves=int(rng.integers(2, 5)))
+    noise = smooth_noise(
+        rng, (cells, cells), (height_px, width_px), octaves=int(rng.integers(2, 5))
+    )
     if rng.random() < 0.6:
         scale = np.float32(rng.uniform(2.0, 7.0) / min(height_px, width_px))
         c, s = np.float32(rng.uniform(-1, 1)), np.float32(rng.uniform(0.3, 1))

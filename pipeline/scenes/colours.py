@@ -31,14 +31,16 @@ def draw(palette: Palette, rng: Generator) -> np.ndarray:
 
 
 def tones(palette: Palette, rng: Generator) -> np.ndarray:
-    """Draw an instance's colours: float32 [5, 3], body, second, dark, pale, and the body's pattern."""
+    """Draw an instance's colours, float32 [5, 3]: body, second, dark, pale, the body's pattern."""
     hue = rng.uniform(*palette.hue)
     saturation = rng.uniform(*palette.saturation)
     value = rng.uniform(*palette.value)
     body = rgb(hue, saturation, value)
     near = rng.random() < 0.5
     second_hue = hue + (rng.uniform(-0.08, 0.08) if near else rng.uniform(0.2, 0.8))
-    second = rgb(second_hue, rng.uniform(0.2, 0.9), _apart(value, rng) if near else rng.uniform(0.3, 0.95))
+    second = rgb(
+        second_hue, rng.uniform(0.2, 0.9), _apart(value, rng) if near else rng.uniform(0.3, 0.95)
+    )
     dark = rgb(rng.random(), rng.uniform(0.1, 0.5), rng.uniform(0.08, 0.3))
     pale = rgb(rng.random(), rng.uniform(0.0, 0.2), rng.uniform(0.8, 1.0))
     figure = rgb(hue + rng.uniform(-0.1, 0.1), rng.uniform(0.1, 0.9), _apart(value, rng))

@@ -86,7 +86,11 @@ def _draw_categories(rng: Generator, categories: Sequence[str]) -> list[str]:
 
 
 def _paste(
-    canvas: np.ndarray, owner_HW: np.ndarray, cutout: Cutout, number: int, light: tuple[float, float]
+    canvas: np.ndarray,
+    owner_HW: np.ndarray,
+    cutout: Cutout,
+    number: int,
+    light: tuple[float, float],
 ) -> bool:
     """Paint a cut-out and its shadow in place; refuse where too little would stay visible."""
     height, width = owner_HW.shape
@@ -134,7 +138,7 @@ def _cast_shadow(
 
 
 def _photograph(rng: Generator, canvas: np.ndarray) -> np.ndarray:
-    """Uneven light, a soft lens, exposure and sensor noise: float canvas [3, H, W] to uint8 image."""
+    """Uneven light, a soft lens, exposure and noise: float [3, H, W] to uint8 [H, W, 3]."""
     height, width = canvas.shape[1:]
     light = smooth_noise(rng, (2, 2), (height, width))
     canvas *= 1 + np.float32(rng.uniform(0.1, 0.6)) * (light - np.float32(0.5))

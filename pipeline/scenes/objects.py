@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from pipeline.scenes.categories import KINDS
 from pipeline.scenes.outlines import Loop
-from pipeline.scenes.raster import SAMPLES, coverage, cosine, sine
+from pipeline.scenes.raster import SAMPLES, cosine, coverage, sine
 from pipeline.scenes.textures import pattern, smooth_noise
 
 
@@ -97,7 +97,11 @@ def render(
 
 
 def _shading(
-    u: np.ndarray, v: np.ndarray, alpha_hw: np.ndarray, light_xy: tuple[float, float], rng: Generator
+    u: np.ndarray,
+    v: np.ndarray,
+    alpha_hw: np.ndarray,
+    light_xy: tuple[float, float],
+    rng: Generator,
 ) -> np.ndarray:
     """Brightness factor: a slope towards the light, a bevelled edge, and a little wear."""
     slope = np.float32(rng.uniform(0.05, 0.35))

@@ -6,12 +6,25 @@ merge; a reversed loop (`hole`) cuts.
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.scenes.raster import cosine, sine
 
 Loop = np.ndarray
+
+
+class Part(NamedTuple):
+    """Loops filled with one tone: 0 the textured body, 1 a second colour, 2 dark, 3 pale."""
+
+    tone: int
+    loops: tuple[Loop, ...]
+
+
+Shape = list[Part]
+"""An object's parts in the order of painting."""
 
 
 @cache
@@ -66,6 +79,11 @@ def turned(loop: Loop, turns: float, x: float = 0.0, y: float = 0.0) -> Loop:
     return np.stack([x + c * dx - s * dy, y + s * dx + c * dy], axis=1)
 
 
+def moved(loop: Loop, x: float, y: float) -> Loop:
+    """Return the loop shifted."""
+    return loop + np.array((x, y))
+
+
 def mirrored(loop: Loop) -> Loop:
     """Return the loop with left and right swapped, still counter-clockwise."""
     return (loop * (-1.0, 1.0))[::-1]
@@ -74,12 +92,14 @@ def mirrored(loop: Loop) -> Loop:
 def stroke(points: Sequence[tuple[float, float]], width: float) -> tuple[Loop, ...]:
     """A thick line with round joints."""
     loops: list[Loop] = [disc(x, y, width / 2) for x, y in points]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
         if length > 0:
             nx, ny = (y1 - y0) / length * width / 2, (x0 - x1) / length * width / 2
             loops.append(
-                corners((x0 + nx, y0 + ny), (x1 + nx, y1 + ny), (x1 - nx, y1 - ny), (x0 - nx, y0 - ny))
+                corners(
+                    (x0 + nx, y0 + ny), (x1 + nx, y1 + ny), (x1 - nx, y1 - ny), (x0 - nx, y0 - ny)
+                )
             )
     return tuple(loops)
 

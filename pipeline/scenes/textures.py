@@ -4,7 +4,8 @@ Only +, -, *, /, sqrt, floor and comparisons of float32 are used: IEEE 754 round
 everywhere, which libm's functions do not.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -45,53 +46,120 @@ def _triangle(value: np.ndarray) -> np.ndarray:
     return np.abs(_fraction(value) - 0.5) * 2
 
 
+class Surface(NamedTuple):
+    """Where a pattern is evaluated: about the object's middle, and shifted by a random offset."""
+
+    middle_u: np.ndarray
+    middle_v: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    scale: float
+    """Random factor on the pattern's frequency."""
+    rng: Generator
+
+
 def pattern(kind: Pattern, u: np.ndarray, v: np.ndarray, rng: Generator) -> np.ndarray:
     """Return the mix 0..1, float32, at local coordinates u, v (about -1..1 over the object)."""
-    f = float(np.float32(rng.uniform(0.8, 1.25)))
-    centred_u, centred_v = u, v
-    u, v = u + np.float32(rng.uniform(0, 4)), v + np.float32(rng.uniform(0, 4))
-    match kind:
-        case "plain":
-            mix = _noise_at(u, v, rng, 1.5) * 0.35
-        case "stripes":
-            mix = (_fraction(u * (3.0 * f)) < 0.5).astype(np.float32)
-        case "bands":
-            mix = _triangle(v * (2.2 * f))
-        case "rings":
-            mix = _triangle(np.sqrt(centred_u * centred_u + centred_v * centred_v) * (3.0 * f))
-        case "dots":
-            x, y = _fraction(u * (2.8 * f)) - 0.5, _fraction(v * (2.8 * f)) - 0.5
-            mix = (x * x + y * y < 0.085).astype(np.float32)
-        case "checker":
-            mix = ((np.floor(u * (3.2 * f)) + np.floor(v * (3.2 * f))) % 2).astype(np.float32)
-        case "grain":
-            mix = _noise_at(u * 0.35, v * 3.0, rng, 2.0)
-        case "scales":
-            row = np.floor(v * (4.5 * f))
-            x = _fraction(u * (3.5 * f) + (row % 2) * 0.5) - 0.5
-            y = _fraction(v * (4.5 * f))
-            mix = (x * x + y * y * 0.3) * 2.2
-        case "sectors":
-            across = np.abs(centred_u) + np.abs(centred_v) + np.float32(1e-3)
-            turn = centred_v / across
-            mix = _triangle(turn * (2.5 * f))
-        case "shade":
-            mix = (v - v.min()) / np.maximum(v.max() - v.min(), np.float32(1e-3))
-        case "bricks":
-            row = np.floor(v * (3.6 * f))
-            x = _fraction(u * (2.0 * f) + (row % 2) * 0.5)
-            mix = ((x < 0.12) | (_fraction(v * (3.6 * f)) < 0.2)).astype(np.float32)
-        case "weave":
-            mix = _triangle(u * (5.0 * f)) * _triangle(v * (5.0 * f))
-        case "speckle":
-            mix = (_noise_at(u, v, rng, 7.0) > 0.62).astype(np.float32)
-        case "marble":
-            mix = _triangle(u * (1.2 * f) + _noise_at(u, v, rng, 1.6) * 1.6)
-        case "zigzag":
-            mix = (_fraction(v * (2.6 * f) + _triangle(u * (2.6 * f)) * 0.5) < 0.5).astype(np.float32)
-        case "lattice":
-            mix = ((_triangle((u + v) * (1.9 * f)) < 0.3) | (_triangle((u - v) * (1.9 * f)) < 0.3)).astype(np.float32)
+    scale = float(np.float32(rng.uniform(0.8, 1.25)))
+    shifted_u = u + np.float32(rng.uniform(0, 4))
+    shifted_v = v + np.float32(rng.uniform(0, 4))
+    mix = _PATTERNS[kind](Surface(u, v, shifted_u, shifted_v, scale, rng))
     return np.clip(mix, 0, 1).astype(np.float32)
+
+
+def _plain(s: Surface) -> np.ndarray:
+    return _noise_at(s.u, s.v, s.rng, 1.5) * 0.35
+
+
+def _stripes(s: Surface) -> np.ndarray:
+    return _fraction(s.u * (3.0 * s.scale)) < 0.5
+
+
+def _bands(s: Surface) -> np.ndarray:
+    return _triangle(s.v * (2.2 * s.scale))
+
+
+def _rings(s: Surface) -> np.ndarray:
+    radius = np.sqrt(s.middle_u * s.middle_u + s.middle_v * s.middle_v)
+    return _triangle(radius * (3.0 * s.scale))
+
+
+def _dots(s: Surface) -> np.ndarray:
+    x, y = _fraction(s.u * (2.8 * s.scale)) - 0.5, _fraction(s.v * (2.8 * s.scale)) - 0.5
+    return x * x + y * y < 0.085
+
+
+def _checker(s: Surface) -> np.ndarray:
+    return (np.floor(s.u * (3.2 * s.scale)) + np.floor(s.v * (3.2 * s.scale))) % 2
+
+
+def _grain(s: Surface) -> np.ndarray:
+    return _noise_at(s.u * 0.35, s.v * 3.0, s.rng, 2.0)
+
+
+def _scales(s: Surface) -> np.ndarray:
+    row = np.floor(s.v * (4.5 * s.scale))
+    x = _fraction(s.u * (3.5 * s.scale) + (row % 2) * 0.5) - 0.5
+    y = _fraction(s.v * (4.5 * s.scale))
+    return (x * x + y * y * 0.3) * 2.2
+
+
+def _sectors(s: Surface) -> np.ndarray:
+    # A ratio of coordinates stands in for the angle: no arctangent, and as good to look at.
+    across = np.abs(s.middle_u) + np.abs(s.middle_v) + np.float32(1e-3)
+    return _triangle(s.middle_v / across * (2.5 * s.scale))
+
+
+def _shade(s: Surface) -> np.ndarray:
+    low, high = s.v.min(), s.v.max()
+    return (s.v - low) / np.maximum(high - low, np.float32(1e-3))
+
+
+def _bricks(s: Surface) -> np.ndarray:
+    row = np.floor(s.v * (3.6 * s.scale))
+    x = _fraction(s.u * (2.0 * s.scale) + (row % 2) * 0.5)
+    return (x < 0.12) | (_fraction(s.v * (3.6 * s.scale)) < 0.2)
+
+
+def _weave(s: Surface) -> np.ndarray:
+    return _triangle(s.u * (5.0 * s.scale)) * _triangle(s.v * (5.0 * s.scale))
+
+
+def _speckle(s: Surface) -> np.ndarray:
+    return _noise_at(s.u, s.v, s.rng, 7.0) > 0.62
+
+
+def _marble(s: Surface) -> np.ndarray:
+    return _triangle(s.u * (1.2 * s.scale) + _noise_at(s.u, s.v, s.rng, 1.6) * 1.6)
+
+
+def _zigzag(s: Surface) -> np.ndarray:
+    return _fraction(s.v * (2.6 * s.scale) + _triangle(s.u * (2.6 * s.scale)) * 0.5) < 0.5
+
+
+def _lattice(s: Surface) -> np.ndarray:
+    along, across = (s.u + s.v) * (1.9 * s.scale), (s.u - s.v) * (1.9 * s.scale)
+    return (_triangle(along) < 0.3) | (_triangle(across) < 0.3)
+
+
+_PATTERNS: dict[Pattern, Callable[[Surface], np.ndarray]] = {
+    "plain": _plain,
+    "stripes": _stripes,
+    "bands": _bands,
+    "rings": _rings,
+    "dots": _dots,
+    "checker": _checker,
+    "grain": _grain,
+    "scales": _scales,
+    "sectors": _sectors,
+    "shade": _shade,
+    "bricks": _bricks,
+    "weave": _weave,
+    "speckle": _speckle,
+    "marble": _marble,
+    "zigzag": _zigzag,
+    "lattice": _lattice,
+}
 
 
 def _noise_at(u: np.ndarray, v: np.ndarray, rng: Generator, frequency: float) -> np.ndarray:
