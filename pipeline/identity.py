@@ -25,21 +25,21 @@ def identify(
     """
     method = {
         place: value
-        for place, value in _leaves("method", job.method.model_dump(mode="json"))
+        for place, value in leaves("method", job.method.model_dump(mode="json"))
         if place not in weights_of(job.method)
     }
     model = {**method, **weights, "revision": str(RESULT_REVISION)}
     names = {category.id: category.name for category in job.numbered_categories()}
     fields = {
         **model,
-        **dict(_leaves("thresholds", job.thresholds.model_dump(mode="json"))),
+        **dict(leaves("thresholds", job.thresholds.model_dump(mode="json"))),
         **{f"category {number}": name for number, name in names.items()},
         **{f"reference {r.id}": names[r.category_id] for r in references},
         "targets.type": job.targets.type,
     }
     return Identity(
-        fingerprint=_fingerprint(fields),
-        model_fingerprint=_fingerprint(model),
+        fingerprint=fingerprint_of(fields),
+        model_fingerprint=fingerprint_of(model),
         fields=fields,
         categories=job.numbered_categories(),
         source=job.targets.type,
@@ -71,12 +71,13 @@ def check_identity(found: Identity | None, wanted: Identity, output: str) -> Non
     raise OtherJob(
         "the output holds labels of another job",
         output,
-        "\n          ".join(_differences(found.fields, wanted.fields)),
+        "\n          ".join(differences(found.fields, wanted.fields)),
         "the same references, weights, method and thresholds, or another output",
     )
 
 
-def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+def differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """Return a line for every field that differs."""
     lines = []
     for place in sorted(found.keys() | wanted.keys()):
         before, after = found.get(place), wanted.get(place)
@@ -89,12 +90,13 @@ def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[st
     return lines
 
 
-def _leaves(place: str, value: object) -> list[tuple[str, str]]:
+def leaves(place: str, value: object) -> list[tuple[str, str]]:
     """Flatten nested values to readable places: method.reading.mask_scale -> 1.0."""
     if isinstance(value, dict):
-        return [leaf for key, inner in value.items() for leaf in _leaves(f"{place}.{key}", inner)]
+        return [leaf for key, inner in value.items() for leaf in leaves(f"{place}.{key}", inner)]
     return [(place, json.dumps(value) if not isinstance(value, str) else value)]
 
 
-def _fingerprint(fields: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+def fingerprint_of(fields: Mapping[str, str]) -> str:
+    """Return the sha256 of fields, whatever their order."""
+    return hashlib.sha256(json.dumps(dict(fields), sort_keys=True).encode()).hexdigest()

@@ -9,7 +9,7 @@ from schemas.dataset import Dataset
 from schemas.episode import EpisodeSettings
 from schemas.fold import Protocol
 from schemas.job import Output, Storage
-from schemas.method import Vrp
+from schemas.method import Vrp, random_seed
 from schemas.spec import Spec, Uri
 
 # Paper, section 4: learning rates and epochs; batch 8 and weight decay are the same for both.
@@ -116,6 +116,9 @@ class TrainJob(Spec):
     )
     compute: TrainCompute = TrainCompute()
     storage: Storage = Storage()
+    allow_random_weights: bool = Field(
+        default=False, description="Accept an untrained SAM or backbone, for a trial."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -132,6 +135,13 @@ class TrainJob(Spec):
             raise ValueError(
                 f"{self.compute.workers.max} workers for {self.recipe.batch} episodes a step; "
                 "wanted at most one worker an episode"
+            )
+        frozen = {"sam": self.method.sam.weights, "backbone": self.method.backbone.weights}
+        untrained = [f"method.{n}.weights" for n, w in frozen.items() if random_seed(w) is not None]
+        if untrained and not self.allow_random_weights:
+            raise ValueError(
+                f"{', '.join(untrained)} = random: nothing can be learnt on networks that stay "
+                "untrained; name trained weights, or set allow_random_weights: true for a trial"
             )
         return self
 
@@ -185,7 +195,6 @@ class FoldResult(Spec):
     """A finished fold: result.json, written last; what it does not name does not exist."""
 
     fold: int
-    fingerprint: str
     weights: str = Field(description="The checkpoint to name as method.weights.")
     weights_sha256: str
     steps: int

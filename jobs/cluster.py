@@ -1,0 +1,17 @@
+"""Join the cluster that RAY_ADDRESS names, or start one on this machine."""
+
+import logging
+
+import ray
+
+# Trailing checksums, the AWS libraries' default, are refused by some S3 servers (Ceph RGW 16).
+WORKER_ENV = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required"}
+
+
+def join_cluster() -> None:
+    """Initialise Ray, once; its own log lines below warnings stay out of a command's output."""
+    ray.init(
+        runtime_env={"env_vars": WORKER_ENV},
+        logging_level=logging.WARNING,
+        ignore_reinit_error=True,
+    )

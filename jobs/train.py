@@ -1,0 +1,103 @@
+"""vrp train: train the VRP encoder on one or more folds, or go on where a run stopped."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from jobs.cluster import join_cluster
+from jobs.job_file import read_job
+from pipeline.train import CheckedTraining, check
+from pipeline.train import train as train_folds
+from schemas.train import TrainJob, TrainProgress
+
+LINE_EVERY_S = 10.0  # as of labeling: a job of a night is then some 3,000 lines a fold
+
+
+def train(
+    job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
+    folds: Annotated[
+        list[int] | None, typer.Option("--fold", help="0 to 3, may be repeated; default 0.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="key.subkey=value, may be repeated.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The last line of output is one JSON object.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the plan, train nothing.")
+    ] = False,
+) -> None:
+    """Train the VRP encoder; folds share the cluster, as many at once as fit.
+
+    Running the same command again goes on from the last checkpoint; a finished fold is left as it
+    is. Exit codes: 0 done, 2 wrong input, 1 anything else.
+    """
+    console = Console(stderr=as_json, highlight=False)
+    checked = check(read_job(TrainJob, job_file, overrides), folds or [0])
+    console.print(_plan_table(checked))
+    if dry_run:
+        return
+    join_cluster()
+    try:
+        results = train_folds(checked, _Lines(console).show)
+    except KeyboardInterrupt:
+        console.print("\nstopped; run the same command again to go on from the last checkpoint")
+        raise typer.Exit(1) from None
+    for result in results:
+        miou = "nothing held out" if result.best_miou is None else f"mIoU {result.best_miou:.4f}"
+        console.print(
+            f"fold {result.fold}: {result.episodes} episodes, loss {result.last_loss:.4f}, "
+            f"kept step {result.best_step} ({miou}): {result.weights}",
+            soft_wrap=True,
+        )
+    if as_json:
+        typer.echo(json.dumps([result.model_dump() for result in results]))
+
+
+class _Lines:
+    """Prints a line for a fold now and then, and for every checkpoint that was judged."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last: dict[int, float] = {}
+
+    def show(self, progress: TrainProgress) -> None:
+        now = time.monotonic()
+        due = now - self._last.get(progress.fold, -LINE_EVERY_S) >= LINE_EVERY_S
+        miou = progress.held_out_miou
+        if due or miou is not None or progress.step == progress.steps:
+            self._last[progress.fold] = now
+            judged = "" if miou is None else f", held-out mIoU {miou:.4f}"
+            self._console.print(
+                f"fold {progress.fold} step {progress.step}/{progress.steps}: "
+                f"loss {progress.loss:.4f}, lr {progress.learning_rate:.2e}, "
+                f"{progress.episodes_per_s:.1f} episodes/s on {progress.workers} workers, "
+                f"{progress.eta_s:.0f} s to go{judged}",
+                soft_wrap=True,
+            )
+
+
+def _plan_table(checked: CheckedTraining) -> Table:
+    table = Table("fold", "categories", "images", "steps", "episodes", "novel", "embeddings", "")
+    for run in checked.runs:
+        done = "finished" if run.fold.number in checked.results else ""
+        table.add_row(
+            str(run.fold.number),
+            str(len(run.pool.categories)),
+            str(len(run.index.images)),
+            str(run.schedule.steps),
+            str(run.schedule.steps * run.schedule.batch),
+            str(len(run.fold.novel)),
+            "none" if run.store is None else str(len(run.store)),
+            done,
+        )
+    problems = checked.runs[0].index.commit.problems
+    if problems:
+        table.caption = f"{problems} problems listed in {checked.job.index}/problems.parquet"
+    return table

@@ -1,0 +1,65 @@
+"""A small dataset of drawn shapes, and jobs that train nano networks on it."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from schemas.train import TrainJob
+
+COLOURS = {"disc": (200, 60, 60), "square": (60, 200, 60), "stripe": (60, 60, 200)}
+
+
+def write_dataset(root: Path, per_class: int = 6, side_px: int = 96) -> Path:
+    """Write `<class>/<id>.jpg` with masks beside them."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:side_px, :side_px]
+    for name, colour in COLOURS.items():
+        for number in range(per_class):
+            cy, cx = rng.integers(30, side_px - 30, 2)
+            match name:
+                case "disc":
+                    mask_HW = (y - cy) ** 2 + (x - cx) ** 2 < 26**2
+                case "square":
+                    mask_HW = (abs(y - cy) < 25) & (abs(x - cx) < 25)
+                case _:
+                    mask_HW = abs(y - cy) < 14
+            pixels = rng.integers(90, 160, (side_px, side_px, 3), dtype=np.uint8)
+            pixels[mask_HW] = colour
+            folder = root / name
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / f"{number}.jpg", quality=95)
+            Image.fromarray(mask_HW.astype(np.uint8) * 255).save(folder / f"{number}.png")
+    return root
+
+
+def a_job(folder: Path, **changes: Any) -> TrainJob:
+    """Return a job over `folder`/data with its output in `folder`/out; nano, random weights."""
+    document: dict[str, Any] = {
+        "dataset": {"type": "folder", "root": str(folder / "data")},
+        "index": str(folder / "index"),
+        "protocol": "all",
+        "method": {
+            "type": "vrp",
+            "weights": "random:1",
+            "sam": {"type": "nano", "weights": "random:2"},
+            "backbone": {"type": "nano", "weights": "random:3"},
+            "queries": 4,
+        },
+        "recipe": {"epochs": 2, "learning_rate": 1e-4, "batch": 4, "episodes_per_epoch": 8},
+        "selection": {"held_out": 0},
+        "episodes": {"formats": {"mask": 1, "box": 1}, "references": {"min": 1, "max": 2}},
+        "compute": {"precision": "fp32", "loader_threads": 1},
+        "output": {"uri": str(folder / "out")},
+        "allow_random_weights": True,
+    }
+    return TrainJob.model_validate({**document, **changes})
+
+
+def png_bytes(image_HW3: np.ndarray) -> bytes:
+    """Return an image file."""
+    buffer = io.BytesIO()
+    Image.fromarray(image_HW3).save(buffer, format="PNG")
+    return buffer.getvalue()
