@@ -59,9 +59,9 @@ def _s3_options(storage: Storage) -> dict[str, object]:
         "config_kwargs": {
             "connect_timeout": 5,
             "read_timeout": 60,
-            # Bounded exponential back-off with jitter, at most 20 s a pause: a server that fails one
-            # request in five fails eight in a row once in 400,000 operations. s3fs itself tries
-            # dropped connections 5 times.
+            # Bounded exponential back-off with jitter, at most 20 s a pause: a server that fails
+            # one request in five fails eight in a row once in 400,000 operations. s3fs itself
+            # tries dropped connections 5 times.
             "retries": {"mode": "standard", "total_max_attempts": 8},
             "max_pool_connections": 32,
             # Trailing checksums, botocore's default, are refused by Ceph RGW 16.
