@@ -81,7 +81,8 @@ def _summary(pool: EpisodePool, drawn: Sequence[Episode]) -> dict[str, object]:
         "categories": {names[c.category_id]: len(c.present) for c in pool.categories},
         "too_few_images": [names[number] for number in pool.too_few],
         "episodes": len(drawn),
-        "distinct": len({_pair(episode) for episode in drawn}),
+        "distinct": len({_content(episode) for episode in drawn}),
+        "distinct_pairs": len({_pair(episode) for episode in drawn}),
         "negatives": sum(episode.target_object is None for episode in drawn),
         "fewest_and_most_per_category": [
             min((per_category[names[c.category_id]] for c in pool.categories), default=0),
@@ -89,6 +90,10 @@ def _summary(pool: EpisodePool, drawn: Sequence[Episode]) -> dict[str, object]:
         ],
         "sha256": hash_episodes(drawn),
     }
+
+
+def _content(episode: Episode) -> tuple[object, ...]:
+    return episode.category_id, episode.references, episode.target_image
 
 
 def _pair(episode: Episode) -> tuple[int, int, int]:

@@ -1,7 +1,6 @@
 """Read a commit of our own labels into a listing, and find where its images lie."""
 
 import tarfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -79,7 +78,7 @@ def _locate(images: list[ImageRow], storage: Storage) -> list[ImageRow | Problem
         return []
     start = Place.open(images[0].image_uri, storage)  # one client for all images of a job
     archives = {image.image_uri.partition(ARCHIVE)[0] for image in images if _in_archive(image)}
-    ranges = {archive: dict(_ranges(start.at(f"{archive}.tar"))) for archive in archives}
+    ranges = {archive: _ranges(start.at(f"{archive}.tar")) for archive in archives}
 
     def locate(image: ImageRow) -> ImageRow | Problem:
         archive, mark, member = image.image_uri.partition(ARCHIVE)
@@ -111,8 +110,9 @@ def _member(image: ImageRow, archive: str, place: tuple[int, int] | None) -> Ima
     return ImageRow(image.image_id, archive, image.height, image.width, *place)
 
 
-def _ranges(archive: Place) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield each member's name and its first and end byte; of a lost archive, nothing."""
+def _ranges(archive: Place) -> dict[str, tuple[int, int]]:
+    """Map each member's name to its first and end byte; of a lost archive, nothing."""
+    ranges: dict[str, tuple[int, int]] = {}
     try:
         size = file_size(archive.fs, archive.path)
         with (
@@ -121,7 +121,10 @@ def _ranges(archive: Place) -> Iterator[tuple[str, tuple[int, int]]]:
         ):
             for member in tar:
                 if member.isreg():
-                    yield member.name, (member.offset_data, member.offset_data + member.size)
+                    # Of two members of one name the first is the one that was labelled.
+                    place = (member.offset_data, member.offset_data + member.size)
+                    ranges.setdefault(member.name, place)
     except (MissingFile, tarfile.ReadError):
         # A shard that ends early was labelled up to its end; one that is gone has no member left.
-        return
+        return ranges
+    return ranges

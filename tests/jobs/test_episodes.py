@@ -38,7 +38,7 @@ def _run(job: Path, *options: str) -> dict[str, Any]:
 
 def test_an_epoch_is_counted_listed_and_hashed(job: Path) -> None:
     summary = _run(job)
-    assert summary["episodes"] == summary["distinct"] == len(summary["drawn"]) == 20
+    assert summary["episodes"] == summary["distinct_pairs"] == len(summary["drawn"]) == 20
     assert summary["categories"] == {"cat": 4, "dog": 4}
     assert summary["too_few_images"] == ["hat"]
     assert summary["fewest_and_most_per_category"] == [10, 10]
