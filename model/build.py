@@ -58,6 +58,15 @@ def load_vrp(method: Vrp, device: str, precision: Precision) -> VrpNetworks:
     return networks
 
 
+def load_sam(method: Vrp, device: str, precision: Precision) -> Sam:
+    """Load SAM alone, in eval mode, as `load_vrp` does; for embeddings. Raises BadWeights."""
+    sam = _sam(method, load_into)
+    if precision == "bf16":
+        use_flat_attention(sam.image_encoder)
+        sam.image_encoder.to(torch.bfloat16)
+    return sam.to(device)
+
+
 def build_vrp_encoder(method: Vrp) -> VrpEncoder:
     """Build the learnable part of method `vrp` with fresh weights, sized by SAM and backbone."""
     return VrpEncoder(

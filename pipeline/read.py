@@ -9,6 +9,7 @@ from ray.data import TaskPoolStrategy
 
 from pipeline.shards import EncodedImage, Unit, read_units
 from schemas.commit import Shard
+from schemas.embed import EmbedJob
 from schemas.errors import ImageRejected
 from schemas.job import LabelJob
 
@@ -40,7 +41,7 @@ READ_CPUS = 0.25
 
 
 def read_dataset(
-    job: LabelJob, unfinished: Sequence[tuple[Shard, frozenset[int]]]
+    job: LabelJob | EmbedJob, unfinished: Sequence[tuple[Shard, frozenset[int]]]
 ) -> ray.data.Dataset:
     """Return a lazy dataset of UNIT_SCHEMA rows, one task a shard, committed units left out."""
     items = [{"shard": shard.model_dump_json(), "done": sorted(done)} for shard, done in unfinished]
@@ -53,7 +54,7 @@ def read_dataset(
     )
 
 
-def _read_shards(table: pa.Table, job: LabelJob) -> Iterator[pa.Table]:
+def _read_shards(table: pa.Table, job: LabelJob | EmbedJob) -> Iterator[pa.Table]:
     for row in table.to_pylist():
         shard = Shard.model_validate_json(row["shard"])
         done = frozenset(row["done"])

@@ -1,0 +1,99 @@
+"""vrp embed: compute SAM's embeddings of a collection once, for training and labeling."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from jobs.cluster import join_cluster
+from jobs.job_file import read_job
+from pipeline.embed import check
+from pipeline.embed import embed as embed_collection
+from pipeline.label import configure_ray_data
+from schemas.embed import EmbedJob, EmbedReceipt
+
+LINE_EVERY_S = 10.0  # as of labeling: a job of a night is then some 3,000 lines
+
+
+def embed(
+    job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="key.subkey=value, may be repeated.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The last line of output is one JSON object.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, embed nothing.")
+    ] = False,
+) -> None:
+    """Embed every target image that the store lacks.
+
+    Running the same job again does only what is missing. Exit codes: 0 done, 2 wrong input,
+    1 anything else (an interrupted job too).
+    """
+    console = Console(stderr=as_json, highlight=False)
+    job = read_job(EmbedJob, job_file, overrides)
+    checked = check(job)
+    console.print(
+        f"{len(checked.unfinished)} of {len(checked.plan.shards)} shards to do in {checked.folder}",
+        soft_wrap=True,
+    )
+    if dry_run:
+        return
+    if checked.unfinished:
+        join_cluster()
+        configure_ray_data(progress=False)
+    tally = _Tally(console)
+    try:
+        store = embed_collection(checked, tally.add)
+    except KeyboardInterrupt:
+        console.print(f"\nstopped after {tally.embedded} images; run the same command to go on")
+        raise typer.Exit(1) from None
+    tally.print_rejected()
+    mib = tally.bytes / 2**20
+    console.print(
+        f"{tally.embedded} embedded ({mib:.1f} MiB), {tally.known} known, "
+        f"{len(tally.rejected)} rejected; the store has {len(store)}: {store.folder}",
+        soft_wrap=True,
+    )
+    if as_json:
+        summary = {
+            "embedded": tally.embedded,
+            "known": tally.known,
+            "rejected": len(tally.rejected),
+            "bytes": tally.bytes,
+            "in_store": len(store),
+            "folder": store.folder,
+        }
+        typer.echo(json.dumps(summary))
+
+
+class _Tally:
+    """Adds up receipts, and prints a line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self.embedded = self.known = self.bytes = 0
+        self.rejected: list[tuple[str, str]] = []
+        self._console = console
+        self._start = self._last = time.monotonic()
+
+    def add(self, receipt: EmbedReceipt) -> None:
+        """Count one committed unit."""
+        self.embedded += receipt.embedded
+        self.known += receipt.known
+        self.bytes += receipt.bytes
+        self.rejected += receipt.rejected
+        now = time.monotonic()
+        if now - self._last > LINE_EVERY_S:
+            self._last = now
+            pace = self.embedded / (now - self._start)
+            self._console.print(f"{self.embedded} images, {pace:.1f}/s")
+
+    def print_rejected(self) -> None:
+        """Name the images without an embedding; the first of them, if many."""
+        for image_id, reason in self.rejected[:20]:
+            self._console.print(f"rejected {image_id}: {reason}", markup=False, soft_wrap=True)
