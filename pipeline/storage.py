@@ -5,17 +5,20 @@ raised as BadStorage; what only a retry mends stays an OSError.
 """
 
 import os
+import socket
 import time
 import uuid
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import fsspec
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from s3fs import S3FileSystem
 
-from pipeline.storage_errors import s3_code, s3_status, translated
+from pipeline.storage_errors import endpoint_of, s3_code, s3_status, translated, unanswered
 from schemas.errors import BadStorage
 from schemas.job import Storage
 
@@ -36,6 +39,11 @@ def open_filesystem(uri: str, storage: Storage) -> tuple[AbstractFileSystem, str
     """
     options: dict[str, object] = {"use_listings_cache": False, "skip_instance_cache": True}
     if uri.startswith(("s3://", "s3a://")):
+        endpoint = endpoint_of(storage.endpoint_url)
+        if endpoint and not endpoint.startswith(("http://", "https://")):
+            raise BadStorage(
+                "an endpoint that is no URL", uri, endpoint, "http://host:port or https://host"
+            )
         options |= _s3_options(storage)
     try:
         fs, path = fsspec.url_to_fs(uri, **options)
@@ -242,9 +250,32 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def check_endpoint(storage: Storage) -> None:
+    """Connect to the job's own S3 endpoint, if it names one. Raises BadStorage within 15 s.
+
+    A request that fails to connect is tried eight times, which takes minutes: right for a worker,
+    too long for somebody who mistyped a host.
+    """
+    url = urlsplit(endpoint_of(storage.endpoint_url))
+    # Behind a proxy a direct connection proves nothing.
+    if not url.hostname or getproxies().get(url.scheme):
+        return
+    port = url.port or {"http": 80, "https": 443}[url.scheme]
+    for pause_s in (1.0, 2.0, None):
+        try:
+            with socket.create_connection((url.hostname, port), timeout=4):
+                return
+        except OSError as error:
+            if pause_s is None:
+                raise unanswered(f"{url.hostname}:{port}", str(error)) from error
+            time.sleep(pause_s)
+
+
 def check_readable(uri: str, storage: Storage) -> None:
     """Read one byte of a file, or list a folder that must hold something. Raises BadStorage."""
     fs, path = open_filesystem(uri, storage)
+    if isinstance(fs, S3FileSystem):
+        check_endpoint(storage)
     if file_size(fs, path) is not None:
         read_bytes(fs, path, 0, 1)
     elif not list_files(fs, path, deep=False) and not list_files(fs, path):
@@ -257,6 +288,8 @@ def check_writable(uri: str, storage: Storage) -> None:
     Raises BadStorage, also for a server that ignores the condition: units would be lost or doubled.
     """
     fs, folder = open_filesystem(uri, storage)
+    if isinstance(fs, S3FileSystem):
+        check_endpoint(storage)
     if isinstance(fs, LocalFileSystem):
         # The nearest folder there is, so that a dry run leaves no new folder behind.
         while not os.path.lexists(folder):

@@ -5,16 +5,20 @@ the server's error code.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import aiohttp
 from botocore.exceptions import BotoCoreError, HTTPClientError, NoCredentialsError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from schemas.errors import BadStorage, MissingFile
+
+# A URL may carry a user and a password, which no message may.
+_USER_PART = re.compile(r"://[^/@\s]*@")
 
 
 def uri_of(fs: AbstractFileSystem, path: str) -> str:
@@ -56,17 +60,16 @@ def translated(fs: AbstractFileSystem, path: str, verb: str) -> Iterator[None]:
             "no AWS credentials found",
             "the AWS variables, or key and secret (or anonymous: true) in the storage section",
         ) from error
-    except (HTTPClientError, aiohttp.ClientError, TimeoutError) as error:
-        raise BadStorage(
-            "an endpoint that does not answer",
-            f"{uri} at {_endpoint(fs)}",
-            type(error).__name__,
-            "a reachable endpoint: check endpoint_url or AWS_ENDPOINT_URL, and the network",
-        ) from error
+    except (HTTPClientError, BotoConnectionError, aiohttp.ClientError, TimeoutError) as error:
+        endpoint = endpoint_of(getattr(fs, "client_kwargs", {}).get("endpoint_url"))
+        raise unanswered(f"{uri} at {endpoint or 'AWS'}", type(error).__name__) from error
     except BotoCoreError as error:
         # Names that AWS does not allow, unknown profiles and regions: the message says which.
         raise BadStorage(
-            f"storage that cannot be {verb}", uri, str(error), "a valid bucket, region and profile"
+            f"storage that cannot be {verb}",
+            uri,
+            _USER_PART.sub("://", str(error)),
+            "a valid bucket, region and profile",
         ) from error
     except OSError as error:
         # What is left is the storage's own trouble, after all retries: say at which object.
@@ -74,12 +77,20 @@ def translated(fs: AbstractFileSystem, path: str, verb: str) -> Iterator[None]:
         raise OSError(error.errno, f"{uri} could not be {verb}: {code}") from error
 
 
-def _endpoint(fs: AbstractFileSystem) -> str:
-    configured = getattr(fs, "client_kwargs", {}).get("endpoint_url") or os.environ.get(
-        "AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL", "")
+def unanswered(where: str, got: str) -> BadStorage:
+    """Return the error of an endpoint that nobody answers at."""
+    return BadStorage(
+        "an endpoint that does not answer",
+        where,
+        got,
+        "a reachable endpoint: check endpoint_url or AWS_ENDPOINT_URL, and the network",
     )
-    # The host alone: a URL may carry a user and a password.
-    return urlsplit(configured).netloc.rpartition("@")[2] or "the AWS endpoint"
+
+
+def endpoint_of(configured: str | None) -> str:
+    """Return the endpoint in use as a URL without user and password; "" if none is set: AWS."""
+    url = configured or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    return _USER_PART.sub("://", url) if url else ""
 
 
 def _s3_error(error: BaseException) -> dict[str, dict[str, object]]:

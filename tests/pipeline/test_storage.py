@@ -4,7 +4,14 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import aiohttp
 import pytest
+from botocore.exceptions import (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 
 from pipeline.storage import (
     check_readable,
@@ -98,7 +105,7 @@ def test_conflicts_without_end_are_an_error_after_eight_tries(
 ) -> None:
     answers = [_Answer(409, "ConditionalRequestConflict") for _ in range(20)]
     fs, path = _failing_puts(answers, monkeypatch)
-    with pytest.raises(OSError, match="as s3fs raises it"):
+    with pytest.raises(OSError, match="s3://bucket/part could not be written"):
         create_once(fs, path, b"data")  # pyright: ignore[reportArgumentType]  # the fake
     assert len(answers) == 12
 
@@ -264,13 +271,74 @@ def test_a_bucket_policy_that_denies_objects_is_named(bucket: Bucket) -> None:
         check_writable(f"{bucket.uri}/out", bucket.storage)
 
 
-def test_an_endpoint_that_does_not_answer_is_named_without_its_password() -> None:
-    endpoint = f"http://user:{SECRET}@127.0.0.1:{free_port()}"
-    fs, path = open_filesystem("s3://bucket/a", storage_at(endpoint))
-    fs.retries = 1  # type: ignore[attr-defined]  # s3fs's own; its five tries take 10 s
-    with pytest.raises(BadStorage, match=r"does not answer(.|\n)*at 127\.0\.0\.1") as raised:
+def test_an_endpoint_that_does_not_answer_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipeline.storage.time.sleep", lambda seconds: None)
+    port = free_port()
+    storage = storage_at(f"http://user:{SECRET}@127.0.0.1:{port}")
+    for check in (check_readable, check_writable):
+        with pytest.raises(
+            BadStorage, match=rf"does not answer(.|\n)*127\.0\.0\.1:{port}"
+        ) as raised:
+            check("s3://bucket/a", storage)
+        assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url=f"http://user:{SECRET}@host:1/a"),
+        ConnectTimeoutError(endpoint_url=f"http://user:{SECRET}@host:1/a"),
+        ReadTimeoutError(endpoint_url=f"http://user:{SECRET}@host:1/a"),
+        aiohttp.ClientPayloadError("the connection was closed"),
+        TimeoutError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_request_that_is_not_answered_names_the_endpoint_without_its_password(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs, path = open_filesystem("s3://bucket/a", storage_at(f"http://user:{SECRET}@host:1"))
+
+    def cat_file(path: str, **options: object) -> bytes:
+        raise error
+
+    monkeypatch.setattr(fs, "cat_file", cat_file)
+    with pytest.raises(
+        BadStorage, match=r"does not answer(.|\n)*bucket/a at http://host:1"
+    ) as raised:
         read_bytes(fs, path)
     assert SECRET not in str(raised.value)
+
+
+def test_storage_without_credentials_says_where_they_are_looked_for(
+    moto_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs, path = open_filesystem("s3://bucket/a", Storage(endpoint_url=moto_server))
+
+    def cat_file(path: str, **options: object) -> bytes:
+        raise NoCredentialsError
+
+    monkeypatch.setattr(fs, "cat_file", cat_file)
+    with pytest.raises(BadStorage, match="no AWS credentials found"):
+        read_bytes(fs, path)
+
+
+def test_an_endpoint_without_a_scheme_is_refused_at_once() -> None:
+    with pytest.raises(BadStorage, match="localhost:9000"):
+        open_filesystem("s3://bucket/a", Storage(endpoint_url="localhost:9000"))
+
+
+def test_the_endpoint_may_come_from_the_usual_variable(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = bucket.put("a", b"1")
+    assert bucket.storage.endpoint_url
+    monkeypatch.setenv("AWS_ENDPOINT_URL", bucket.storage.endpoint_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    check_readable(uri, Storage())
 
 
 def test_a_scheme_nobody_can_read_is_named() -> None:
