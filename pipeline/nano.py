@@ -137,14 +137,14 @@ def _pair_losses(
     maps: FeatureMaps,
     pairs: Pairs,
 ) -> dict[str, Tensor]:
-    mask_Phw = F.adaptive_max_pool2d(
-        pairs.annotation_PHW[:, None].float(), maps.high_BChw.shape[-2:]
+    P, R = pairs.reference_PR.shape
+    target_Q, reference_Q = pairs.target_P.repeat_interleave(R), pairs.reference_PR.flatten()
+    prompts_QND = networks.encoder(
+        FeatureMaps(maps.mid_BChw[target_Q], maps.high_BChw[target_Q]),
+        FeatureMaps(maps.mid_BChw[reference_Q], maps.high_BChw[reference_Q]),
+        pairs.annotation_PRhw.flatten(0, 1),
     )
-    prompts_PND = networks.encoder(
-        FeatureMaps(maps.mid_BChw[pairs.target_P], maps.high_BChw[pairs.target_P]),
-        FeatureMaps(maps.mid_BChw[pairs.reference_P], maps.high_BChw[pairs.reference_P]),
-        mask_Phw[:, 0],
-    )
+    prompts_PND = prompts_QND.unflatten(0, (P, R)).flatten(1, 2)
     logits_PMhw, score_PM = decode_all(
         networks.sam, embedding_BDhw[pairs.target_P], position_1Dhw, prompts_PND
     )
@@ -248,6 +248,10 @@ def _batches(
         for step in range(start, recipe.steps):
             known = recipe.groups_at(step)
             for number in range(len(loaded) + len(ahead), recipe.groups_at(step + 10)):
+                # A group that was drawn before an interruption is read here: sending costs more.
+                if (scenes / f"{recipe.seed}-{number}.npz").is_file():
+                    loaded[number] = cached_group(scenes, recipe.seed, number, BASE)
+                    continue
                 ahead[number] = drawing.submit(cached_group, scenes, recipe.seed, number, BASE)
             for number in [n for n in ahead if n < known]:
                 loaded[number] = ahead.pop(number).result()

@@ -11,9 +11,15 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
+from model.annotation import rasterise
+from model.backbone import BACKBONES
+from model.draws import Draws
 from model.pixels import normalise
 from model.pretrain_sam import CORNERS, NEGATIVE, POSITIVE, PromptBatch, Window, shrink
+from model.sam import SAM_SIZES
+from model.simulate import simulate_annotation
 from pipeline.scenes.groups import SceneGroup
+from schemas.episode import AnnotationFormat
 
 PROMPTS = 3
 """Box prompts and point prompts of each image in a step; the encoder runs once for all."""
@@ -24,16 +30,24 @@ ASKED = 2
 LEAST_PX = 80
 """Pixels of an object inside the window for it to be asked for."""
 
-BORDER = -1
+ABSENT_SHARE = 0.2
+"""Of the times that an image is asked for what it does not show."""
+
+MOST_REFERENCES = 3
+
+FORMATS: tuple[AnnotationFormat, ...] = ("mask", "mask", "box", "scribbles", "points")
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """P episodes inside a batch: which image shows the category, which is asked, and the answer."""
+    """P episodes inside a batch: the images that show a category, the one asked, the answer.
 
-    reference_P: Tensor
+    annotation_PRhw is on the backbone's grid, 0/1.
+    """
+
+    reference_PR: Tensor
     target_P: Tensor
-    annotation_PHW: Tensor
+    annotation_PRhw: Tensor
     truth_Phw: Tensor
 
 
@@ -155,6 +169,7 @@ def _pairs(
             int(c) for c, area in zip(categories[1:], areas[1:], strict=True) if area >= LEAST_PX
         }
         shown.append({name: (categories == name)[owner_HW] for name in names})
+    shots = int(rng.integers(2, MOST_REFERENCES + 1)) if rng.random() < 0.3 else 1
     references, targets, annotations, truths = [], [], [], []
     for target, present in [*enumerate(shown)] * ASKED:
         start = target - target % size
@@ -162,39 +177,36 @@ def _pairs(
         elsewhere = sorted({name for k in others for name in shown[k]})
         own = [name for name in elsewhere if name in present]
         absent = [name for name in elsewhere if name not in present]
-        pool = absent if absent and (not own or rng.random() < 0.2) else own
+        pool = absent if absent and (not own or rng.random() < ABSENT_SHARE) else own
         if not pool:
             continue
         name = pool[int(rng.integers(len(pool)))]
         showing = [k for k in others if name in shown[k]]
-        reference = showing[int(rng.integers(len(showing)))]
-        references.append(reference)
+        chosen = [showing[k] for k in rng.integers(0, len(showing), shots).tolist()]
+        references.append(chosen)
         targets.append(target)
-        annotations.append(_annotation(owners[reference], labels[reference], name, rng))
+        annotations.append(
+            np.stack([_annotation(owners[k], labels[k] == name, rng) for k in chosen])
+        )
         truths.append((labels[target] == name)[owners[target]])
     if not targets:
         return None
     return Pairs(
         torch.tensor(references),
         torch.tensor(targets),
-        torch.from_numpy(np.stack(annotations)),
+        torch.from_numpy(np.stack(annotations)).float(),
         shrink(torch.from_numpy(np.stack(truths)), 4),
     )
 
 
-def _annotation(
-    owner_HW: np.ndarray, categories: np.ndarray, name: int, rng: Generator
-) -> np.ndarray:
-    """One instance or all of the category, as its mask or, sometimes, as a filled box."""
-    mask_HW = (categories == name)[owner_HW]
+def _annotation(owner_HW: np.ndarray, named: np.ndarray, rng: Generator) -> np.ndarray:
+    """Annotate one instance, or all, in one of the four formats, on the backbone's grid."""
+    mask_HW = named[owner_HW]
     if rng.random() < 0.5:
-        areas = np.bincount(owner_HW.ravel(), minlength=len(categories))
-        own = [k for k in range(1, len(categories)) if categories[k] == name and areas[k]]
+        areas = np.bincount(owner_HW.ravel(), minlength=len(named))
+        own = np.flatnonzero(named & (areas > 0))
         mask_HW = owner_HW == own[int(rng.integers(len(own)))]
-    if rng.random() < 0.2:
-        rows, columns = mask_HW.any(1), mask_HW.any(0)
-        top, bottom = np.flatnonzero(rows)[[0, -1]]
-        left, right = np.flatnonzero(columns)[[0, -1]]
-        mask_HW = np.zeros_like(mask_HW)
-        mask_HW[top : bottom + 1, left : right + 1] = True
-    return mask_HW
+    form = FORMATS[int(rng.integers(len(FORMATS)))]
+    drawn = simulate_annotation(mask_HW, form, Draws(int(rng.integers(2**62))))
+    side = owner_HW.shape[0] * BACKBONES["nano"].grid // SAM_SIZES["nano"].image_px
+    return rasterise(drawn, mask_HW.shape, (side, side))
