@@ -127,7 +127,14 @@ class Scorer:
         self._unjudged += int(np.count_nonzero(~rows.judged))
 
     def scores(self) -> Scores:
-        """Return the figures of all that was added."""
+        """Return the figures of all that was added. Raises BadInput if none of it is judged."""
+        if self._unjudged and not any(sums.any() for sums in self._sums.values()):
+            raise BadInput(
+                "ground truth of other images",
+                "the instances file",
+                f"none of the images of {self._unjudged} labels",
+                "the labelled images, by file name",
+            )
         categories = tuple(
             CategoryScore(category, *map(int, self._sums[category.id]))
             for category in self._categories

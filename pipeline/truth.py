@@ -36,8 +36,8 @@ class Truth:
     def image(self, image_id: str) -> int | None:
         """Return the COCO id of a labelled image, None for one that the file does not list.
 
-        A label's image id is COCO's own, a `file_name`, one without its extension, or the last
-        part of one; a name that two files share tells nothing.
+        A label's image id is a `file_name`, one without its extension, or the last part of one; a
+        name that two files share tells nothing. Labels of a COCO source carry COCO's own id.
         """
         for name in _names(image_id):
             found = self.images_by_name.get(name, frozenset())
@@ -46,9 +46,12 @@ class Truth:
         return None
 
 
-def read_truth(uri: str, storage: Storage, categories: Sequence[Category]) -> Truth:
+def read_truth(
+    uri: str, storage: Storage, categories: Sequence[Category], *, by_coco_id: bool = False
+) -> Truth:
     """Read an instances JSON whole; categories are the labels' own, matched by name.
 
+    by_coco_id: the labels' image ids are COCO's, as those of a COCO source are.
     Raises BadInput for a file of another kind, BadStorage for one that cannot be read.
     """
     data = read_bytes(*open_filesystem(uri, storage))
@@ -57,7 +60,9 @@ def read_truth(uri: str, storage: Storage, categories: Sequence[Category]) -> Tr
         document = json.loads(data)
         coco.imgs = {entry["id"]: entry for entry in document["images"]}
         sizes = {number: (e["height"], e["width"]) for number, e in coco.imgs.items()}
-        by_name = _by_name(coco.imgs)
+        by_name = {str(number): frozenset({number}) for number in sizes}
+        if not by_coco_id:
+            by_name = _by_file_name(coco.imgs)
         wanted = {category.name: category.id for category in categories}
         ids = {e["id"]: wanted[e["name"]] for e in document["categories"] if e["name"] in wanted}
         masks, crowds = _unions(coco, document["annotations"], ids)
@@ -78,10 +83,10 @@ def read_truth(uri: str, storage: Storage, categories: Sequence[Category]) -> Tr
     return Truth(frozenset(ids.values()), sizes, masks, crowds, by_name)
 
 
-def _by_name(entries: Mapping[int, Mapping[str, Any]]) -> dict[str, frozenset[int]]:
+def _by_file_name(entries: Mapping[int, Mapping[str, Any]]) -> dict[str, frozenset[int]]:
     found: defaultdict[str, set[int]] = defaultdict(set)
     for number, entry in entries.items():
-        for name in (str(number), *_names(entry["file_name"])):
+        for name in _names(entry["file_name"]):
             found[name].add(number)
     return {name: frozenset(numbers) for name, numbers in found.items()}
 

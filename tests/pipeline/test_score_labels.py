@@ -90,8 +90,19 @@ def test_images_match_by_file_name_with_or_without_folder_and_extension(tmp_path
 
 def test_a_name_that_two_true_images_share_judges_nothing(tmp_path: Path) -> None:
     truth = {"x/a.png": {"mug": [square(0, 0, 9)]}, "y/a.png": {}}
-    assert scored(tmp_path, truth, row("a", MUG, NOTHING)).unjudged_rows == 1
-    assert scored(tmp_path, truth, row("x/a", MUG, NOTHING)).unjudged_rows == 0
+    scores = scored(tmp_path, truth, row("a", MUG, NOTHING), row("x/a", MUG, NOTHING))
+    assert (scores.unjudged_rows, scores.categories[1].shown) == (1, 1)
+
+
+def test_labels_of_a_coco_source_match_by_cocos_id(tmp_path: Path) -> None:
+    path = instances(tmp_path / "truth.json", {"7.png": {"mug": [square(0, 0, 9)]}, "8.png": {}})
+    truth = read_truth(path, Storage(), CATEGORIES, by_coco_id=True)
+    assert (truth.image("100"), truth.image("7")) == (100, None)
+
+
+def test_ground_truth_of_other_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="none of the images of 1 labels"):
+        scored(tmp_path, {"a.png": {}}, row("b", MUG, NOTHING))
 
 
 def test_pixels_of_a_crowd_count_neither_way(tmp_path: Path) -> None:

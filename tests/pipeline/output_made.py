@@ -1,0 +1,83 @@
+"""A small finished output with everything a report shows, for tests that read the page."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from fsspec.implementations.local import LocalFileSystem
+from PIL import Image
+
+from model.segmenter import LoadedReference
+from pipeline.keep_run import keep_run
+from schemas.receipt import Receipt, StageSeconds
+from schemas.reference import Box, Points, Scribbles
+from tests.pipeline.labels_made import (
+    GEAR,
+    MUG,
+    NOTHING,
+    SHARD_ID,
+    commit_rows,
+    instances,
+    rejected_row,
+    row,
+    square,
+)
+
+IMAGES = 6
+HOSTILE = "<script>document.title = 'hacked'</script><img src=x onerror=alert(1)>"
+
+
+def make_output(folder: Path, random_weights: tuple[str, ...] = ()) -> tuple[str, str]:
+    """Label six images of a shard, one of them lost, and reject one; return output and truth.
+
+    Image n shows a mug at (4, 4) of side 10 + n; its label's mask is 1 pixel to the right. No image
+    shows a gear; image 0 has a false one.
+    """
+    shard = folder / "a.tar"
+    with tarfile.open(shard, "w") as tar:
+        for number in range(IMAGES):
+            member = tarfile.TarInfo(f"{number}.png")
+            data = _photo(number)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    labels = []
+    for number in range(IMAGES):
+        image_id, uri = f"a/{number}", f"{shard}#{number}.png"
+        if number == IMAGES - 1:
+            uri = f"{folder}/gone.png"
+        labels += [
+            row(image_id, GEAR, square(0, 0, 12) if number == 0 else NOTHING, score=0.3, uri=uri),
+            row(image_id, MUG, square(5, 4, 10 + number), score=0.5 + number / 20, uri=uri),
+        ]
+    output = folder / "labels"
+    rejected = [rejected_row("a/bad", "decode", f"no known image format {HOSTILE}")]
+    commit = commit_rows(output, labels, rejected, random_weights)
+    _keep(output, Receipt(
+        shard_id=SHARD_ID, number=0, last=True, part=commit.parts[0],
+        seconds=StageSeconds(decode=1, segment=22, encode=3, write=0.5),
+    ))  # fmt: skip
+    shown = {f"{n}.png": {"mug": [square(4, 4, 10 + n)]} for n in range(IMAGES)}
+    return str(output), instances(folder / "truth.json", shown)
+
+
+def _photo(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(90, 160, (40, 40, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _keep(output: Path, receipt: Receipt) -> None:
+    image_HW3 = np.full((40, 40, 3), 120, np.uint8)
+    drawn = (
+        square(8, 8, 20),
+        Box(type="box", xyxy=(8, 8, 28, 28)),
+        Points(type="points", points=((10.5, 12.5), (20.5, 22.5))),
+        Scribbles(type="scribbles", strokes=(((8, 8), (28, 28)),), width_px=2),
+    )
+    references = [
+        LoadedReference(f"{number:012x}", MUG.id, image_HW3, annotation)
+        for number, annotation in enumerate(drawn)
+    ]
+    list(keep_run(LocalFileSystem(), str(output), references, [receipt]))
