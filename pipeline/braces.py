@@ -7,7 +7,7 @@ from schemas.errors import BadInput
 
 # A plan of more files than this is a mistyped range; it would fill the driver's memory.
 _MAX_TEXTS = 1_000_000
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})")
 
 
 def expand_braces(pattern: str) -> list[str]:
