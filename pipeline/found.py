@@ -113,7 +113,8 @@ def _find_pattern(fs: AbstractFileSystem, uri: str, path: str) -> tuple[str, lis
     for folder, members in folders.items():
         rests = [text[len(folder) + 1 :] for text in members]
         stem = _common_start([_static(rest, _GLOB) for rest in rests])
-        listing = list_files(fs, folder, stem, deep=any("/" in rest for rest in rests))
+        deep = any("/" in rest or "**" in rest for rest in rests)
+        listing = list_files(fs, folder, stem, deep=deep)
         for rest in rests:
             names = _matching(listing, rest)
             found += [(f"{folder}/{name}", listing[name]) for name in names]
