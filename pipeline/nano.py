@@ -1,6 +1,6 @@
 """Scenes become the small weights: SAM and backbone, pretrained together from nothing.
 
-A step shows two groups of scenes. SAM answers points and boxes; the backbone names cells and
+A step shows scenes of four groups. SAM answers points and boxes; the backbone names cells and
 compares halves of the batch; and a VRP encoder, thrown away afterwards, prompts SAM's decoder from
 references, so that the decoder that `vrp train` later keeps frozen has met such prompts.
 """
@@ -8,7 +8,7 @@ references, so that the decoder that `vrp train` later keeps frozen has met such
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +35,11 @@ from model.sam import SAM_SIZES, build_sam, dense_position
 from model.vrp_encoder import VrpEncoder
 from pipeline.nano_batch import NanoBatch, Pairs, draw_batch
 from pipeline.scenes.categories import BASE
-from pipeline.scenes.groups import SceneGroup, cached_group
+from pipeline.scenes.groups import cached_group, group_file
 from schemas.method import VrpReading
+
+QUERIES = 24
+"""Prompt tokens of a reference: half of the paper's, for a decoder half as wide."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,15 @@ class NanoRecipe:
 
     seed: int = 1
     processes: int = 2
-    """Each takes `groups_per_step` groups a step; gradients are averaged over them."""
+    """Each takes scenes of `groups_per_step` groups a step; gradients are averaged over them."""
     steps: int = 2400
     part_steps: int = 1500
     """Steps on a window of `part_cells` cells before those on whole images."""
     part_cells: int = 10
     groups: int = 2600
     """Distinct groups of scenes; step s draws from those up to `groups_at(s)`."""
-    groups_per_step: int = 1
+    groups_per_step: int = 2
+    scenes_per_group: int = 3
     rate: float = 1.3e-3
     warmup: int = 100
     weight_decay: float = 0.05
@@ -80,7 +84,7 @@ class NanoNetworks(nn.Module):
         self.sam = build_sam("nano")
         self.backbone = build_backbone("nano").requires_grad_(True)
         self.encoder = VrpEncoder(
-            size.mid_channels, SAM_SIZES["nano"].prompt_width, 24, VrpReading()
+            size.mid_channels, SAM_SIZES["nano"].prompt_width, QUERIES, VrpReading()
         )
         self.classifier = CosineClassifier(size.high_channels, len(BASE) + 1)
         nn.init.trunc_normal_(self.sam.image_encoder.pos_embed, std=0.02)
@@ -196,7 +200,7 @@ def _pretrain_rank(rank: int, recipe: NanoRecipe, folder: Path, rendezvous: Path
         optimiser.step()
         _follow(average, networks, min(recipe.average, (step + 1) / (step + 10)))
         means.add(losses)
-        if rank == 0 and ((step + 1) % 50 == 0 or step + 1 == recipe.steps):
+        if rank == 0 and ((step + 1) % 25 == 0 or step + 1 == recipe.steps):
             spent = seconds + time.monotonic() - began
             line = {"step": step + 1, "minutes": spent / 60, "rate": rate, **means.take()}
             with (folder / "progress.jsonl").open("a") as file:
@@ -240,26 +244,28 @@ class Means:
 def _batches(
     recipe: NanoRecipe, folder: Path, start: int, rank: int
 ) -> Iterator[tuple[int, NanoBatch]]:
-    """Yield each step's batch of one process; groups are drawn ahead, and every one once."""
+    """Yield each step's batch of one process; groups are drawn ahead, by a process beside it."""
     scenes = folder / "pool"
-    loaded: dict[int, SceneGroup] = {}
     with ProcessPoolExecutor(1) as drawing:
-        ahead: dict[int, Future[SceneGroup]] = {}
+        asked = rank
         for step in range(start, recipe.steps):
-            known = recipe.groups_at(step)
-            for number in range(len(loaded) + len(ahead), recipe.groups_at(step + 10)):
-                # A group that was drawn before an interruption is read here: sending costs more.
-                if (scenes / f"{recipe.seed}-{number}.npz").is_file():
-                    loaded[number] = cached_group(scenes, recipe.seed, number, BASE)
-                    continue
-                ahead[number] = drawing.submit(cached_group, scenes, recipe.seed, number, BASE)
-            for number in [n for n in ahead if n < known]:
-                loaded[number] = ahead.pop(number).result()
+            while asked < recipe.groups_at(step + 10):
+                drawing.submit(_draw_ahead, scenes, recipe.seed, asked)
+                asked += recipe.processes
             shared = Generator(Philox(key=[recipe.seed, step], counter=2**65))
-            chosen = shared.permutation(known)[rank :: recipe.processes][: recipe.groups_per_step]
+            chosen = shared.permutation(recipe.groups_at(step))[rank :: recipe.processes]
+            groups = [
+                cached_group(scenes, recipe.seed, number, BASE)
+                for number in chosen[: recipe.groups_per_step].tolist()
+            ]
             window = _window(recipe, step, shared)
             rng = Generator(Philox(key=[recipe.seed, step], counter=2**66 + rank * 2**65))
-            yield step, draw_batch([loaded[n] for n in chosen.tolist()], window, rng)
+            yield step, draw_batch(groups, recipe.scenes_per_group, window, rng)
+
+
+def _draw_ahead(scenes: Path, seed: int, number: int) -> None:
+    if not group_file(scenes, seed, number).is_file():
+        cached_group(scenes, seed, number, BASE)
 
 
 def _window(recipe: NanoRecipe, step: int, rng: Generator) -> Window:

@@ -63,17 +63,17 @@ class NanoBatch:
     pairs: Pairs | None
 
 
-def draw_batch(groups: Sequence[SceneGroup], window: Window, rng: Generator) -> NanoBatch:
+def draw_batch(
+    groups: Sequence[SceneGroup], scenes_per_group: int, window: Window, rng: Generator
+) -> NanoBatch:
     """Draw a step from groups: mirrored, recoloured, cut to the window, and prompted."""
     images, owners, labels = [], [], []
     for group in groups:
-        for image_HW3, owner_HW, categories in zip(
-            group.images_GHW3, group.owners_GHW, group.labels, strict=True
-        ):
+        for number in rng.permutation(len(group.labels))[:scenes_per_group].tolist():
             flip = slice(None, None, int(rng.integers(2)) * 2 - 1)
-            images.append(_recoloured(image_HW3[:, flip], rng))
-            owners.append(np.ascontiguousarray(owner_HW[:, flip]))
-            labels.append(np.array((0, *(category + 1 for category in categories))))
+            images.append(_recoloured(group.images_GHW3[number][:, flip], rng))
+            owners.append(np.ascontiguousarray(group.owners_GHW[number][:, flip]))
+            labels.append(np.array((0, *(category + 1 for category in group.labels[number]))))
     images_B3HW = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float()
     seen = [window.crop(torch.from_numpy(owner), 16).numpy() for owner in owners]
     return NanoBatch(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from segment_anything.modeling import Sam
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,8 +19,17 @@ from model.backbone import FeatureMaps
 from model.draws import Draws
 from model.mask_decoder import decode
 from model.pixels import normalise, squash
+from model.pretrain_sam import (
+    CORNERS,
+    POSITIVE,
+    PromptBatch,
+    Window,
+    decode_all,
+    embed_prompts,
+    encode,
+)
 from model.pseudo_mask import foreground_cells, pseudo_mask, unit_cells
-from model.sam import dense_position
+from model.sam import SAM_SIZES, dense_position
 from model.simulate import simulate_annotation
 from model.vrp import VrpNetworks
 from pipeline.scenes.compose import Scene, scene
@@ -197,3 +207,45 @@ class _Tally:
             name = f"miou_{figure.partition('@')[0]}" if "@" in figure else figure
             found[name] = max(found.get(name, 0.0), miou)
         return {name: round(value, 4) for name, value in sorted(found.items())}
+
+
+@torch.inference_mode()
+def score_sam(
+    sam: Sam, categories: Sequence[str], scenes: int, seed: int, size_px: int = 256
+) -> dict[str, float]:
+    """Return SAM's mean IoU per instance for its tight box, one point and three points."""
+    window = Window(0, 0, SAM_SIZES["nano"].grid)
+    found: dict[str, list[float]] = {}
+    for number in range(scenes):
+        draws = Draws(seed, "sam", number)
+        drawn = scene(2**31 + seed, number, categories, size_px)
+        pixels = squash(drawn.image_HW3, sam.image_encoder.img_size, torch.device("cpu"))
+        embedding_1Dhw = encode(sam.image_encoder, normalise(pixels), window)
+        for _, mask_HW in drawn.instances:
+            for name, points_T2 in _instance_prompts(mask_HW, draws).items():
+                is_points = name != "sam_box"
+                prompt = PromptBatch(
+                    torch.tensor([points_T2], dtype=torch.float32),
+                    torch.tensor([[POSITIVE] * len(points_T2) if is_points else CORNERS]),
+                    torch.zeros(1, dtype=torch.long),
+                    torch.empty(0),
+                    torch.empty(0),
+                    is_points,
+                )
+                logits_1Mhw, _ = decode_all(
+                    sam, embedding_1Dhw, dense_position(sam), embed_prompts(sam, prompt)
+                )
+                mask = F.interpolate(logits_1Mhw[:, :1], mask_HW.shape, mode="bilinear")[0, 0] > 0
+                overlap, union = mask.numpy() & mask_HW, mask.numpy() | mask_HW
+                found.setdefault(name, []).append(float(overlap.sum() / union.sum()))
+    return {f"{name}_iou": round(float(np.mean(values)), 4) for name, values in found.items()}
+
+
+def _instance_prompts(mask_HW: np.ndarray, draws: Draws) -> dict[str, list[tuple[float, float]]]:
+    """The prompts of one instance: corners of its box, one point on it, three points on it."""
+    rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))
+    inside = np.flatnonzero(mask_HW)
+    drawn = [divmod(int(inside[draws.below(len(inside))]), mask_HW.shape[1]) for _ in range(3)]
+    points = [(float(x), float(y)) for y, x in drawn]
+    corners = [(float(columns[0]), float(rows[0])), (columns[-1] + 1.0, rows[-1] + 1.0)]
+    return {"sam_box": corners, "sam_point": points[:1], "sam_points": points}

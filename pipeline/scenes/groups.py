@@ -46,9 +46,14 @@ def draw_group(seed: int, number: int, names: Sequence[str], size_px: int = 256)
     return SceneGroup(np.stack([drawn.image_HW3 for drawn in scenes]), owners_GHW, labels)
 
 
+def group_file(folder: Path, seed: int, number: int) -> Path:
+    """Return where a group is kept."""
+    return folder / f"{seed}-{number}.npz"
+
+
 def cached_group(folder: Path, seed: int, number: int, names: Sequence[str]) -> SceneGroup:
     """Return a group from its file, drawing and writing it on the first call."""
-    path = folder / f"{seed}-{number}.npz"
+    path = group_file(folder, seed, number)
     if not path.is_file():
         group = draw_group(seed, number, names)
         path.parent.mkdir(parents=True, exist_ok=True)

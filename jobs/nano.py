@@ -1,0 +1,84 @@
+"""vrp nano: draw scenes, and train the small weights on them from nothing."""
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipeline.nano import NanoRecipe, pretrain
+from pipeline.nano_score import score_sam, score_vrp
+from pipeline.nano_weights import Provenance, export_weights, load_pretrained, vrp_networks
+from pipeline.scenes.categories import BASE, FOLDS, RESERVED, fold_categories
+from pipeline.scenes.write import SceneSet, write_folder, write_shards
+from schemas.errors import BadInput
+
+nano_app = typer.Typer(help="Draw scenes; train the small weights.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(help="Holds the scenes drawn and pretrain.pt.")]
+Steps = Annotated[int, typer.Option(help="Optimiser steps.")]
+
+
+@nano_app.command()
+def scenes(
+    output: Annotated[Path, typer.Argument(help="A folder to write to.")],
+    count: Annotated[int, typer.Option(min=1)] = 200,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    categories: Annotated[
+        str, typer.Option(help="base, reserved, fold-0 … fold-3, not-fold-0 …, or names by commas.")
+    ] = "base",
+    size_px: Annotated[int, typer.Option(min=32)] = 256,
+    shards: Annotated[bool, typer.Option(help="Write WebDataset shards, not a folder.")] = False,
+) -> None:
+    """Write scenes with their exact masks as a COCO file."""
+    chosen = SceneSet(seed, count, _named(categories), size_px)
+    path = write_shards(chosen, output) if shards else write_folder(chosen, output)
+    Console(highlight=False, soft_wrap=True).print(str(path), markup=False)
+
+
+@nano_app.command("pretrain")
+def pretrain_command(
+    folder: Folder, steps: Steps = NanoRecipe.steps, part_steps: Steps = NanoRecipe.part_steps
+) -> None:
+    """Train SAM, backbone and a first VRP encoder together; run again to go on after a stop."""
+    pretrain(NanoRecipe(steps=steps, part_steps=part_steps), folder)
+
+
+@nano_app.command()
+def export(
+    folder: Folder,
+    output: Annotated[Path, typer.Argument(help="Where the .safetensors files go.")],
+    commit: Annotated[str, typer.Option(help="The sources' git commit, for the card.")] = "",
+    episodes: Annotated[int, typer.Option(help="Unseen episodes to score on.")] = 160,
+) -> None:
+    """Score the pretrained networks on reserved categories, and write weights with model cards."""
+    networks, steps, hours = load_pretrained(folder / "pretrain.pt")
+    metrics = score_vrp(vrp_networks(networks), RESERVED, episodes, seed=7)
+    metrics |= score_sam(networks.sam, RESERVED, episodes, seed=7)
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    provenance = Provenance(machine, commit, steps, hours)
+    for path in export_weights(networks, NanoRecipe(), provenance, metrics, output):
+        typer.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+    typer.echo(json.dumps(metrics, indent=1))
+
+
+def _named(categories: str) -> tuple[str, ...]:
+    """Return the categories meant by an option. Raises BadInput."""
+    folds = {f"fold-{fold}": fold_categories(fold) for fold in range(FOLDS)}
+    others = {
+        f"not-{name}": tuple(category for category in BASE if category not in held)
+        for name, held in folds.items()
+    }
+    sets = {"base": BASE, "reserved": RESERVED, **folds, **others}
+    names = sets.get(categories, tuple(categories.split(",")))
+    if unknown := [name for name in names if name not in (*BASE, *RESERVED)]:
+        raise BadInput(
+            "unknown categories of scenes",
+            "--categories",
+            ", ".join(unknown),
+            f"one of {', '.join(sets)}, or names of: {', '.join((*BASE, *RESERVED))}",
+        )
+    return names

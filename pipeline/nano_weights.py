@@ -1,0 +1,99 @@
+"""A pretraining checkpoint becomes three weights files, each with its model card inside."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from model.checkpoint import save_weights
+from model.vrp import VrpNetworks
+from pipeline.nano import QUERIES, NanoNetworks, NanoRecipe
+from pipeline.scenes.categories import BASE
+from pipeline.scenes.groups import SCENES
+from schemas.card import BackboneCard, SamCard, Training, VrpCard
+from schemas.errors import BadWeights
+from schemas.method import VrpReading
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where and from which sources a training ran."""
+
+    machine: str
+    commit: str
+    steps: int
+    hours: float
+
+
+def load_pretrained(checkpoint: Path) -> tuple[NanoNetworks, int, float]:
+    """Return the averaged networks of pretrain.pt, its step and its hours. Raises BadWeights."""
+    if not checkpoint.is_file():
+        raise BadWeights(
+            "a pretraining that has not begun", str(checkpoint), "no such file", "a pretrain.pt"
+        )
+    saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    networks = NanoNetworks().eval()
+    networks.load_state_dict(saved["average"])
+    return networks, saved["step"], saved["seconds"] / 3600
+
+
+def vrp_networks(networks: NanoNetworks) -> VrpNetworks:
+    """Return the parts that segment, in eval mode."""
+    return VrpNetworks(networks.sam, networks.backbone, networks.encoder)
+
+
+def export_weights(
+    networks: NanoNetworks,
+    recipe: NanoRecipe,
+    provenance: Provenance,
+    metrics: dict[str, float],
+    folder: Path,
+) -> list[Path]:
+    """Write nano-sam, nano-backbone and nano-vrp .safetensors in float16; return their paths."""
+    training = Training(
+        data=f"procedural scenes of {len(BASE)} base categories, seed {recipe.seed}: "
+        f"{recipe.groups_at(provenance.steps)} groups of {SCENES} scenes of 256 px",
+        recipe={**asdict(recipe), "steps_done": provenance.steps},
+        seed=recipe.seed,
+        hours=round(provenance.hours, 2),
+        machine=provenance.machine,
+        commit=provenance.commit,
+    )
+    sam_metrics = {k: v for k, v in metrics.items() if k.startswith("sam_")}
+    folder.mkdir(parents=True, exist_ok=True)
+    cards = {
+        "nano-sam": (
+            networks.sam.state_dict(),
+            SamCard(network="sam", type="nano", training=training, metrics=sam_metrics),
+        ),
+        "nano-backbone": (
+            networks.backbone.net.state_dict(),
+            BackboneCard(network="backbone", type="nano", training=training, categories_seen=BASE),
+        ),
+        "nano-vrp": (
+            networks.encoder.state_dict(),
+            VrpCard(
+                network="vrp",
+                sam="nano",
+                backbone="nano",
+                reading=VrpReading(),
+                queries=QUERIES,
+                label_types=("point", "scribble", "box", "mask"),
+                categories_seen=BASE,
+                training=training,
+                metrics=metrics,
+            ),
+        ),
+    }
+    paths = []
+    for name, (state, card) in cards.items():
+        path = folder / f"{name}.safetensors"
+        save_weights({key: _half(value) for key, value in state.items()}, path, card)
+        paths.append(path)
+    return paths
+
+
+def _half(value: Tensor) -> Tensor:
+    """Halve the file: rounding weights to 11 bits moves no figure (see the card's metrics)."""
+    return value.half() if value.is_floating_point() else value

@@ -1,0 +1,120 @@
+"""Pretraining batches ask for what they show; a step teaches every network; export round-trips."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.build import check_weights
+from model.checkpoint import read_card, read_state_dict
+from model.pretrain_sam import NEGATIVE, POSITIVE, Window
+from pipeline.nano import NanoNetworks, NanoRecipe, step_losses
+from pipeline.nano_batch import NanoBatch, draw_batch
+from pipeline.nano_weights import Provenance, export_weights, load_pretrained
+from pipeline.scenes.categories import BASE
+from pipeline.scenes.groups import SceneGroup, draw_group
+from schemas.errors import BadWeights
+from schemas.method import Backbone, Sam, Vrp
+
+WINDOW = Window(top=2, left=4, cells=8)
+
+
+@pytest.fixture(scope="module")
+def group() -> SceneGroup:
+    return draw_group(9, 0, BASE)
+
+
+@pytest.fixture(scope="module")
+def batch(group: SceneGroup) -> NanoBatch:
+    return draw_batch([group], 6, WINDOW, np.random.default_rng(2))
+
+
+@pytest.fixture(scope="module")
+def networks() -> NanoNetworks:
+    torch.manual_seed(0)
+    return NanoNetworks()
+
+
+def test_positive_points_lie_on_what_they_ask_for(batch: NanoBatch) -> None:
+    assert batch.points is not None
+    for points, labels, truth in zip(
+        batch.points.points_PT2, batch.points.labels_PT, batch.points.truth_Phw, strict=True
+    ):
+        cells = ((points - torch.tensor([64, 32])) / 4).long()
+        inside = truth[cells[:, 1], cells[:, 0]]
+        assert (inside[labels == POSITIVE] > 0).all()
+        assert (inside[labels == NEGATIVE] < 1).all()
+
+
+def test_what_a_prompt_may_also_mean_contains_what_it_asks_for(batch: NanoBatch) -> None:
+    for prompts in (batch.boxes, batch.points):
+        assert prompts is not None
+        assert (prompts.wider_Phw >= prompts.truth_Phw).all()
+
+
+def test_pairs_show_the_category_elsewhere_and_some_targets_lack_it(group: SceneGroup) -> None:
+    empty = []
+    for seed in range(6):
+        pairs = draw_batch([group], 6, WINDOW, np.random.default_rng(seed)).pairs
+        assert pairs is not None
+        assert (pairs.reference_PR != pairs.target_P[:, None]).all()
+        assert (pairs.annotation_PRhw.flatten(2).amax(dim=2) == 1).all()
+        empty += (pairs.truth_Phw.flatten(1).amax(dim=1) == 0).tolist()
+    assert 0 < sum(empty) < len(empty) / 2
+
+
+def test_the_same_generator_draws_the_same_batch(group: SceneGroup, batch: NanoBatch) -> None:
+    again = draw_batch([group], 6, WINDOW, np.random.default_rng(2))
+    torch.testing.assert_close(again.images_B3HW, batch.images_B3HW)
+    assert again.pairs is not None
+    assert batch.pairs is not None
+    torch.testing.assert_close(again.pairs.annotation_PRhw, batch.pairs.annotation_PRhw)
+
+
+def test_a_step_teaches_every_network(networks: NanoNetworks, batch: NanoBatch) -> None:
+    losses = step_losses(networks, batch)
+    total = torch.stack([v for k, v in losses.items() if not k.startswith("iou_")]).sum()
+    total.backward()
+    for part in (networks.sam.image_encoder, networks.sam.mask_decoder, networks.backbone):
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in part.parameters())
+    assert networks.encoder.queries.grad is not None
+    assert networks.classifier.directions.grad is not None
+
+
+def test_the_rate_warms_up_and_falls_to_a_hundredth() -> None:
+    recipe = NanoRecipe(steps=100, warmup=10)
+    rates = [recipe.rate_at(step) for step in range(100)]
+    assert rates[0] < rates[9]
+    assert max(rates) == rates[10] == recipe.rate
+    assert rates[-1] < recipe.rate * 0.02
+
+
+def test_exported_weights_fit_the_method_and_carry_their_cards(
+    networks: NanoNetworks, tmp_path: Path
+) -> None:
+    provenance = Provenance(machine="a test", commit="abc", steps=3, hours=0.1)
+    paths = export_weights(networks, NanoRecipe(), provenance, {"miou_mask_1": 0.5}, tmp_path)
+    sam, backbone, vrp = (str(path) for path in paths)
+    method = Vrp(
+        type="vrp",
+        weights=vrp,
+        queries=24,
+        sam=Sam(type="nano", weights=sam),
+        backbone=Backbone(type="nano", weights=backbone),
+    )
+    check_weights(method)
+    card = read_card(paths[2])
+    assert card is not None
+    assert card.metrics == {"miou_mask_1": 0.5}
+    assert card.training.commit == "abc"
+    state = read_state_dict(paths[0])
+    kept = networks.sam.state_dict()["mask_decoder.iou_token.weight"]
+    torch.testing.assert_close(
+        state["mask_decoder.iou_token.weight"].float(), kept, atol=1e-3, rtol=1e-3
+    )
+
+
+def test_exporting_before_training_names_the_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(BadWeights, match="pretrain.pt"):
+        load_pretrained(tmp_path / "pretrain.pt")
