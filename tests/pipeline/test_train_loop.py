@@ -1,16 +1,32 @@
 """A fold's loop without Ray: the same curve from any number of workers and after any stop."""
 
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed
-import torch.multiprocessing
+from safetensors.torch import load
+from torch.multiprocessing.spawn import start_processes
 
+from model.build import load_vrp
+from model.checkpoint import read_card
+from model.embed import SamEmbedder
+from pipeline.decode import decode_image
+from pipeline.embeddings import EmbeddingStore, image_key, model_fields, pack_shard, write_shard
+from pipeline.episodes import EpisodePool
 from pipeline.fold_run import open_fold
 from pipeline.learner import Worker
+from pipeline.sink import UnitName
+from pipeline.storage import open_filesystem
 from pipeline.train_loop import train_fold
+from pipeline.train_metrics import write_metrics
+from pipeline.train_result import finish_fold, read_result
+from pipeline.train_state import check_whole
+from schemas.card import VrpCard
+from schemas.job import Limits
 from schemas.train import TrainJob, TrainProgress
 from tests.pipeline.train_made import a_job, write_dataset
 
@@ -87,8 +103,92 @@ def _one_of(rank: int, workers: int, port: int, job: TrainJob, out: str) -> None
 
 
 def test_three_workers_give_the_curve_of_one_though_the_batch_does_not_divide(
-    folder: Path, whole: Kept, tmp_path: Path, unused_port: int
+    folder: Path, whole: Kept, tmp_path: Path
 ):
     out = str(tmp_path / "losses.pt")
-    torch.multiprocessing.spawn(_one_of, (3, unused_port, a_job(folder), out), nprocs=3)
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = int(found.getsockname()[1])
+    start_processes(_one_of, (3, port, a_job(folder), out), nprocs=3)
     assert torch.load(out, weights_only=True) == pytest.approx(losses(whole), abs=1e-5)
+
+
+def test_the_rows_say_where_each_step_stood(whole: Kept):
+    assert [row["step"] for row in whole.rows] == [0, 1, 2, 3]
+    assert [row["epoch"] for row in whole.rows] == [0, 0, 1, 1]
+    assert whole.rows[0]["learning_rate"] == 1e-4
+    assert whole.rows[2]["learning_rate"] == pytest.approx(0.5e-4)
+
+
+def test_the_best_on_held_out_images_is_kept_and_not_the_last(folder: Path):
+    job = a_job(folder, selection={"held_out": 0.4, "episodes": 4})
+    kept = run(job)
+    judged = {row["step"] + 1: row["held_out_miou"] for row in kept.rows if row["held_out_miou"]}
+    assert set(judged) == {2, 4}
+    state = check_whole(kept.checkpoints[-1], "memory")
+    assert state.best_miou == max(judged.values())
+    assert state.best_step == max(judged, key=lambda step: (judged[step], -step))
+
+
+def test_no_held_out_image_is_ever_trained_on(folder: Path):
+    fold = open_fold(a_job(folder, selection={"held_out": 0.4}), 0, SAM)
+    assert fold.held_out is not None
+    shown = [set(_images(pool)) for pool in (fold.pool, fold.held_out)]
+    assert shown[0]
+    assert shown[1]
+    assert not shown[0] & shown[1]
+
+
+def _images(pool: EpisodePool) -> Iterator[int]:
+    for category in pool.categories:
+        yield from pool.index.image_of_object[category.present].tolist()
+
+
+def test_the_novel_fold_is_neither_trained_on_nor_selected_on(tmp_path: Path):
+    write_dataset(tmp_path / "data", names=("cat", "dog", "cow"))
+    job = a_job(tmp_path, protocol="coco20i", selection={"held_out": 0.4})
+    fold = open_fold(job, 3, SAM)
+    names = {category.id: category.name for category in fold.index.commit.categories}
+    assert [names[number] for number in fold.fold.novel] == ["cat", "cow"]
+    assert fold.held_out is not None
+    for pool in (fold.pool, fold.held_out):
+        assert {names[category.category_id] for category in pool.categories} == {"dog"}
+
+
+def test_a_finished_fold_leaves_weights_that_a_labeling_job_can_name(
+    folder: Path, tmp_path: Path, whole: Kept
+):
+    job = a_job(folder, output={"uri": str(tmp_path)})
+    fs, output = open_filesystem(str(tmp_path), job.storage)
+    write_metrics(fs, f"{output}/fold-0", whole.rows)
+    result = finish_fold(open_fold(job, 0, SAM), fs, output, whole.checkpoints[-1])
+    assert read_result(fs, output, 0) == result
+    assert result.episodes == 16
+    method = job.method.model_copy(update={"weights": result.weights})
+    trained = load_vrp(method, "cpu", "fp32").encoder.state_dict()
+    expected = load(whole.checkpoints[-1]["best.safetensors"])
+    assert all(torch.equal(trained[name], expected[name]) for name in expected)
+    card = read_card(Path(result.weights))
+    assert isinstance(card, VrpCard)
+    assert card.fold == "all/0"
+    assert card.categories_seen == ("disc", "square", "stripe")
+
+
+def test_stored_embeddings_change_the_curve_by_no_more_than_their_rounding(
+    folder: Path, tmp_path: Path, whole: Kept
+):
+    job = a_job(folder, embeddings=str(tmp_path))
+    fields = model_fields(job.method, SAM)
+    embedder = SamEmbedder(job.method, "cpu", "fp32")
+    embeddings = {}
+    for path in sorted((folder / "data").glob("*/*.jpg"))[:9]:  # half: the rest is computed
+        data = path.read_bytes()
+        pixels_HW3 = decode_image(data, Limits()).pixels_HW3
+        embeddings[image_key(data)] = embedder.embed([pixels_HW3])[0]
+    fs, _ = open_filesystem(str(tmp_path), job.storage)
+    store = EmbeddingStore(str(tmp_path), job.storage, fields)
+    unit = UnitName("0" * 16, 0, last=True)
+    write_shard(fs, store.folder, unit, pack_shard(embeddings, fields))
+    cached = run(job)
+    assert losses(cached) == pytest.approx(losses(whole), abs=2e-3)
+    assert losses(cached) != losses(whole)

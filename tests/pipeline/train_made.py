@@ -1,6 +1,5 @@
 """A small dataset of drawn shapes, and jobs that train nano networks on it."""
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +8,22 @@ from PIL import Image
 
 from schemas.train import TrainJob
 
-COLOURS = {"disc": (200, 60, 60), "square": (60, 200, 60), "stripe": (60, 60, 200)}
+COLOURS = ((200, 60, 60), (60, 200, 60), (60, 60, 200))
 
 
-def write_dataset(root: Path, per_class: int = 6, side_px: int = 96) -> Path:
-    """Write `<class>/<id>.jpg` with masks beside them."""
+def write_dataset(
+    root: Path, names: tuple[str, str, str] = ("disc", "square", "stripe"), side_px: int = 96
+) -> Path:
+    """Write six `<class>/<id>.jpg` of a disc, a square and a stripe, with masks beside them."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:side_px, :side_px]
-    for name, colour in COLOURS.items():
-        for number in range(per_class):
+    for shape, (name, colour) in enumerate(zip(names, COLOURS, strict=True)):
+        for number in range(6):
             cy, cx = rng.integers(30, side_px - 30, 2)
-            match name:
-                case "disc":
+            match shape:
+                case 0:
                     mask_HW = (y - cy) ** 2 + (x - cx) ** 2 < 26**2
-                case "square":
+                case 1:
                     mask_HW = (abs(y - cy) < 25) & (abs(x - cx) < 25)
                 case _:
                     mask_HW = abs(y - cy) < 14
@@ -56,10 +57,3 @@ def a_job(folder: Path, **changes: Any) -> TrainJob:
         "allow_random_weights": True,
     }
     return TrainJob.model_validate({**document, **changes})
-
-
-def png_bytes(image_HW3: np.ndarray) -> bytes:
-    """Return an image file."""
-    buffer = io.BytesIO()
-    Image.fromarray(image_HW3).save(buffer, format="PNG")
-    return buffer.getvalue()
