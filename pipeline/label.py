@@ -10,6 +10,7 @@ from ray.data import ActorPoolStrategy, DataContext
 from model.segmenter import LoadedReference
 from pipeline.commit import read_commit, unfinished, write_commit
 from pipeline.identity import check_identity, claim_output, identify, read_identity
+from pipeline.keep_run import keep_run
 from pipeline.method_weights import weight_contents
 from pipeline.plan import Plan, extend_plan, merge_plan, read_plan
 from pipeline.read import READ_CPUS, read_dataset
@@ -93,7 +94,8 @@ def label(checked: CheckedJob, on_receipt: Callable[[Receipt], None]) -> Commit:
     known: dict[str, Part] = {}
     if checked.commit is not None:
         known.update((part.path, part) for part in checked.commit.parts)
-    for receipt in _segment(checked, unfinished(plan, list_units(fs, output))):
+    receipts = _segment(checked, unfinished(plan, list_units(fs, output)))
+    for receipt in keep_run(fs, output, checked.references, receipts):
         known[receipt.part.path] = receipt.part
         on_receipt(receipt)
     units = list_units(fs, output)
