@@ -8,12 +8,15 @@ import os
 import socket
 import time
 import uuid
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import fsspec
+from aiobotocore.session import AioSession
+from botocore.loaders import Loader, create_loader
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from s3fs import S3FileSystem
@@ -35,7 +38,7 @@ def open_filesystem(uri: str, storage: Storage) -> tuple[AbstractFileSystem, str
     """Return the file system of a URI, and the URI's path in it.
 
     Every call opens a new client: fsspec's own cache of them outlives a change of credentials.
-    An S3 client takes 0.15 s: open once per task. Raises BadStorage for an unknown scheme.
+    An S3 client takes 0.04 s: open once per task. Raises BadStorage for an unknown scheme.
     """
     options: dict[str, object] = {"use_listings_cache": False, "skip_instance_cache": True}
     if uri.startswith(("s3://", "s3a://")):
@@ -51,7 +54,17 @@ def open_filesystem(uri: str, storage: Storage) -> tuple[AbstractFileSystem, str
         raise BadStorage(
             "a storage scheme that cannot be opened", uri, str(error), "s3:// or a local path"
         ) from error
+    if isinstance(fs, S3FileSystem):
+        # s3fs would read botocore's service descriptions again for every client, 0.17 s of CPU
+        # against 0.04. Not an option of the file system, which would then no longer pickle.
+        fs.session = AioSession()
+        fs.session.register_component("data_loader", _service_descriptions())
     return fs, path
+
+
+@cache
+def _service_descriptions() -> Loader:
+    return create_loader()
 
 
 def _s3_options(storage: Storage) -> dict[str, object]:

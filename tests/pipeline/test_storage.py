@@ -1,6 +1,7 @@
 """Storage: the same sentences hold for a local folder and for S3."""
 
 import hashlib
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -54,23 +55,20 @@ def test_of_sixteen_concurrent_writers_exactly_one_wins(folder: tuple[str, Stora
     assert read_bytes(fs, f"{path}/part") == contents[won.index(True)]
 
 
-def test_a_large_file_is_still_created_by_a_single_put(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+def test_a_large_file_is_still_created_by_a_single_conditional_put(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fs, path = open_filesystem(f"{bucket.uri}/part", bucket.storage)
-    calls: list[str] = []
-    call = getattr(fs, "_call_s3")  # noqa: B009 - s3fs's own, unknown to the base class
+    fs, path = open_filesystem("s3://bucket/part", storage_at("http://127.0.0.1:1"))
+    calls: list[tuple[str, object]] = []
 
-    async def recording_call(method: str, *positional: object, **named: object) -> object:
-        calls.append(method)
-        return await call(method, *positional, **named)
+    async def recorded_call(method: str, *positional: object, **named: object) -> dict[str, object]:
+        calls.append((method, named.get("IfNoneMatch")))
+        return {}
 
-    monkeypatch.setattr(fs, "_call_s3", recording_call)
+    monkeypatch.setattr(fs, "_call_s3", recorded_call)
     # Above twice s3fs's block size of 50 MiB, where it would begin a multipart upload.
-    data = bytes(101 * 2**20)
-    assert create_once(fs, path, data)
-    assert calls == ["put_object"]
-    assert not create_once(fs, path, data)
+    assert create_once(fs, path, bytes(101 * 2**20))
+    assert calls == [("put_object", "*")]
 
 
 class _Answer(Exception):
@@ -386,6 +384,12 @@ def test_an_empty_folder_is_not_readable_input(tmp_path: Path) -> None:
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/c.jpg").write_bytes(b"")
     check_readable(str(tmp_path), Storage())
+
+
+def test_an_open_file_system_survives_a_trip_to_another_process(bucket: Bucket) -> None:
+    uri = bucket.put("a", b"1")
+    fs, path = open_filesystem(uri, bucket.storage)
+    assert read_bytes(pickle.loads(pickle.dumps(fs)), path) == b"1"  # noqa: S301 - our own bytes
 
 
 def test_two_buckets_of_one_server_do_not_see_each_other(bucket: Bucket, moto_server: str) -> None:
