@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
+from torch import Tensor
 
 from schemas.reference import Box, Points, Scribbles
 
@@ -49,9 +50,12 @@ class Prediction:
 class Segmenter(Protocol):
     """A method with its weights loaded and its references studied."""
 
-    def segment(self, images: Sequence[np.ndarray]) -> list[tuple[Prediction, ...]]:
+    def segment(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> list[tuple[Prediction, ...]]:
         """Segment images, uint8 RGB [H, W, 3] of any sizes: one prediction per category each.
 
         Predictions come in the order of the category ids, and do not depend on the batch.
+        embeddings holds SAM's of each image, [C, h, w], where a store has them.
         """
         ...

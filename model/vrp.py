@@ -56,18 +56,30 @@ class VrpSegmenter:
         self._no_mask_1D11 = no_mask.to(self._device, self._dtype)
 
     @torch.inference_mode()
-    def segment(self, images: Sequence[np.ndarray]) -> list[tuple[Prediction, ...]]:
-        """Segment uint8 RGB images: one prediction per category each, by category id."""
+    def segment(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> list[tuple[Prediction, ...]]:
+        """Segment uint8 RGB images: one prediction per category each, by category id.
+
+        embeddings are SAM's of the images that a store has, made by `model.embed`.
+        """
+        stored = embeddings if embeddings is not None else [None] * len(images)
         # A CPU gains nothing from a batch, and one image at a time makes masks independent of it
         # to the last bit (matrix products are summed in another order at other sizes).
         step = 1 if self._device.type == "cpu" else max(1, len(images))
-        batches = [images[start : start + step] for start in range(0, len(images), step)]
-        return [predictions for batch in batches for predictions in self._segment(batch)]
+        batches = [slice(start, start + step) for start in range(0, len(images), step)]
+        return [
+            predictions
+            for batch in batches
+            for predictions in self._segment(images[batch], stored[batch])
+        ]
 
-    def _segment(self, images: Sequence[np.ndarray]) -> list[tuple[Prediction, ...]]:
+    def _segment(
+        self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
+    ) -> list[tuple[Prediction, ...]]:
         sam, encoder = self._networks.sam, self._networks.encoder
         backbone_B3HW = self._backbone_input(images)
-        embedding_BDhw = sam.image_encoder(self._sam_input(images, backbone_B3HW))
+        embedding_BDhw = self._embed(images, stored, backbone_B3HW)
         prompts_BRND = encoder.prompt(self._networks.backbone(backbone_B3HW), self._studied)
         prompts_BKND = prompts_BRND[:, self._reference_KM].flatten(2, 3)
         logits_BKhw, score_BK = decode(
@@ -87,6 +99,21 @@ class VrpSegmenter:
             )
             for logits_Khw, score_K in zip(logits, scores, strict=True)
         ]
+
+    def _embed(
+        self,
+        images: Sequence[np.ndarray],
+        stored: Sequence[Tensor | None],
+        backbone_B3HW: Tensor,
+    ) -> Tensor:
+        """Take the embeddings that were stored, and compute the others together."""
+        found = {i: e.to(self._device, self._dtype) for i, e in enumerate(stored) if e is not None}
+        missing = [i for i in range(len(images)) if i not in found]
+        if missing:
+            input_B3HW = self._sam_input([images[i] for i in missing], backbone_B3HW[missing])
+            computed_BDhw = self._networks.sam.image_encoder(input_B3HW)
+            found |= dict(zip(missing, computed_BDhw, strict=True))
+        return torch.stack([found[i] for i in range(len(images))])
 
     def _backbone_input(self, images: Sequence[np.ndarray]) -> Tensor:
         side_px = self._networks.backbone.size.input_px

@@ -36,6 +36,8 @@ def identify(
         **{f"category {number}": name for number, name in names.items()},
         **{f"reference {r.id}": names[r.category_id] for r in references},
         "targets.type": job.targets.type,
+        # Embeddings from a store are rounded to float16, so a mask may differ in a pixel.
+        **({"embeddings": "float16"} if job.embeddings is not None else {}),
     }
     return Identity(
         fingerprint=fingerprint_of(fields),

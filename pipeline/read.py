@@ -50,7 +50,7 @@ def read_dataset(
         batch_size=1,
         batch_format="pyarrow",
         num_cpus=READ_CPUS,
-        compute=TaskPoolStrategy(size=job.compute.read_tasks),
+        compute=TaskPoolStrategy(size=min(job.compute.read_tasks, len(items))),
     )
 
 

@@ -7,13 +7,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+from torch import Tensor
 
 from model.build import build_segmenter
 from model.device import pick_device, pick_precision
 from model.segmenter import LoadedReference, Prediction, Segmenter
 from pipeline.attempts import Attempt
 from pipeline.decode import DecodedImage, decode_image
+from pipeline.embeddings import EmbeddingStore, image_key, model_fields
 from pipeline.method_weights import local_method
 from pipeline.read import table_to_units
 from pipeline.rows import RowContext, label_row, rejected_row
@@ -27,7 +30,8 @@ from schemas.receipt import Receipt, StageSeconds
 
 Row = dict[str, Any]
 Labelled = tuple[list[Row], list[Row], StageSeconds]  # label rows, rejected rows, time spent
-Decoded = tuple[EncodedImage, DecodedImage | ImageRejected, float]  # and its seconds
+Decoded = tuple[EncodedImage, DecodedImage | ImageRejected, Tensor | None, float]
+"""An image, its pixels or its fault, SAM's embedding if one is stored, and the seconds it took."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class SegmentUnits:
             pick_precision(compute.precision, device),
         )
         self._fs, self._output = open_filesystem(task.job.output.uri, task.job.storage)
+        self._store = _open_store(task)
         self._decoders = ThreadPoolExecutor(compute.decode_threads)
         self._encoder = ThreadPoolExecutor(1)
 
@@ -141,25 +146,31 @@ class SegmentUnits:
 
     def _decode(self, image: EncodedImage) -> Decoded:
         if image.fault is not None:
-            return image, image.fault, 0.0
+            return image, image.fault, None, 0.0
         start = time.perf_counter()
         try:
             outcome = decode_image(image.data, self._task.job.limits)
         except ImageRejected as rejected:
             outcome = rejected
-        return image, outcome, time.perf_counter() - start
+        embedding = None if self._store is None else self._store.get(image_key(image.data))
+        return image, outcome, embedding, time.perf_counter() - start
 
     def _segment(self, decoded: Sequence[Decoded]) -> tuple[list[Segmented], StageSeconds]:
         start = time.perf_counter()
-        good = [image.pixels_HW3 for _, image, _ in decoded if isinstance(image, DecodedImage)]
-        outcomes = iter(segment_images(self._segmenter, good) if good else [])
+        good = [
+            (image.pixels_HW3, embedding)
+            for _, image, embedding, _ in decoded
+            if isinstance(image, DecodedImage)
+        ]
+        pixels, stored = [image for image, _ in good], [found for _, found in good]
+        outcomes = iter(segment_images(self._segmenter, pixels, stored) if good else [])
         segmented = [
             Segmented(encoded, image.pixels_HW3.shape[:2], image.exif_orientation, next(outcomes))
             if isinstance(image, DecodedImage)
             else Segmented(encoded, (0, 0), 1, image)
-            for encoded, image, _ in decoded
+            for encoded, image, _, _ in decoded
         ]
-        decode_s = sum(seconds for _, _, seconds in decoded)
+        decode_s = sum(seconds for _, _, _, seconds in decoded)
         return segmented, StageSeconds(decode=decode_s, segment=time.perf_counter() - start)
 
     def _encode(self, segmented: Sequence[Segmented], seconds: StageSeconds) -> Labelled:
@@ -183,23 +194,35 @@ class SegmentUnits:
 
 
 def segment_images(
-    segmenter: Segmenter, images: Sequence[Any]
+    segmenter: Segmenter,
+    images: Sequence[np.ndarray],
+    embeddings: Sequence[Tensor | None] | None = None,
 ) -> list[tuple[Prediction, ...] | ImageRejected]:
     """Segment a batch; where it fails, halve it down to the one image that cannot be segmented.
 
     A batch out of memory is thus tried in halves, and a poisoned image loses no neighbour.
     """
     try:
-        return list(segmenter.segment(images))
+        return list(segmenter.segment(images, embeddings))
     except (RuntimeError, MemoryError, ValueError) as error:
         # RuntimeError is torch's own, torch.OutOfMemoryError included.
         if len(images) == 1:
             return [ImageRejected(_model_reason(error), f"{type(error).__name__}: {error}")]
     half = len(images) // 2
+    first, second = (embeddings[:half], embeddings[half:]) if embeddings else (None, None)
     return [
-        *segment_images(segmenter, images[:half]),
-        *segment_images(segmenter, images[half:]),
+        *segment_images(segmenter, images[:half], first),
+        *segment_images(segmenter, images[half:], second),
     ]
+
+
+def _open_store(task: SegmentTask) -> EmbeddingStore | None:
+    """Open the job's store of embeddings at the SAM of this job; None when it names no store."""
+    if task.job.embeddings is None:
+        return None
+    sam = task.context.identity.fields["method.sam.weights"]
+    fields = model_fields(task.job.method, sam)
+    return EmbeddingStore(task.job.embeddings, task.job.storage, fields)
 
 
 def _model_reason(error: Exception) -> Literal["out-of-memory", "model"]:

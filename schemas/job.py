@@ -96,6 +96,9 @@ class LabelJob(Spec):
     method: Method
     output: Output
     thresholds: Thresholds = Thresholds()
+    embeddings: Uri | None = Field(
+        default=None, description="A store made by `vrp embed`; what it lacks is computed."
+    )
     compute: Compute = Compute()
     limits: Limits = Limits()
     storage: Storage = Storage()
