@@ -71,13 +71,14 @@ def commit_units(
     source: Literal["images", "webdataset", "coco"] = "images",
     random_weights: tuple[str, ...] = (),
     storage: Storage | None = None,
+    fields: dict[str, str] | None = None,
 ) -> Commit:
     """Write units of (label rows, rejected rows), each as the whole of one shard, and commit."""
     fs, path = open_filesystem(output, storage or Storage())
     identity = Identity(
         fingerprint="f",
         model_fingerprint="m",
-        fields={},
+        fields=fields or {},
         categories=CATEGORIES,
         source=source,
         random_weights=random_weights,

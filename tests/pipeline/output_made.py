@@ -10,19 +10,12 @@ from PIL import Image
 
 from model.segmenter import LoadedReference
 from pipeline.keep_run import keep_run
+from pipeline.plan import extend_plan
+from schemas.commit import Shard
 from schemas.receipt import Receipt, StageSeconds
 from schemas.reference import Box, Points, Scribbles
-from tests.pipeline.labels_made import (
-    GEAR,
-    MUG,
-    NOTHING,
-    SHARD_ID,
-    commit_rows,
-    instances,
-    rejected_row,
-    row,
-    square,
-)
+from tests.committed import commit_units, rejected_row
+from tests.pipeline.labels_made import CAT, DOG, NOTHING, instances, row, square
 
 IMAGES = 6
 HOSTILE = "<script>document.title = 'hacked'</script><img src=x onerror=alert(1)>"
@@ -31,8 +24,8 @@ HOSTILE = "<script>document.title = 'hacked'</script><img src=x onerror=alert(1)
 def make_output(folder: Path, random_weights: tuple[str, ...] = ()) -> tuple[str, str]:
     """Label six images of a shard, one of them lost, and reject one; return output and truth.
 
-    Image n shows a mug at (4, 4) of side 10 + n; its label's mask is 1 pixel to the right. No image
-    shows a gear; image 0 has a false one.
+    Image n shows a dog at (4, 4) of side 10 + n; its label's mask is 1 pixel to the right. No image
+    shows a cat; image 0 has a false one.
     """
     shard = folder / "a.tar"
     with tarfile.open(shard, "w") as tar:
@@ -47,17 +40,22 @@ def make_output(folder: Path, random_weights: tuple[str, ...] = ()) -> tuple[str
         if number == IMAGES - 1:
             uri = f"{folder}/gone.png"
         labels += [
-            row(image_id, GEAR, square(0, 0, 12) if number == 0 else NOTHING, score=0.3, uri=uri),
-            row(image_id, MUG, square(5, 4, 10 + number), score=0.5 + number / 20, uri=uri),
+            row(image_id, CAT, square(0, 0, 12) if number == 0 else NOTHING, score=0.3, uri=uri),
+            row(image_id, DOG, square(5, 4, 10 + number), score=0.5 + number / 20, uri=uri),
         ]
     output = folder / "labels"
-    rejected = [rejected_row("a/bad", "decode", f"no known image format {HOSTILE}")]
-    commit = commit_rows(output, labels, rejected, random_weights)
-    _keep(output, Receipt(
-        shard_id=SHARD_ID, number=0, last=True, part=commit.parts[0],
-        seconds=StageSeconds(decode=1, segment=22, encode=3, write=0.5),
-    ))  # fmt: skip
-    shown = {f"{n}.png": {"mug": [square(4, 4, 10 + n)]} for n in range(IMAGES)}
+    lost = rejected_row("a/bad") | {"message": f"no known image format {HOSTILE}"}
+    fields = {"method.type": "vrp", "thresholds.min_score": "0.5"}
+    units = [(labels, [lost])]
+    commit = commit_units(str(output), units, random_weights=random_weights, fields=fields)
+    seconds = StageSeconds(decode=1, segment=22, encode=3, write=0.5)
+    part = commit.parts[0]
+    planned = Shard(
+        id="1", kind="tar", name="a", uri=str(shard), size_bytes=9000, images_per_unit=256
+    )
+    extend_plan(LocalFileSystem(), str(output), [planned])
+    _keep(output, Receipt(shard_id="1", number=0, last=True, part=part, seconds=seconds))
+    shown = {f"{n}.png": {"dog": [square(4, 4, 10 + n)]} for n in range(IMAGES)}
     return str(output), instances(folder / "truth.json", shown)
 
 
@@ -77,7 +75,7 @@ def _keep(output: Path, receipt: Receipt) -> None:
         Scribbles(type="scribbles", strokes=(((8, 8), (28, 28)),), width_px=2),
     )
     references = [
-        LoadedReference(f"{number:012x}", MUG.id, image_HW3, annotation)
+        LoadedReference(f"{number:012x}", DOG.id, image_HW3, annotation)
         for number, annotation in enumerate(drawn)
     ]
     list(keep_run(LocalFileSystem(), str(output), references, [receipt]))

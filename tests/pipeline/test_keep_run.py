@@ -12,15 +12,16 @@ from pipeline.keep_run import keep_run, read_references, read_runs
 from pipeline.sink import UnitName, write_unit
 from schemas.receipt import Receipt, StageSeconds
 from schemas.reference import Box, Rle
-from tests.pipeline.labels_made import GEAR, MUG, SHARD_ID, row, square
+from tests.pipeline.labels_made import CAT, DOG, row, square
 
 FS = LocalFileSystem()
+SHARD_ID = "00112233aabbccdd"
 MASK_HW = square(4, 8, 10)
 REFERENCES = (
-    LoadedReference("0" * 12, MUG.id, np.full((40, 40, 3), 90, np.uint8), MASK_HW),
+    LoadedReference("0" * 12, DOG.id, np.full((40, 40, 3), 90, np.uint8), MASK_HW),
     LoadedReference(
         "1" * 12,
-        GEAR.id,
+        CAT.id,
         np.full((3000, 2000, 3), 90, np.uint8),
         Box(type="box", xyxy=(1, 2, 9, 9)),
     ),
@@ -29,7 +30,7 @@ REFERENCES = (
 
 def receipt(output: Path, number: int) -> Receipt:
     name = UnitName(SHARD_ID, number, last=False)
-    part = write_unit(FS, str(output), name, [row("a.png", MUG, MASK_HW)], [], images=1)
+    part = write_unit(FS, str(output), name, [row("a.png", DOG, MASK_HW)], [], images=1)
     seconds = StageSeconds(decode=1, segment=2, encode=3, write=4)
     return Receipt(shard_id=SHARD_ID, number=number, last=False, part=part, seconds=seconds)
 
@@ -60,20 +61,20 @@ def test_a_run_with_nothing_to_do_leaves_nothing(tmp_path: Path) -> None:
 def test_references_come_back_as_they_were_drawn(tmp_path: Path) -> None:
     list(keep_run(FS, str(tmp_path), REFERENCES, [receipt(tmp_path, 0)]))
     list(keep_run(FS, str(tmp_path), REFERENCES, [receipt(tmp_path, 1)]))  # finds them kept
-    (mug, jpeg), (gear, _) = read_references(FS, str(tmp_path), most_per_category=5)
-    assert isinstance(mug.annotation, Rle)
-    assert mug.annotation.size == (40, 40)
+    (dog, jpeg), (cat, _) = read_references(FS, str(tmp_path), most_per_category=5)
+    assert isinstance(dog.annotation, Rle)
+    assert dog.annotation.size == (40, 40)
     assert jpeg.startswith(b"\xff\xd8")
-    assert (gear.category_id, gear.height, gear.width) == (GEAR.id, 3000, 2000)
-    assert gear.annotation == REFERENCES[1].annotation
+    assert (cat.category_id, cat.height, cat.width) == (CAT.id, 3000, 2000)
+    assert cat.annotation == REFERENCES[1].annotation
 
 
 def test_of_many_references_some_of_each_category_are_read(tmp_path: Path) -> None:
     image_HW3 = np.zeros((40, 40, 3), np.uint8)
     many = [
-        LoadedReference(f"{n:012x}", (MUG.id, GEAR.id)[n >= 8], image_HW3, MASK_HW)
+        LoadedReference(f"{n:012x}", (DOG.id, CAT.id)[n >= 8], image_HW3, MASK_HW)
         for n in range(10)
     ]
     list(keep_run(FS, str(tmp_path), many, [receipt(tmp_path, 0)]))
     read = [reference.category_id for reference, _ in read_references(FS, str(tmp_path), 2)]
-    assert sorted(read) == [GEAR.id] * 2 + [MUG.id] * 2
+    assert sorted(read) == [CAT.id] * 2 + [DOG.id] * 2

@@ -14,7 +14,8 @@ from pipeline.report_charts import Axis, histogram
 from pipeline.report_figures import percent
 from schemas.errors import BadStorage
 from schemas.job import Storage
-from tests.pipeline.labels_made import MUG, NOTHING, commit_rows, row
+from tests.committed import commit_units
+from tests.pipeline.labels_made import DOG, NOTHING, row
 from tests.pipeline.output_made import HOSTILE, make_output
 
 
@@ -60,8 +61,8 @@ def test_ids_are_distinct_and_every_reference_to_one_has_its_target(page: str) -
 def test_every_picture_says_what_it_shows(page: str) -> None:
     alts = pictures(page)
     assert len(re.findall("<img ", page)) == page.count(' alt="') > len(alts) > 5
-    assert "Reference of mug, annotated with scribbles" in alts
-    assert any("mug: score 0.50, IoU" in alt for alt in alts)
+    assert "Reference of dog, annotated with scribbles" in alts
+    assert any("dog: score 0.50, IoU" in alt for alt in alts)
 
 
 def test_nothing_is_loaded_and_no_script_runs(page: str) -> None:
@@ -87,7 +88,7 @@ def test_counts_and_ground_truth_are_those_of_the_commit(page: str) -> None:
     shared, union = (sum(n * (n + sign) for n in range(10, 16)) for sign in (-1, 1))
     assert f"mIoU {shared / union:.3f}" in text
     assert "false masks 17 %" in text  # one of six
-    assert "gear 1 1 5 0.300 9 % 1 of 6" in text
+    assert "cat 3 1 5 0.300 9 % 1 of 6" in text
 
 
 def test_each_group_shows_images_in_its_order(page: str) -> None:
@@ -95,7 +96,7 @@ def test_each_group_shows_images_in_its_order(page: str) -> None:
     best = text.index("Best Largest IoU")
     worst = text.index("Worst Smallest IoU")
     assert text.index("a/5", best) < text.index("a/4", best) < worst  # the larger, the better
-    assert text.index("a/0 gear score 0.30, IoU 0.00", worst) < text.index("a/1", worst)
+    assert text.index("a/0 cat score 0.30, IoU 0.00", worst) < text.index("a/1", worst)
     assert "Rejected A random sample" in text
 
 
@@ -107,10 +108,10 @@ def test_masks_and_annotations_are_drawn_where_they_are(page: str) -> None:
     shown = pictures(page)
     photo = next(picture for alt, picture in shown.items() if alt.startswith("Image a/0."))
     scale = photo.shape[0] / 40
-    gear_edge = photo[round(12.05 * scale), round(6 * scale)]  # below the square 0..12
-    assert gear_edge[0] > 150  # yellow
-    assert gear_edge[2] < 120
-    box = shown["Reference of mug, annotated with a box"]
+    cat_edge = photo[round(12.05 * scale), round(6 * scale)]  # below the square 0..12
+    assert cat_edge[0] > 150  # yellow
+    assert cat_edge[2] < 120
+    box = shown["Reference of dog, annotated with a box"]
     assert np.ptp(box[round(8 * scale), round(18 * scale)]) > 90  # a coloured line at its top
     assert np.ptp(box[round(18 * scale), round(18 * scale)]) < 20  # the grey photo inside
 
@@ -119,7 +120,8 @@ def test_times_and_plan_are_shown(page: str) -> None:
     text = words(page)
     assert re.search(r"write s \S+ \S+ 7 \S+ 1.0 22.0 3.0 0.5", text)
     assert "thresholds.min_score 0.5" in text
-    assert "f" * 64 in text
+    assert "shards planned 1 tar images in lists 0 bytes of archives 9,000" in text
+    assert "job fingerprint f model fingerprint m" in text
 
 
 def test_without_truth_best_is_by_score_and_no_iou_is_claimed(tmp_path: Path) -> None:
@@ -135,7 +137,7 @@ def test_without_truth_best_is_by_score_and_no_iou_is_claimed(tmp_path: Path) ->
 
 
 def test_an_output_with_one_empty_label_has_a_page(tmp_path: Path) -> None:
-    commit_rows(tmp_path, [row("a", MUG, NOTHING)], [])
+    commit_units(str(tmp_path), [([row("a", DOG, NOTHING)], [])])
     page = make_report(str(tmp_path), None, Storage())
     check_html(page)
     assert "This output holds no copies of its references" in page

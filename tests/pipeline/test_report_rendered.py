@@ -169,5 +169,5 @@ def test_charts_and_outlines_are_painted(browser: Page, report: Path, tmp_path: 
 
     assert painted("figure:nth-of-type(1) svg", 0x1F, 0x62, 0xC4) > 200  # bars of the histogram
     assert painted("figure:nth-of-type(3) svg", 0x1F, 0x62, 0xC4) > 100  # the curve
-    assert painted("img[alt^='Image a/1.']", 0x00, 0xC8, 0xFF) > 100  # a mug's outline
+    assert painted("img[alt^='Image a/1.']", 0x00, 0xC8, 0xFF) > 100  # a dog's outline
     assert painted(".warning", 0xFF, 0xF1, 0xC2) > 1000
