@@ -96,7 +96,7 @@ class _DenyingHandler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_GET = do_HEAD = do_PUT = do_DELETE = _deny  # noqa: N815 - http.server's names
+    do_GET = do_HEAD = do_PUT = do_DELETE = _deny
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
         """Keep the test output quiet."""
