@@ -1,17 +1,17 @@
 """vrp label: run a labeling job, or say what it would do."""
 
 import json
-import logging
 import time
 from pathlib import Path
 from typing import Annotated
 
-import ray
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from jobs.cluster import join_cluster
 from jobs.job_file import read_job
+from jobs.options import AsJson, Overrides
 from jobs.progress import LabelProgress
 from pipeline.label import CheckedJob, check, configure_ray_data
 from pipeline.label import label as label_collection
@@ -19,18 +19,11 @@ from pipeline.room import check_space
 from schemas.commit import Commit
 from schemas.job import LabelJob
 
-# Trailing checksums, the AWS libraries' default, are refused by some S3 servers (Ceph RGW 16).
-WORKER_ENV = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required"}
-
 
 def label(
     job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="key.subkey=value, may be repeated.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The last line of output is one JSON object.")
-    ] = False,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the plan, label nothing.")
     ] = False,
@@ -65,11 +58,7 @@ def label(
 
 def _run(checked: CheckedJob, progress: LabelProgress) -> Commit:
     if not checked.done:
-        ray.init(
-            runtime_env={"env_vars": WORKER_ENV},
-            logging_level=logging.WARNING,
-            ignore_reinit_error=True,
-        )
+        join_cluster()
         configure_ray_data(progress=False)
     return label_collection(checked, progress.add)
 

@@ -11,27 +11,44 @@ import ray.exceptions
 import typer
 from rich.console import Console
 
+from jobs.embed import embed
+from jobs.episodes import episodes
 from jobs.export import export_app
 from jobs.label import label
+from jobs.nano import nano_app
+from jobs.report import report
+from jobs.train import train
 from jobs.verify import verify
+from jobs.weights import weights_app
+from schemas.embed import EmbedJob
+from schemas.episode import EpisodeJob
 from schemas.errors import BadInput
 from schemas.job import LabelJob
+from schemas.train import TrainJob
 
 app = typer.Typer(
     help="Label image collections of any size from a few annotated examples.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command()(label)
-app.command()(verify)
+for command in (label, verify, report, train, episodes, embed):
+    app.command()(command)
 app.add_typer(export_app, name="export")
+app.add_typer(weights_app, name="weights")
+app.add_typer(nano_app, name="nano")
+
+
+JOBS = {"label": LabelJob, "train": TrainJob, "episodes": EpisodeJob, "embed": EmbedJob}
 
 
 @app.command()
-def schema(kind: Annotated[Literal["label"], typer.Argument(help="The kind of job.")]) -> None:
+def schema(
+    kind: Annotated[
+        Literal["label", "train", "episodes", "embed"], typer.Argument(help="The kind of job.")
+    ],
+) -> None:
     """Print a job's JSON Schema, for editors that complete and check YAML."""
-    schemas = {"label": LabelJob}
-    print(json.dumps(schemas[kind].model_json_schema(), indent=2))  # noqa: T201  # the output itself
+    typer.echo(json.dumps(JOBS[kind].model_json_schema(), indent=2))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,6 +62,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     except ray.exceptions.RayError as error:
         console.print("[red]error:[/red] a worker failed; rerun the same command to continue")
+        console.print(str(error), markup=False, soft_wrap=True)
+        sys.exit(1)
+    except OSError as error:
+        # Storage that kept failing after all retries; the message names the object.
+        console.print("[red]error:[/red]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)
         sys.exit(1)
 

@@ -11,6 +11,7 @@ from model.segmenter import LoadedReference
 from pipeline.commit import read_commit, unfinished, write_commit
 from pipeline.identity import check_identity, claim_output, identify, read_identity
 from pipeline.keep_run import keep_run
+from pipeline.keep_run import keep_run
 from pipeline.method_weights import weight_contents
 from pipeline.plan import Plan, extend_plan, merge_plan, read_plan
 from pipeline.read import READ_CPUS, read_dataset

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ def two_nodes() -> Iterator[Cluster]:
     head = {"num_cpus": 2, "include_dashboard": False, "gcs_server_port": 0}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(num_cpus=2)
-    ray.init(address=cluster.address, logging_level="warning")
+    ray.init(address=cluster.address, logging_level=logging.WARNING)
     configure_ray_data(progress=False)
     yield cluster
     ray.shutdown()
