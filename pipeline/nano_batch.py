@@ -5,6 +5,7 @@ Letters: B images, P prompts or pairs, T points of a prompt, H W pixels, h w gri
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,6 +21,9 @@ from model.sam import SAM_SIZES
 from model.simulate import simulate_annotation
 from pipeline.scenes.groups import SceneGroup
 from schemas.episode import AnnotationFormat
+
+Lesson = Literal["prompts", "cells", "pairs"]
+"""What a step teaches: SAM by points and boxes, the backbone by cells, prompting by references."""
 
 PROMPTS = 3
 """Box prompts and point prompts of each image in a step; the encoder runs once for all."""
@@ -64,7 +68,11 @@ class NanoBatch:
 
 
 def draw_batch(
-    groups: Sequence[SceneGroup], scenes_per_group: int, window: Window, rng: Generator
+    groups: Sequence[SceneGroup],
+    scenes_per_group: int,
+    window: Window,
+    rng: Generator,
+    lessons: Sequence[Lesson] = ("prompts", "cells", "pairs"),
 ) -> NanoBatch:
     """Draw a step from groups: mirrored, recoloured, cut to the window, and prompted."""
     images, owners, labels = [], [], []
@@ -79,10 +87,10 @@ def draw_batch(
     return NanoBatch(
         window,
         window.crop(normalise(images_B3HW), 16).contiguous(memory_format=torch.channels_last),
-        _prompts(seen, labels, window, rng, box=True),
-        _prompts(seen, labels, window, rng, box=False),
+        _prompts(seen, labels, window, rng, box=True) if "prompts" in lessons else None,
+        _prompts(seen, labels, window, rng, box=False) if "prompts" in lessons else None,
         torch.from_numpy(np.stack([c[o] for c, o in zip(labels, seen, strict=True)])),
-        _pairs(seen, labels, len(groups), rng),
+        _pairs(seen, labels, len(groups), rng) if "pairs" in lessons else None,
     )
 
 
