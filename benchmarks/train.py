@@ -6,6 +6,7 @@ real. Everything runs on the CPU in fp32 with untrained weights, which costs wha
 
 import argparse
 import json
+import os
 import resource
 import socket
 import tempfile
@@ -35,6 +36,7 @@ from schemas.train import TrainJob, TrainProgress
 
 SAM = "random:2"
 STEPS = 50
+BATCH = int(os.environ.get("BATCH", "8"))
 
 
 def main() -> None:
@@ -50,7 +52,7 @@ def main() -> None:
 
 
 def job_on(photos: Path, folder: Path, sam: str = "nano", backbone: str = "nano") -> TrainJob:
-    """Return 50 steps of 8 episodes; formats and numbers of references drawn."""
+    """Return 50 steps of 8 episodes (BATCH in the environment for fewer); formats drawn."""
     return TrainJob.model_validate(
         {
             "dataset": {"type": "folder", "root": str(photos.resolve())},
@@ -62,11 +64,16 @@ def job_on(photos: Path, folder: Path, sam: str = "nano", backbone: str = "nano"
                 "sam": {"type": sam, "weights": SAM},
                 "backbone": {"type": backbone, "weights": "random:3"},
             },
-            "recipe": {"epochs": 1, "learning_rate": 1e-4, "episodes_per_epoch": 8 * STEPS},
+            "recipe": {
+                "epochs": 1,
+                "learning_rate": 1e-4,
+                "batch": BATCH,
+                "episodes_per_epoch": BATCH * STEPS,
+            },
             "selection": {"held_out": 0},
             "episodes": {
                 "formats": {"points": 1, "box": 1, "scribbles": 1, "mask": 1},
-                "references": {"min": 1, "max": 2},
+                "references": {"min": 1, "max": 1},
             },
             "compute": {"precision": "fp32", "loader_threads": 2},
             "embeddings": str(folder / f"embeddings-{sam}"),

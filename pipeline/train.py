@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow.fs as pa_fs
 import ray
+import ray.exceptions
 import ray.train
 import ray.train.torch
 from fsspec import AbstractFileSystem
@@ -73,6 +74,7 @@ def train(
     if todo:
         _check_room(checked.job)
         mailbox = Queue(actor_options={"num_cpus": 0})
+        mailbox.qsize()  # waits until it runs: handed out before that, it may never start
         pending = [_run_fold.remote(checked.job, number, mailbox) for number in todo]
         while pending:
             done, pending = ray.wait(pending, timeout=POLL_S)
@@ -89,7 +91,7 @@ def _taken(mailbox: Queue) -> list[TrainProgress]:
     while True:
         try:
             taken.append(TrainProgress.model_validate_json(mailbox.get_nowait()))
-        except Empty:
+        except (Empty, ray.exceptions.RayActorError):  # its node is lost: no lines, but training
             return taken
 
 

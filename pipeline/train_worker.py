@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+import ray.exceptions
 import ray.train
 import ray.train.torch
 from fsspec import AbstractFileSystem
@@ -53,7 +54,11 @@ class _RayOutlet:
         self._fs, self._folder, self._mailbox = fs, folder, mailbox
 
     def progress(self, progress: TrainProgress) -> None:
-        self._mailbox.put(progress.model_dump_json())
+        try:
+            self._mailbox.put(progress.model_dump_json())
+        except ray.exceptions.RayActorError:
+            # Its node is lost, and with it the lines; the training goes on.
+            return
 
     def checkpoint(self, rows: list[dict[str, Any]], folder: Path | None) -> None:
         if folder is None:

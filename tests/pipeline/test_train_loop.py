@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed
@@ -13,8 +14,6 @@ from torch.multiprocessing.spawn import start_processes
 
 from model.build import load_vrp
 from model.checkpoint import read_card
-from model.embed import SamEmbedder
-from pipeline.decode import decode_image
 from pipeline.embeddings import EmbeddingStore, image_key, model_fields, pack_shard, write_shard
 from pipeline.episodes import EpisodePool
 from pipeline.fold_run import open_fold
@@ -26,7 +25,6 @@ from pipeline.train_metrics import write_metrics
 from pipeline.train_result import finish_fold, read_result
 from pipeline.train_state import check_whole
 from schemas.card import VrpCard
-from schemas.job import Limits
 from schemas.train import TrainJob, TrainProgress
 from tests.pipeline.train_made import a_job, write_dataset
 
@@ -83,7 +81,7 @@ def whole(folder: Path) -> Kept:
 
 def test_a_run_that_goes_on_from_a_checkpoint_ends_with_the_same_bytes(folder: Path, whole: Kept):
     stopped = run(a_job(folder), stop_after=1)
-    assert len(stopped.rows) == 2
+    assert len(stopped.rows) == 1
     resumed = run(a_job(folder), resume=stopped.checkpoints[-1])
     assert losses(stopped) + losses(resumed) == losses(whole)
     assert resumed.checkpoints[-1] == whole.checkpoints[-1]
@@ -114,17 +112,17 @@ def test_three_workers_give_the_curve_of_one_though_the_batch_does_not_divide(
 
 
 def test_the_rows_say_where_each_step_stood(whole: Kept):
-    assert [row["step"] for row in whole.rows] == [0, 1, 2, 3]
-    assert [row["epoch"] for row in whole.rows] == [0, 0, 1, 1]
+    assert [row["step"] for row in whole.rows] == [0, 1]
+    assert [row["epoch"] for row in whole.rows] == [0, 1]
     assert whole.rows[0]["learning_rate"] == 1e-4
-    assert whole.rows[2]["learning_rate"] == pytest.approx(0.5e-4)
+    assert whole.rows[1]["learning_rate"] == pytest.approx(0.5e-4)
 
 
 def test_the_best_on_held_out_images_is_kept_and_not_the_last(folder: Path):
     job = a_job(folder, selection={"held_out": 0.4, "episodes": 4})
     kept = run(job)
     judged = {row["step"] + 1: row["held_out_miou"] for row in kept.rows if row["held_out_miou"]}
-    assert set(judged) == {2, 4}
+    assert set(judged) == {1, 2}
     state = check_whole(kept.checkpoints[-1], "memory")
     assert state.best_miou == max(judged.values())
     assert state.best_step == max(judged, key=lambda step: (judged[step], -step))
@@ -146,7 +144,7 @@ def _images(pool: EpisodePool) -> Iterator[int]:
 
 def test_the_novel_fold_is_neither_trained_on_nor_selected_on(tmp_path: Path):
     write_dataset(tmp_path / "data", names=("cat", "dog", "cow"))
-    job = a_job(tmp_path, protocol="coco20i", selection={"held_out": 0.4})
+    job = a_job(tmp_path, protocol="coco20i", selection={"held_out": 0.5})
     fold = open_fold(job, 3, SAM)
     names = {category.id: category.name for category in fold.index.commit.categories}
     assert [names[number] for number in fold.fold.novel] == ["cat", "cow"]
@@ -163,7 +161,7 @@ def test_a_finished_fold_leaves_weights_that_a_labeling_job_can_name(
     write_metrics(fs, f"{output}/fold-0", whole.rows)
     result = finish_fold(open_fold(job, 0, SAM), fs, output, whole.checkpoints[-1])
     assert read_result(fs, output, 0) == result
-    assert result.episodes == 16
+    assert result.episodes == 8
     method = job.method.model_copy(update={"weights": result.weights})
     trained = load_vrp(method, "cpu", "fp32").encoder.state_dict()
     expected = load(whole.checkpoints[-1]["best.safetensors"])
@@ -174,21 +172,17 @@ def test_a_finished_fold_leaves_weights_that_a_labeling_job_can_name(
     assert card.categories_seen == ("disc", "square", "stripe")
 
 
-def test_stored_embeddings_change_the_curve_by_no_more_than_their_rounding(
-    folder: Path, tmp_path: Path, whole: Kept
-):
+def test_what_the_store_holds_is_what_the_decoder_sees(folder: Path, tmp_path: Path, whole: Kept):
     job = a_job(folder, embeddings=str(tmp_path))
     fields = model_fields(job.method, SAM)
-    embedder = SamEmbedder(job.method, "cpu", "fp32")
-    embeddings = {}
-    for path in sorted((folder / "data").glob("*/*.jpg"))[:9]:  # half: the rest is computed
-        data = path.read_bytes()
-        pixels_HW3 = decode_image(data, Limits()).pixels_HW3
-        embeddings[image_key(data)] = embedder.embed([pixels_HW3])[0]
+    rng = np.random.default_rng(0)
+    photos = sorted((folder / "data").glob("*/*.jpg"))[:9]  # half: the rest is computed
+    embeddings = {
+        image_key(path.read_bytes()): rng.normal(0, 30, (128, 16, 16)).astype(np.float16)
+        for path in photos
+    }
     fs, _ = open_filesystem(str(tmp_path), job.storage)
     store = EmbeddingStore(str(tmp_path), job.storage, fields)
     unit = UnitName("0" * 16, 0, last=True)
     write_shard(fs, store.folder, unit, pack_shard(embeddings, fields))
-    cached = run(job)
-    assert losses(cached) == pytest.approx(losses(whole), abs=2e-3)
-    assert losses(cached) != losses(whole)
+    assert losses(run(job)) != pytest.approx(losses(whole), abs=1e-3)
