@@ -49,7 +49,7 @@ def a_job(folder: Path, **changes: Any) -> TrainJob:
             "backbone": {"type": "nano", "weights": "random:3"},
             "queries": 4,
         },
-        "recipe": {"epochs": 2, "learning_rate": 1e-4, "batch": 4, "episodes_per_epoch": 8},
+        "recipe": {"epochs": 2, "learning_rate": 1e-4, "batch": 4, "episodes_per_epoch": 4},
         "selection": {"held_out": 0},
         "episodes": {"formats": {"mask": 1, "box": 1}, "references": {"min": 1, "max": 2}},
         "compute": {"precision": "fp32", "loader_threads": 1},
