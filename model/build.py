@@ -10,13 +10,15 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
 from model.backbone import BACKBONES, Backbone, build_backbone
-from model.checkpoint import check_fit, load_into, read_state_dict
+from model.checkpoint import check_fit, load_into, read_card, read_state_dict
 from model.flat_attention import use_flat_attention
 from model.layouts import backbone_state
 from model.sam import SAM_SIZES, build_sam
 from model.segmenter import LoadedReference, Segmenter
 from model.vrp import VrpNetworks, VrpSegmenter
 from model.vrp_encoder import VrpEncoder
+from schemas.card import Card
+from schemas.errors import BadWeights
 from schemas.method import Method, Vrp, random_seed
 
 Precision = Literal["bf16", "fp32"]
@@ -105,8 +107,31 @@ def _encoder(method: Vrp, put: Put) -> VrpEncoder:
     with _seeded(weights):
         encoder = build_vrp_encoder(method)
     if random_seed(weights) is None:
+        _check_card(read_card(Path(weights)), method)
         put(read_state_dict(Path(weights)), encoder, weights)
     return encoder
+
+
+def _check_card(card: Card | None, method: Vrp) -> None:
+    """Raise BadWeights where an encoder's card names another SAM, backbone or reading."""
+    if card is None:
+        return
+    wanted = {
+        "network": "vrp",
+        "sam": method.sam.type,
+        "backbone": method.backbone.type,
+        "reading": method.reading.model_dump(),
+        "queries": method.queries,
+    }
+    got = card.model_dump()
+    differing = [name for name in wanted if got.get(name) != wanted[name]]
+    if differing:
+        raise BadWeights(
+            "VRP weights of another method",
+            method.weights,
+            ", ".join(f"{name} {got.get(name)}" for name in differing),
+            ", ".join(f"{name} {wanted[name]}" for name in differing),
+        )
 
 
 @contextmanager

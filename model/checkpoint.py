@@ -2,7 +2,8 @@
 
 import pickle
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -81,31 +82,58 @@ def read_card(path: Path) -> Card | None:
         ) from error
 
 
-def save_weights(state: Mapping[str, Tensor], path: Path, card: Card) -> None:
-    """Write tensors and their card as one safetensors file."""
+def save_weights(state: Mapping[str, Tensor], path: Path, card: Card | None) -> None:
+    """Write tensors, and their card if there is one, as one safetensors file."""
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-    save_file(tensors, path, metadata={CARD_KEY: card.model_dump_json()})
+    save_file(tensors, path, {CARD_KEY: card.model_dump_json()} if card else None)
+
+
+@dataclass(frozen=True)
+class Misfits:
+    """The keys by which a state dict differs from a network; empty when it fits."""
+
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    misshapen: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.missing) + len(self.unexpected) + len(self.misshapen)
+
+    def __str__(self) -> str:
+        kinds = {
+            "missing": self.missing,
+            "unexpected": self.unexpected,
+            "misshapen": self.misshapen,
+        }
+        return "; ".join(
+            f"{len(keys)} {kind}: {', '.join(keys[:4])}{', …' if len(keys) > 4 else ''}"
+            for kind, keys in kinds.items()
+            if keys
+        )
+
+
+def misfits(state: Mapping[str, Tensor], module: nn.Module) -> Misfits:
+    """Compare keys and shapes with a module's, which may be on the meta device."""
+    wanted = module.state_dict()
+    return Misfits(
+        missing=tuple(k for k in wanted if k not in state and not k.endswith(COUNTER)),
+        unexpected=tuple(key for key in state if key not in wanted),
+        misshapen=tuple(
+            f"{key} {tuple(state[key].shape)}, wanted {tuple(wanted[key].shape)}"
+            for key in wanted
+            if key in state and state[key].shape != wanted[key].shape
+        ),
+    )
 
 
 def check_fit(state: Mapping[str, Tensor], module: nn.Module, where: str) -> None:
-    """Raise BadWeights that names every kind of key which does not fit a module."""
-    wanted = module.state_dict()
-    misshapen = [
-        f"{key} {tuple(state[key].shape)}, wanted {tuple(wanted[key].shape)}"
-        for key in wanted
-        if key in state and state[key].shape != wanted[key].shape
-    ]
-    faults = [
-        _listed("missing", [k for k in wanted if k not in state and not k.endswith(COUNTER)]),
-        _listed("unexpected", [key for key in state if key not in wanted]),
-        _listed("misshapen", misshapen),
-    ]
-    if any(faults):
+    """Raise BadWeights that names the missing, unexpected and misshapen keys, if any."""
+    if found := misfits(state, module):
         raise BadWeights(
             "a weights file does not fit its network",
             where,
-            "; ".join(fault for fault in faults if fault),
-            f"the {len(wanted)} tensors of {type(module).__name__}",
+            str(found),
+            f"the {len(module.state_dict())} tensors of {type(module).__name__}",
         )
 
 
@@ -114,11 +142,3 @@ def load_into(state: Mapping[str, Tensor], module: nn.Module, where: str) -> Non
     check_fit(state, module, where)
     counters = {k: v for k, v in module.state_dict().items() if k.endswith(COUNTER)}
     module.load_state_dict({**counters, **state})
-
-
-def _listed(kind: str, keys: Iterable[str]) -> str:
-    keys = list(keys)
-    if not keys:
-        return ""
-    rest = f" and {len(keys) - 4} more" if len(keys) > 4 else ""
-    return f"{len(keys)} {kind}: {', '.join(keys[:4])}{rest}"

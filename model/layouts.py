@@ -48,8 +48,18 @@ AUTHORS_VRP = {
     "transformer_decoder.transformer_self_attention_layers.0.self_attn.": "target_self.attention.",
     "transformer_decoder.transformer_self_attention_layers.0.norm.": "target_self.norm.",
 }
-# The authors' checkpoints carry the frozen backbone along.
+# The authors' checkpoints carry the frozen backbone along: a ResNet's stem as one Sequential, VGG's
+# layers as five, cut at these indices of torchvision's `features`.
 AUTHORS_BACKBONE = re.compile(r"^layer[0-4]\.")
+AUTHORS_STEM = {
+    "layer0.0.": "conv1.0.",
+    "layer0.1.": "conv1.1.",
+    "layer0.3.": "conv1.3.",
+    "layer0.4.": "conv1.4.",
+    "layer0.6.": "conv1.6.",
+    "layer0.7.": "bn1.",
+}
+AUTHORS_VGG_CUTS = (0, 7, 14, 24, 34)
 
 
 def backbone_state(backbone_type: BackboneType, state: Mapping[str, Tensor]) -> StateDict:
@@ -79,6 +89,19 @@ def authors_vrp_state(state: Mapping[str, Tensor]) -> StateDict:
     state = _without_prefix(state, "module.")
     state = {k: v for k, v in state.items() if not AUTHORS_BACKBONE.match(k)}
     return _renamed(state, AUTHORS_VRP)
+
+
+def authors_backbone_state(backbone_type: BackboneType, state: Mapping[str, Tensor]) -> StateDict:
+    """Take the frozen backbone out of a checkpoint of the public VRP-SAM code, in our names."""
+    state = _without_prefix(state, "module.")
+    state = {k: v for k, v in state.items() if AUTHORS_BACKBONE.match(k)}
+    if backbone_type != "vgg16_bn":
+        return _renamed(state, AUTHORS_STEM)
+    renamed: StateDict = {}
+    for key, value in state.items():
+        layer, index, rest = key.removeprefix("layer").split(".", 2)
+        renamed[f"features_{AUTHORS_VGG_CUTS[int(layer)] + int(index)}.{rest}"] = value
+    return renamed
 
 
 def _without_classifier(state: Mapping[str, Tensor]) -> StateDict:

@@ -110,6 +110,15 @@ class Vrp(Spec):
                 raise ValueError(f"weights {weights!r}; wanted random or random:NUMBER") from None
         return self
 
+    @model_validator(mode="after")
+    def _block5_is_there(self) -> Self:
+        if self.reading.masked_block5 and self.backbone.type.startswith("dino"):
+            raise ValueError(
+                f"reading masked_block5 with backbone {self.backbone.type}; wanted a "
+                "convolutional backbone: a transformer has no block 5, and the authors' code none"
+            )
+        return self
+
 
 Method = Annotated[Vrp, Field(discriminator="type")]
 
