@@ -84,6 +84,7 @@ def test_an_orientation_that_does_not_exist_counts_as_upright(value: int) -> Non
     assert decoded.exif_orientation == 1
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged EXIF
 def test_damaged_exif_does_not_cost_the_image() -> None:
     data = encode(Image.fromarray(noise()), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01")
     assert decode_image(data, LIMITS).pixels_HW3.shape == (24, 31, 3)
@@ -271,6 +272,7 @@ def test_text_that_inflates_without_end_is_rejected() -> None:
     assert reason_of(data) == "decode"
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged EXIF
 def test_no_damage_raises_anything_but_image_rejected() -> None:
     # The same with 240 000 damaged files found the errors that decode.py lists.
     draw = random.Random(0)  # noqa: S311 - repeatable, not secret
