@@ -72,8 +72,8 @@ def photos_job(folder: Path, dest: str, storage: dict[str, Any]) -> dict[str, An
         min(path.with_suffix("").name for path in (folder / name).glob("*.jpg"))
         for name in ("msrc_cow/cow", "ccp_clothing/dress")
     )
-    # With this seed SAM predicts an IoU above min_score, 0, for every photo; with most other seeds
-    # below, and then all rows are empty.
+    # With this seed SAM's predicted IoU is above min_score, 0, for most photos; with most other
+    # seeds for none, and then all rows are empty.
     sam = {"type": "nano", "weights": "random:4"}
     backbone = {"type": "nano", "weights": "random:0"}
     return {
