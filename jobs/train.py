@@ -43,7 +43,8 @@ def train(
     console.print(_plan_table(checked))
     if dry_run:
         return
-    join_cluster()
+    if len(checked.results) < len(checked.runs):
+        join_cluster()
     try:
         results = train_folds(checked, _Lines(console).show)
     except KeyboardInterrupt:
