@@ -96,9 +96,8 @@ def _decode_rle(annotation: Rle, where: str) -> np.ndarray:
                 f"runs of {sum(annotation.counts)} pixels",
                 f"{height} x {width} = {height * width}",
             )
-        rle = coco_mask.frPyObjects(
-            {"size": [height, width], "counts": list(annotation.counts)}, height, width
-        )
+        runs: Any = {"size": [height, width], "counts": list(annotation.counts)}
+        rle = coco_mask.frPyObjects(runs, height, width)
     try:
         return coco_mask.decode(rle).astype(bool)
     except ValueError as error:
@@ -108,7 +107,7 @@ def _decode_rle(annotation: Rle, where: str) -> np.ndarray:
 
 
 def _fill(annotation: Polygons, size_HW: tuple[int, int]) -> np.ndarray:
-    polygons = [list(polygon) for polygon in annotation.polygons]
+    polygons: Any = [list(polygon) for polygon in annotation.polygons]
     runs = coco_mask.frPyObjects(polygons, *size_HW)
     return coco_mask.decode(coco_mask.merge(runs)).astype(bool)
 

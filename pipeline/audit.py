@@ -5,6 +5,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -115,7 +116,7 @@ def mask_fault(counts: str, size_HW: tuple[int, int], row: dict[str, object]) ->
     height, width = size_HW
     if min(runs, default=0) < 0 or sum(runs) != height * width:
         return f"runs of {sum(runs)} pixels in an image of {height} x {width}"
-    rle = {"size": [height, width], "counts": counts.encode()}
+    rle: Any = {"size": [height, width], "counts": counts.encode()}
     if int(coco_mask.area(rle)) != row["area_px"]:
         return f"an area of {int(coco_mask.area(rle))}, the row says {row['area_px']}"
     if coco_mask.toBbox(rle).tolist() != row["box_xywh"]:

@@ -11,7 +11,6 @@ from model.segmenter import LoadedReference
 from pipeline.commit import read_commit, unfinished, write_commit
 from pipeline.identity import check_identity, claim_output, identify, read_identity
 from pipeline.keep_run import keep_run
-from pipeline.keep_run import keep_run
 from pipeline.method_weights import weight_contents
 from pipeline.plan import Plan, extend_plan, merge_plan, read_plan
 from pipeline.read import READ_CPUS, read_dataset
@@ -26,10 +25,12 @@ from schemas.errors import BadInput
 from schemas.job import LabelJob
 from schemas.receipt import Receipt
 
-# A worker's task is retried for a machine's reason only, since bad images are rows: 3 tries, and 8
-# deaths of one actor, say that the reason is not chance. Ray Data's default is for ever.
-ACTOR_RESTARTS = 8
-TASK_RETRIES = 3
+# Bad images are rows, so a task fails for a machine's reason, or because an image kills its process:
+# that takes at most three deaths an image to find (pipeline/attempts.py). So 15 retries get a unit
+# past four such images in one run, and the next run goes on from there. Ray Data's default is for
+# ever.
+ACTOR_RESTARTS = 60
+TASK_RETRIES = 15
 
 
 @dataclass(frozen=True)

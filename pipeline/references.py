@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from model.segmenter import Drawn, LoadedReference
 from pipeline.annotations import draw
 from pipeline.decode import decode_image
+from pipeline.rows import encode_rle
 from pipeline.storage import open_filesystem, read_bytes
 from schemas.errors import BadReference, ImageRejected
 from schemas.job import Limits, Storage
@@ -62,8 +62,7 @@ def _reference_id(data: bytes, drawn: Drawn, category_id: int) -> str:
     digest = hashlib.sha256(hashlib.sha256(data).digest())
     digest.update(str(category_id).encode())
     if isinstance(drawn, np.ndarray):
-        runs = coco_mask.encode(np.asfortranarray(drawn, dtype=np.uint8))
-        digest.update(runs["counts"])
+        digest.update(encode_rle(drawn)["counts"].encode())
     else:
         digest.update(drawn.model_dump_json().encode())
     return digest.hexdigest()[:ID_DIGITS]

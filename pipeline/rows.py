@@ -30,9 +30,9 @@ class RowContext:
         return {category.id: category.name for category in self.identity.categories}
 
 
-def encode_rle(mask_HW: np.ndarray) -> dict[str, Any]:
+def encode_rle(mask_HW: np.ndarray) -> Any:
     """Encode a bool mask [H, W] as COCO compressed RLE: {"size": [H, W], "counts": str}."""
-    runs = coco_mask.encode(np.asfortranarray(mask_HW, dtype=np.uint8))
+    runs: Any = coco_mask.encode(np.asfortranarray(mask_HW, dtype=np.uint8))
     return {"size": list(mask_HW.shape), "counts": runs["counts"].decode("ascii")}
 
 
