@@ -19,7 +19,6 @@ from schemas.errors import BadInput
 nano_app = typer.Typer(help="Draw scenes; train the small weights.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(help="Holds the scenes drawn and pretrain.pt.")]
-Steps = Annotated[int, typer.Option(help="Optimiser steps.")]
 
 
 @nano_app.command()
@@ -40,11 +39,9 @@ def scenes(
 
 
 @nano_app.command("pretrain")
-def pretrain_command(
-    folder: Folder, steps: Steps = NanoRecipe.steps, part_steps: Steps = NanoRecipe.part_steps
-) -> None:
+def pretrain_command(folder: Folder) -> None:
     """Train SAM, backbone and a first VRP encoder together; run again to go on after a stop."""
-    pretrain(NanoRecipe(steps=steps, part_steps=part_steps), folder)
+    pretrain(NanoRecipe(), folder)
 
 
 @nano_app.command()
