@@ -19,16 +19,16 @@ from pipeline.rows import RowContext
 from pipeline.segment import SegmentTask, SegmentUnits
 from pipeline.sink import list_units
 from pipeline.sources import plan_shards
-from pipeline.storage import check_writable, open_filesystem
+from pipeline.storage import check_endpoint, check_writable, open_filesystem
 from schemas.commit import Commit, Identity, Part, Shard
 from schemas.errors import BadInput
 from schemas.job import LabelJob
 from schemas.receipt import Receipt
 
-# Bad images are rows, so a task fails for a machine's reason, or because an image kills its process:
-# that takes at most three deaths an image to find (pipeline/attempts.py). So 15 retries get a unit
-# past four such images in one run, and the next run goes on from there. Ray Data's default is for
-# ever.
+# Bad images are rows, so a task fails for a machine's reason, or because an image kills its
+# process: that takes at most three deaths an image to find (pipeline/attempts.py). So 15 retries
+# get a unit past four such images in one run, and the next run goes on from there. Ray Data's
+# default is for ever.
 ACTOR_RESTARTS = 60
 TASK_RETRIES = 15
 
@@ -62,6 +62,7 @@ def check(job: LabelJob) -> CheckedJob:
 
     Raises BadInput and its kinds: references, weights, storage, another job's output.
     """
+    check_endpoint(job.storage)
     references = load_references(job.references, job.numbered_categories(), job.limits, job.storage)
     identity = identify(job, references, weight_contents(job.method, job.storage))
     fs, output = open_filesystem(job.output.uri, job.storage)
