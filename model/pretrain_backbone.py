@@ -14,24 +14,11 @@ BACKGROUND = 0
 """The label of cells without an object; categories are numbered from 1."""
 
 
-class CosineClassifier(nn.Module):
-    """One direction per category: features learn to point there, as pseudo-masks compare them.
-
-    Thrown away after pretraining.
-    """
-
-    def __init__(self, channels: int, labels: int) -> None:
-        super().__init__()
-        self.directions = nn.Parameter(torch.randn(labels, channels))
-
-    def forward(self, features_NC: Tensor) -> Tensor:
-        """Return logits [N, L]."""
-        return TEMPERATURE * F.normalize(features_NC, dim=1) @ F.normalize(self.directions, dim=1).T
-
-
-def dense_loss(classifier: CosineClassifier, high_BChw: Tensor, labels_Bhw: Tensor) -> Tensor:
+def dense_loss(classifier: nn.Module, high_BChw: Tensor, labels_Bhw: Tensor) -> Tensor:
     """Cross-entropy of every cell's category; all labels present weigh the same.
 
+    The classifier takes [N, C] to [N, L] and is thrown away afterwards. It is linear: features
+    behind a ReLU have cosines near to each other, so that a cosine classifier is slow to begin.
     Cells of label -1 (an edge between two objects) count for nothing.
     """
     labels_N = labels_Bhw.flatten()

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from model.backbone import BACKBONES, FeatureMaps, build_backbone
 from model.flat_attention import use_flat_attention
 from model.loss import mask_loss
-from model.pretrain_backbone import CosineClassifier, dense_loss, prototype_loss
+from model.pretrain_backbone import dense_loss, prototype_loss
 from model.pretrain_sam import (
     PromptBatch,
     Window,
@@ -116,7 +116,7 @@ class NanoNetworks(nn.Module):
         self.encoder = VrpEncoder(
             size.mid_channels, SAM_SIZES["nano"].prompt_width, QUERIES, VrpReading()
         )
-        self.classifier = CosineClassifier(size.high_channels, len(BASE) + 1)
+        self.classifier = nn.Linear(size.high_channels, len(BASE) + 1)
         nn.init.trunc_normal_(self.sam.image_encoder.pos_embed, std=0.02)
         for module in self.modules():
             # Zero-initialised last norms, timm's default, keep a residual network idle at first.

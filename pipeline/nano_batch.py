@@ -82,16 +82,36 @@ def draw_batch(
             images.append(_recoloured(group.images_GHW3[number][:, flip], rng))
             owners.append(np.ascontiguousarray(group.owners_GHW[number][:, flip]))
             labels.append(np.array((0, *(category + 1 for category in group.labels[number]))))
-    images_B3HW = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float()
-    seen = [window.crop(torch.from_numpy(owner), 16).numpy() for owner in owners]
+    if tuple(lessons) == ("cells",):
+        # Where in the image an object lies is nothing to the backbone: look at one from near.
+        views = [_near_an_object(owner, window.cells * 16, rng) for owner in owners]
+    else:
+        views = [(window.top * 16, window.left * 16)] * len(owners)
+    side = window.cells * 16
+    seen = [o[y : y + side, x : x + side] for o, (y, x) in zip(owners, views, strict=True)]
+    shown = [i[y : y + side, x : x + side] for i, (y, x) in zip(images, views, strict=True)]
+    images_B3HW = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2).float()
     return NanoBatch(
         window,
-        window.crop(normalise(images_B3HW), 16).contiguous(memory_format=torch.channels_last),
+        normalise(images_B3HW).contiguous(memory_format=torch.channels_last),
         _prompts(seen, labels, window, rng, box=True) if "prompts" in lessons else None,
         _prompts(seen, labels, window, rng, box=False) if "prompts" in lessons else None,
         torch.from_numpy(np.stack([c[o] for c, o in zip(labels, seen, strict=True)])),
         _pairs(seen, labels, len(groups), rng) if "pairs" in lessons else None,
     )
+
+
+def _near_an_object(owner_HW: np.ndarray, side_px: int, rng: Generator) -> tuple[int, int]:
+    """Top and left of a square about a random pixel of a random object."""
+    height, width = owner_HW.shape
+    last = int(owner_HW.max())
+    y, x = height // 2, width // 2
+    if last:
+        pixels = np.flatnonzero(owner_HW == int(rng.integers(1, last + 1)))
+        if len(pixels):
+            y, x = divmod(int(pixels[rng.integers(len(pixels))]), width)
+    top = min(max(y - side_px // 2, 0), height - side_px)
+    return top, min(max(x - side_px // 2, 0), width - side_px)
 
 
 def _recoloured(image_HW3: np.ndarray, rng: Generator) -> np.ndarray:

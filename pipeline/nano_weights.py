@@ -1,5 +1,6 @@
 """A pretraining checkpoint becomes three weights files, each with its model card inside."""
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -54,7 +55,11 @@ def export_weights(
     training = Training(
         data=f"procedural scenes of {len(BASE)} base categories, seed {recipe.seed}: "
         f"{recipe.groups_at(provenance.steps)} groups of {SCENES} scenes of 256 px",
-        recipe={**asdict(recipe), "steps_done": provenance.steps},
+        recipe={
+            **asdict(recipe),
+            "stages": json.dumps([asdict(stage) for stage in recipe.stages]),
+            "steps_done": provenance.steps,
+        },
         seed=recipe.seed,
         hours=round(provenance.hours, 2),
         machine=provenance.machine,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from model.pretrain_backbone import CosineClassifier, dense_loss, prototype_loss
+from model.pretrain_backbone import dense_loss, prototype_loss
 from model.pretrain_sam import (
     CORNERS,
     POSITIVE,
@@ -105,10 +105,10 @@ def test_shrinking_keeps_the_area() -> None:
 
 
 def test_cells_that_point_to_their_category_cost_less_and_borders_cost_nothing() -> None:
-    classifier = CosineClassifier(4, 3)
+    classifier = torch.nn.Linear(4, 3)
     labels = torch.tensor([[[0, 1], [2, -1]]])
-    right = classifier.directions.detach()[labels.clamp(min=0)].permute(0, 3, 1, 2)
-    wrong = classifier.directions.detach()[(labels.clamp(min=0) + 1) % 3].permute(0, 3, 1, 2)
+    right = classifier.weight.detach()[labels.clamp(min=0)].permute(0, 3, 1, 2)
+    wrong = classifier.weight.detach()[(labels.clamp(min=0) + 1) % 3].permute(0, 3, 1, 2)
     assert dense_loss(classifier, right, labels) < dense_loss(classifier, wrong, labels)
     moved = right.clone()
     moved[..., 1, 1] = 100.0
