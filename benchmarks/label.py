@@ -1,0 +1,129 @@
+"""Time the labeling dataflow against a bare loop over the same images, in one run.
+
+    python -m benchmarks.label [--images 512]
+
+Both decode, segment with the nano networks (random weights; the work is the same), encode and keep
+rows. The bare loop has no Ray, no storage and no second thread: what it is faster by is the price
+of everything the pipeline promises; on one core a pipeline cannot be faster.
+"""
+
+import argparse
+import io
+import logging
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import ray
+from PIL import Image
+
+from model.build import build_segmenter
+from model.device import pick_precision
+from pipeline.decode import decode_image
+from pipeline.label import CheckedJob, check, configure_ray_data, label
+from pipeline.rows import RowContext, label_row
+from schemas.job import LabelJob
+from schemas.receipt import Receipt
+
+SHARDS = 4
+
+
+def main() -> None:
+    """Print images/s of both, and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=512)
+    images = parser.parse_args().images
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write_shards(folder, images)
+        checked = check(_job(folder))
+        bare_s = _bare_loop(checked, folder)
+        first_s, all_s = _pipeline(checked)
+    steady_s = all_s - first_s
+    print(f"bare loop           {images / bare_s:7.1f} images/s")
+    print(f"pipeline, in all    {images / all_s:7.1f} images/s, first unit after {first_s:.1f} s")
+    print(f"pipeline, steady    {(images - 64) / steady_s:7.1f} images/s")
+    print(f"steady / bare loop  {(images - 64) / steady_s / (images / bare_s):7.2f}")
+
+
+def _write_shards(folder: Path, images: int) -> None:
+    rng = np.random.default_rng(0)
+    each = images // SHARDS
+    for shard in range(SHARDS):
+        with tarfile.open(folder / f"{shard}.tar", "w") as tar:
+            for number in range(each):
+                data = _jpeg(rng)
+                info = tarfile.TarInfo(f"{number:05d}.jpg")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    (folder / "reference.jpg").write_bytes(_jpeg(rng))
+
+
+def _jpeg(rng: np.random.Generator) -> bytes:
+    small = Image.fromarray(rng.integers(0, 255, (24, 32, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    small.resize((640, 480), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def _job(folder: Path) -> LabelJob:
+    nano = {"type": "nano", "weights": "random"}
+    box = {"type": "box", "xyxy": [100, 100, 300, 300]}
+    reference = {"image": str(folder / "reference.jpg"), "annotation": box}
+    return LabelJob.model_validate(
+        {
+            "targets": {"type": "webdataset", "shards": str(folder)},
+            "references": [{"category": name, **reference} for name in ("a", "b", "c")],
+            "method": {"type": "vrp", "weights": "random", "sam": nano, "backbone": nano},
+            "output": {"uri": str(folder / "labels")},
+            "allow_random_weights": True,
+            "compute": {"images_per_unit": 64},
+        }
+    )
+
+
+def _bare_loop(checked: CheckedJob, folder: Path) -> float:
+    precision = pick_precision(checked.job.compute.precision, "cpu")
+    segmenter = build_segmenter(checked.job.method, checked.references, "cpu", precision)
+    ids = {r.category_id: (r.id,) for r in checked.references}
+    context = RowContext(checked.identity, ids, checked.job.thresholds)
+    start = time.perf_counter()
+    rows = 0
+    for data in _members(folder):
+        pixels_HW3 = decode_image(data, checked.job.limits).pixels_HW3
+        height, width, _ = pixels_HW3.shape
+        (predictions,) = segmenter.segment([pixels_HW3])
+        rows += len([label_row(found, (height, width), context) for found in predictions])
+    return time.perf_counter() - start
+
+
+def _members(folder: Path) -> Iterator[bytes]:
+    for path in sorted(folder.glob("*.tar")):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                file = tar.extractfile(member)
+                assert file is not None
+                yield file.read()
+
+
+def _pipeline(checked: CheckedJob) -> tuple[float, float]:
+    """Return the seconds to the first committed unit, and to the commit."""
+    ray.init(logging_level=logging.WARNING, include_dashboard=False)
+    configure_ray_data(progress=False)
+    first: list[float] = []
+    start = time.perf_counter()
+
+    def arrived(_: Receipt) -> None:
+        first.append(time.perf_counter() - start)
+
+    label(checked, arrived)
+    all_s = time.perf_counter() - start
+    ray.shutdown()
+    return first[0], all_s
+
+
+if __name__ == "__main__":
+    main()
