@@ -71,7 +71,8 @@ def _neighbours(length: int, cells: int) -> tuple[np.ndarray, np.ndarray, np.nda
 def _reached(first: np.ndarray, second: np.ndarray, cells: np.ndarray) -> slice:
     """Return the pixels that have a neighbour from the first to the last of the cells."""
     pixels = np.flatnonzero((second >= cells[0]) & (first <= cells[-1]))
-    return slice(int(pixels[0]), int(pixels[-1]) + 1)
+    # An image smaller than the logits skips cells: none of its pixels may read these.
+    return slice(int(pixels[0]), int(pixels[-1]) + 1) if len(pixels) else slice(0, 0)
 
 
 def _blend(
