@@ -9,7 +9,7 @@ import torch
 from model.build import check_weights
 from model.checkpoint import read_card, read_state_dict
 from model.pretrain_sam import NEGATIVE, POSITIVE, Window
-from pipeline.nano import NanoNetworks, NanoRecipe, step_losses
+from pipeline.nano import NanoNetworks, NanoRecipe, NanoStage, step_losses
 from pipeline.nano_batch import NanoBatch, draw_batch
 from pipeline.nano_weights import Provenance, export_weights, load_pretrained
 from pipeline.scenes.categories import BASE
@@ -73,7 +73,7 @@ def test_the_same_generator_draws_the_same_batch(group: SceneGroup, batch: NanoB
 
 
 def test_a_step_teaches_every_network(networks: NanoNetworks, batch: NanoBatch) -> None:
-    losses = step_losses(networks, batch)
+    losses = step_losses(networks, batch, ("prompts", "cells", "pairs"))
     total = torch.stack([v for k, v in losses.items() if not k.startswith("iou_")]).sum()
     total.backward()
     for part in (networks.sam.image_encoder, networks.sam.mask_decoder, networks.backbone):
@@ -83,11 +83,23 @@ def test_a_step_teaches_every_network(networks: NanoNetworks, batch: NanoBatch) 
 
 
 def test_the_rate_warms_up_and_falls_to_a_hundredth() -> None:
-    recipe = NanoRecipe(steps=100, warmup=10)
-    rates = [recipe.rate_at(step) for step in range(100)]
+    stage = NanoStage(100, ("cells",), warmup=10)
+    rates = [stage.rate_at(step) for step in range(100)]
     assert rates[0] < rates[9]
-    assert max(rates) == rates[10] == recipe.rate
-    assert rates[-1] < recipe.rate * 0.02
+    assert max(rates) == rates[10] == stage.rate
+    assert rates[-1] < stage.rate * 0.02
+
+
+def test_stages_follow_each_other_with_their_own_steps() -> None:
+    stages = (NanoStage(3, ("cells",)), NanoStage(2, ("prompts",)))
+    recipe = NanoRecipe(stages=stages)
+    assert recipe.steps == 5
+    assert [recipe.stage_at(step) for step in (0, 2, 3, 4)] == [
+        (stages[0], 0),
+        (stages[0], 2),
+        (stages[1], 0),
+        (stages[1], 1),
+    ]
 
 
 def test_exported_weights_fit_the_method_and_carry_their_cards(
