@@ -36,7 +36,7 @@ bench: install
 
 # Universal and hashed; names no index, so that it installs from any mirror.
 lock:
-	$(RUN)uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	$(RUN)uv pip compile --quiet --universal --generate-hashes --no-header \
 		--python-version 3.11 --group dev pyproject.toml -o requirements.lock
 
 clean:

@@ -10,6 +10,8 @@ WORKER_ENV = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required"}
 
 def join_cluster() -> None:
     """Initialise Ray, once; its own log lines below warnings stay out of a command's output."""
+    # Ray Data's log of each execution, and its advice about progress bars, which are ours here.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.init(
         runtime_env={"env_vars": WORKER_ENV},
         logging_level=logging.WARNING,

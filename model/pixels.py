@@ -14,7 +14,7 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 def squash(image_HW3: np.ndarray, side_px: int, device: torch.device) -> Tensor:
     """Stretch a uint8 RGB image to a square: float [1, 3, side, side], still 0 to 255.
 
-    Antialiased bilinear, once from the original (vrp-sam-notes call this `resize_once`). The
+    Antialiased bilinear, once from the original (`resize_once` of VrpReading). The
     CPU keeps uint8 between its two passes, as Pillow does; the GPU resizes in float32.
     """
     image_HW3 = image_HW3 if image_HW3.flags.writeable else image_HW3.copy()
