@@ -74,7 +74,7 @@ def embed_prompts(sam: Sam, prompts: PromptBatch) -> Tensor:
     tokens_PTD = encoder.pe_layer.forward_with_coords(
         prompts.points_PT2 + 0.5, encoder.input_image_size
     )
-    kinds_4D = torch.cat([embedding.weight for embedding in encoder.point_embeddings])
+    kinds_4D = torch.cat([e.get_parameter("weight") for e in encoder.point_embeddings])
     tokens_PTD = tokens_PTD + kinds_4D[prompts.labels_PT]
     if not prompts.is_points:
         return tokens_PTD

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.random import Generator, Philox
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
+from torch.multiprocessing.spawn import spawn
 from torch.nn import functional as F
 
 from model.backbone import BACKBONES, FeatureMaps, build_backbone
@@ -117,7 +118,9 @@ class NanoNetworks(nn.Module):
             size.mid_channels, SAM_SIZES["nano"].prompt_width, QUERIES, VrpReading()
         )
         self.classifier = nn.Linear(size.high_channels, len(BASE) + 1)
-        nn.init.trunc_normal_(self.sam.image_encoder.pos_embed, std=0.02)
+        position = self.sam.image_encoder.pos_embed
+        assert position is not None
+        nn.init.trunc_normal_(position, std=0.02)
         for module in self.modules():
             # Zero-initialised last norms, timm's default, keep a residual network idle at first.
             if isinstance(module, nn.BatchNorm2d):
@@ -131,20 +134,20 @@ def step_losses(
 ) -> dict[str, Tensor]:
     """Return the losses of one batch by name, and IoUs (without gradient) under `iou_` names."""
     losses: dict[str, Tensor] = {}
-    if "prompts" in lessons or "pairs" in lessons:
-        embedding_BDhw = encode(networks.sam.image_encoder, batch.images_B3HW, batch.window)
-    if "cells" in lessons or "pairs" in lessons:
-        maps = _backbone_maps(networks, batch)
-    if "prompts" in lessons:
-        for name, prompts in (("box", batch.boxes), ("points", batch.points)):
-            if prompts is not None:
-                losses |= _prompt_losses(networks, embedding_BDhw, batch.window, name, prompts)
-    if "cells" in lessons:
+    maps = _backbone_maps(networks, batch) if {"cells", "pairs"} & set(lessons) else None
+    if maps is not None and "cells" in lessons:
         cells_hw = maps.high_BChw.shape[-2:]
         labels_Bhw = F.interpolate(batch.labels_BHW[:, None].float(), cells_hw)[:, 0].long()
         losses["dense"] = dense_loss(networks.classifier, maps.high_BChw, labels_Bhw)
         losses["prototype"] = prototype_loss(maps.high_BChw, labels_Bhw)
-    if "pairs" in lessons and batch.pairs is not None:
+    if tuple(lessons) == ("cells",):
+        return losses
+    embedding_BDhw = encode(networks.sam.image_encoder, batch.images_B3HW, batch.window)
+    if "prompts" in lessons:
+        for name, prompts in (("box", batch.boxes), ("points", batch.points)):
+            if prompts is not None:
+                losses |= _prompt_losses(networks, embedding_BDhw, batch.window, name, prompts)
+    if maps is not None and "pairs" in lessons and batch.pairs is not None:
         losses |= _pair_losses(networks, embedding_BDhw, batch.window, maps, batch.pairs)
     return losses
 
@@ -210,7 +213,7 @@ def pretrain(recipe: NanoRecipe, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     rendezvous = folder / f"rendezvous-{time.time_ns()}"
-    multiprocessing.spawn(_pretrain_rank, (recipe, folder, rendezvous), nprocs=recipe.processes)
+    spawn(_pretrain_rank, (recipe, folder, rendezvous), nprocs=recipe.processes)
 
 
 def _pretrain_rank(rank: int, recipe: NanoRecipe, folder: Path, rendezvous: Path) -> None:

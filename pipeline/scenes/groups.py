@@ -36,7 +36,7 @@ def draw_group(seed: int, number: int, names: Sequence[str], size_px: int = 256)
     """Draw group `number` of a seed from the named base categories."""
     # Scenes have the keys (seed, index); a counter elsewhere keeps the groups' draws apart.
     rng = Generator(Philox(key=[seed, number], counter=2**64))
-    chosen = [names[k] for k in rng.permutation(len(names))[:CATEGORIES].tolist()]
+    chosen = [str(names[int(k)]) for k in rng.permutation(len(names))[:CATEGORIES]]
     scenes = [scene(seed, number * SCENES + k, chosen, size_px) for k in range(SCENES)]
     owners_GHW = np.zeros((SCENES, size_px, size_px), np.uint8)
     for owner_HW, drawn in zip(owners_GHW, scenes, strict=True):

@@ -110,8 +110,7 @@ def banana(rng: Generator) -> Shape:
     outer = np.stack([cosine(turns), cosine(turns - 0.25)], axis=1)
     back = np.stack([cosine(turns) * 0.9, cosine(turns - 0.25) * inner], axis=1)[::-1]
     body = moved(np.concatenate([outer, back]) * (1, 1.1), 0, -0.55)
-    first, last = body[0], body[len(outer) - 1]
-    ends = (disc(*first.tolist(), 0.1), disc(*last.tolist(), 0.1))
+    ends = tuple(disc(body[k, 0], body[k, 1], 0.1) for k in (0, len(outer) - 1))
     return [Part(0, (body,)), Part(2, ends)]
 
 

@@ -87,7 +87,7 @@ def _add_to_coco(coco: dict[str, list[dict[str, Any]]], name: str, drawn: Scene)
         {"id": number, "file_name": f"{name}.jpg", "height": height, "width": width}
     )
     for category, mask_HW in drawn.instances:
-        rle = coco_mask.encode(np.asfortranarray(mask_HW.view(np.uint8)))
+        rle: Any = coco_mask.encode(np.asfortranarray(mask_HW.view(np.uint8)))
         coco["annotations"].append(
             {
                 "id": len(coco["annotations"]) + 1,
