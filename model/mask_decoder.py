@@ -78,9 +78,11 @@ def _decode_pairs(
         ignored_PT,
     )
     upscaled_PDhw = decoder.output_upscaling(cells_PSD.transpose(1, 2).reshape(P, D, h, w))
-    # Token 0 predicts the scores, token 1 is the single mask; 2 to 4 are the multimask outputs.
-    kernel_P1D = decoder.output_hypernetworks_mlps[0](tokens_PTD[:, 1])[:, None]
-    logits_Phw = (kernel_P1D @ upscaled_PDhw.flatten(2)).view(P, 4 * h, 4 * w)
+    # Token 0 predicts the scores, 1 the single mask, 2 to 4 the multimask outputs. All four masks
+    # are made and one is kept, as in segment_anything: a product of one row sums in another order.
+    kernels = [mlp(tokens_PTD[:, 1 + n]) for n, mlp in enumerate(decoder.output_hypernetworks_mlps)]
+    masks_PMS = torch.stack(kernels, dim=1) @ upscaled_PDhw.flatten(2)
+    logits_Phw = masks_PMS[:, 0].unflatten(1, (4 * h, 4 * w))
     return logits_Phw, decoder.iou_prediction_head(tokens_PTD[:, 0])[:, 0]
 
 
