@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/
 UV_VERSION := 0.13.8
 
-.PHONY: install test check format demo bench lock clean
+.PHONY: install test check format demo nano bench lock clean
 
 # The stamp is newer than the lock exactly when the environment is what the lock says.
 install: $(VENV)/installed
@@ -30,6 +30,11 @@ format: install
 
 demo: install
 	$(RUN)python examples/demo.py
+
+# Retrains the small weights from nothing; hours on 2 cores, run again to go on after a stop.
+nano: install
+	$(RUN)vrp nano pretrain out/nano
+	$(RUN)vrp nano export out/nano model/weights --commit "$$(git rev-parse HEAD)"
 
 bench: install
 	$(RUN)python -m benchmarks

@@ -14,7 +14,13 @@ from schemas.job import LabelJob
 from schemas.reference import Scribbles
 from tests.datasets import LARGE, filled, jpeg, png, write
 
-NAMES = ("perseg/cat/00", "perseg/cat/01", "perseg/cat/02", "msrc_cow/cow/5", "ccp_clothing/dress/1")
+NAMES = (
+    "perseg/cat/00",
+    "perseg/cat/01",
+    "perseg/cat/02",
+    "msrc_cow/cow/5",
+    "ccp_clothing/dress/1",
+)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def said(annotation: dict[str, Any], files: dict[str, bytes] | None = None) -> s
     return str(caught.value)
 
 
-RUNS = coco_mask.encode(np.asfortranarray(MASK_HW, dtype=np.uint8))
+RUNS: Any = coco_mask.encode(np.asfortranarray(MASK_HW, dtype=np.uint8))
 COCO = json.dumps(
     {
         "annotations": [
