@@ -104,7 +104,11 @@ def label(job_file: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "jobs.main", "label", str(job_file), "--json"]
     # Ray joins whatever cluster was last started on a machine, unless told otherwise.
     environment = {"RAY_ADDRESS": "local", **os.environ}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)  # noqa: S603 - our own command
+    done = subprocess.run(  # noqa: S603 - our own command
+        command, stdout=subprocess.PIPE, text=True, env=environment, check=False
+    )
+    if done.returncode:
+        raise SystemExit(done.returncode)  # the command has said why
     return json.loads(done.stdout.splitlines()[-1])
 
 
