@@ -49,8 +49,11 @@ def test_points_and_boxes_give_the_masks_of_sams_own_predictor(
     points = np.array([[width * 0.3, height * 0.4], [width * 0.7, height * 0.9]])
     box = np.array([width * 0.2, height * 0.1, width * 0.8, height * 0.6])
     labels = np.array([1, 0])
-    given = {"point_coords": points, "point_labels": labels} if prompt == "points" else {"box": box}
-    masks, scores, low = predictor.predict(**given, multimask_output=False)
+    masks, scores, low = (
+        predictor.predict(points, labels, multimask_output=False)
+        if prompt == "points"
+        else predictor.predict(box=box, multimask_output=False)
+    )
 
     frame = predictor.transform
     if prompt == "points":
