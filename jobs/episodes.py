@@ -56,6 +56,8 @@ def episodes(
     console.print(_table(index, drawn[:SHOWN]))
     for key, value in summary.items():
         console.print(f"{key}: {value}", markup=False)
+    if summary["problems"]:
+        console.print(f"each problem: {job.index}/problems.parquet", markup=False)
     if as_json:
         described = [describe(episode, index) for episode in drawn]
         typer.echo(json.dumps({**summary, "drawn": described}))
@@ -77,7 +79,7 @@ def _summary(pool: EpisodePool, drawn: Sequence[Episode]) -> dict[str, object]:
     return {
         "images": commit.images,
         "objects": commit.objects,
-        "problems": commit.problems,
+        "problems": dict(Counter(pool.index.problems["reason"].to_pylist())),
         "categories": {names[c.category_id]: len(c.present) for c in pool.categories},
         "too_few_images": [names[number] for number in pool.too_few],
         "episodes": len(drawn),

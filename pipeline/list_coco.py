@@ -15,7 +15,7 @@ from pipeline.listing import (
     ObjectRow,
     Place,
     Problem,
-    measure_image,
+    check_image,
 )
 from pipeline.storage import list_files
 from schemas.dataset import CocoDataset
@@ -104,7 +104,7 @@ def _images(entries: Sequence[Entry], folder: Place) -> tuple[list[ImageRow], li
         image_id, image = str(entry["id"]), folder.below(entry["file_name"])
         if entry["file_name"] not in present:
             return Problem(image_id, image.uri, "missing-image", "no such file")
-        return measure_image(image, image_id)
+        return check_image(image, image_id)
 
     ordered = sorted(entries, key=lambda entry: entry["id"])
     with ThreadPoolExecutor(LIST_THREADS) as pool:

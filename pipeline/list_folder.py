@@ -18,7 +18,7 @@ from pipeline.listing import (
     ObjectRow,
     Place,
     Problem,
-    measure_image,
+    check_image,
 )
 from pipeline.storage import list_files
 from schemas.dataset import FolderDataset
@@ -109,12 +109,13 @@ def _is_image(name: str) -> bool:
 
 
 def _read_pair(name: str, mask: str, folder: Place, masks: Place) -> _Pair | Problem:
-    size = measure_image(folder.below(name), name)
+    size = check_image(folder.below(name), name)
     if isinstance(size, Problem):
         return size
     mask_uri = masks.below(mask).uri
+    data = masks.below(mask).read()
     try:
-        with Image.open(io.BytesIO(masks.below(mask).read())) as image:
+        with Image.open(io.BytesIO(data)) as image:
             area_px, mask_size = int(foreground(image).sum()), (image.height, image.width)
     except UNREADABLE as error:
         return Problem(name, mask_uri, "unreadable-mask", str(error))

@@ -15,7 +15,7 @@ from pipeline.listing import (
     ObjectRow,
     Place,
     Problem,
-    measure_image,
+    check_image,
 )
 from schemas.dataset import VocDataset
 from schemas.errors import BadInput, MissingFile
@@ -57,7 +57,7 @@ def _read_split(folder: Place, dataset: VocDataset) -> list[str]:
 def _read_pair(image_id: str, folder: Place, dataset: VocDataset) -> Found:
     image = folder.below(f"{dataset.images}/{image_id}.jpg")
     mask = folder.below(f"{dataset.masks}/{image_id}.png")
-    size = measure_image(image, image_id)
+    size = check_image(image, image_id)
     if isinstance(size, Problem):
         return size
     values_HW = _read_classes(mask, image_id)
@@ -83,12 +83,14 @@ def _read_pair(image_id: str, folder: Place, dataset: VocDataset) -> Found:
 def _read_classes(mask: Place, image_id: str) -> np.ndarray | Problem:
     """Return the class of each pixel, uint8 [H, W]."""
     try:
-        with Image.open(io.BytesIO(mask.read())) as classes:
+        data = mask.read()
+    except MissingFile as error:
+        return Problem(image_id, mask.uri, "missing-mask", error.got)
+    try:
+        with Image.open(io.BytesIO(data)) as classes:
             if classes.mode in ("P", "L"):
                 return np.asarray(classes)
             message = f"mode {classes.mode}, not the class numbers of mode P or L"
             return Problem(image_id, mask.uri, "unreadable-mask", message)
     except UNREADABLE as error:
         return Problem(image_id, mask.uri, "unreadable-mask", str(error))
-    except MissingFile as error:
-        return Problem(image_id, mask.uri, "missing-mask", error.got)

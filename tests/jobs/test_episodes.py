@@ -19,7 +19,8 @@ app.command()(episodes)
 
 @pytest.fixture
 def job(tmp_path: Path) -> Path:
-    dataset = write_folder(tmp_path / "photos", {"cat": 4, "dog": 4, "hat": 1})
+    dataset = write_folder(tmp_path / "photos", {"cat": 4, "dog": 4, "hat": 2})
+    (tmp_path / "photos/hat/1.png").unlink()
     path = tmp_path / "job.yaml"
     document = {
         "dataset": {**dataset, "root": "photos"},
@@ -41,6 +42,7 @@ def test_an_epoch_is_counted_listed_and_hashed(job: Path) -> None:
     assert summary["episodes"] == summary["distinct_pairs"] == len(summary["drawn"]) == 20
     assert summary["categories"] == {"cat": 4, "dog": 4}
     assert summary["too_few_images"] == ["hat"]
+    assert summary["problems"] == {"missing-mask": 1}
     assert summary["fewest_and_most_per_category"] == [10, 10]
     assert _run(job)["sha256"] == summary["sha256"]
     assert _run(job, "--epoch", "1")["sha256"] != summary["sha256"]

@@ -83,12 +83,13 @@ def test_coco_crowds_are_ignored_pixels_and_no_object(tmp_path: Path) -> None:
 
 def test_every_fault_of_a_coco_dataset_is_listed_and_the_rest_is_indexed(tmp_path: Path) -> None:
     coco = CocoFiles(tmp_path, ("cat",))
-    for number in range(1, 8):
+    for number in range(1, 9):
         coco.image(number, cat=LARGE)
     images = tmp_path / "images"
     (images / "000000000002.jpg").unlink()
     write(images / "000000000003.jpg", jpeg(3, (HEIGHT, WIDTH + 1)))
     write(images / "000000000004.jpg", b"not an image")
+    write(images / "000000000008.jpg", jpeg(8)[:-40])
     coco.annotate(5, "cat", rle_of(filled(SMALL, (9, 9))))
     coco.document["annotations"].append(
         {"id": 90, "image_id": 6, "category_id": 8, "segmentation": [polygon(LARGE)]}
@@ -105,6 +106,7 @@ def test_every_fault_of_a_coco_dataset_is_listed_and_the_rest_is_indexed(tmp_pat
         ("6", "duplicate"),
         ("6", "unknown-category"),
         ("7", "bad-annotation"),
+        ("8", "unreadable-image"),
         ("99", "bad-annotation"),
     ]
     assert index.images["image_id"].to_pylist() == ["1", "5", "6", "7"]

@@ -103,6 +103,17 @@ def test_pixels_of_a_novel_class_are_background_in_training(tmp_path: Path) -> N
     assert not loaded.ignore_HW.any()
 
 
+def test_a_folder_on_s3_is_indexed_and_read_there(tmp_path: Path, bucket: Bucket) -> None:
+    write_folder(tmp_path / "p", {"cat": 3})
+    for path in (tmp_path / "p").rglob("*.*"):
+        bucket.put(f"photos/{path.relative_to(tmp_path / 'p')}", path.read_bytes())
+    dataset = {"type": "folder", "root": f"{bucket.uri}/photos"}
+    index = _index(dataset, f"{bucket.uri}/index", bucket.storage)
+    for loaded in _load(index, 3, bucket.storage):
+        assert np.array_equal(loaded.target_HW3, _pixels(jpeg(loaded.episode.target_image)))
+        assert np.array_equal(loaded.mask_HW, filled(LARGE))
+
+
 def _commit_of_tar(bucket: Bucket) -> dict[str, Any]:
     """Commit labels of four photos in a tar on S3; the last shows no cat."""
     buffer = io.BytesIO()
