@@ -1,4 +1,4 @@
-"""VRP-SAM on nano networks: its size, and masks that depend on nothing but image and references."""
+"""VRP-SAM as a segmenter: what an image's masks may depend on, and what not."""
 
 from collections.abc import Sequence
 
@@ -6,122 +6,151 @@ import numpy as np
 import pytest
 import torch
 
-from model.backbone import BACKBONES
-from model.build import build_segmenter
-from model.segmenter import LoadedReference, Prediction, Segmenter
-from model.vrp_encoder import VrpEncoder
-from schemas.method import BackboneType, Vrp, VrpReading
+from model.build import build_segmenter, load_vrp
+from model.mask import mask_at
+from model.segmenter import Drawn, LoadedReference, Prediction
+from model.vrp import VrpNetworks, VrpSegmenter
+from schemas.method import READINGS, Backbone, Sam, Vrp, VrpReading
 from schemas.reference import Box, Points, Scribbles
+from tests.model.waves import picture, stir
 
 
-def photo(seed: int, height: int = 40, width: int = 56) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+def method(reading: VrpReading | None = None, seed: int = 1) -> Vrp:
+    return Vrp(
+        type="vrp",
+        weights=f"random:{seed}",
+        sam=Sam(type="nano", weights="random:2"),
+        backbone=Backbone(type="nano", weights="random:3"),
+        reading=reading or VrpReading(),
+        queries=5,
+    )
 
 
-def object_mask(height: int = 40, width: int = 56) -> np.ndarray:
-    mask_HW = np.zeros((height, width), dtype=bool)
-    mask_HW[8:30, 10:40] = True
-    return mask_HW
+def made_networks(reading: VrpReading | None = None) -> VrpNetworks:
+    made = load_vrp(method(reading), "cpu", "fp32")
+    for number, module in enumerate((made.sam, made.backbone, made.encoder)):
+        stir(module, number)
+    return made
 
 
-MASK = LoadedReference("m", 1, photo(100), object_mask())
-BOX = LoadedReference("b", 1, photo(101), Box(type="box", xyxy=(3, 4, 30, 25)))
-POINTS = LoadedReference("p", 2, photo(102), Points(type="points", points=((5.0, 6.0),)))
-SCRIBBLE = LoadedReference(
-    "s", 2, photo(103), Scribbles(type="scribbles", strokes=(((2.0, 2.0), (30.0, 20.0)),))
-)
-OTHER = LoadedReference("o", 1, photo(104), object_mask())
+@pytest.fixture(scope="module")
+def networks() -> VrpNetworks:
+    return made_networks()
 
 
-def vrp(reading: VrpReading | None = None) -> Vrp:
-    nano = {"type": "nano", "weights": "random:3"}
-    method = {"type": "vrp", "weights": "random:4", "sam": nano, "backbone": nano}
-    found = Vrp.model_validate(method)
-    return found.model_copy(update={"reading": reading}) if reading else found
+def reference(category_id: int, seed: int, annotation: Drawn | None = None) -> LoadedReference:
+    mask = np.zeros((120, 160), dtype=bool)
+    mask[20 + seed : 70, 30 : 110 - seed] = True
+    drawn = mask if annotation is None else annotation
+    return LoadedReference(f"r{seed}", category_id, picture(seed, 120, 160), drawn)
 
 
-def build(*references: LoadedReference, reading: VrpReading | None = None) -> Segmenter:
-    return build_segmenter(vrp(reading), references, "cpu", "fp32")
+def every_format(category_id: int) -> list[LoadedReference]:
+    return [
+        reference(category_id, 1),
+        reference(category_id, 2, Box(type="box", xyxy=(10, 20, 90, 100))),
+        reference(category_id, 3, Points(type="points", points=((5, 5), (80, 60)))),
+        reference(category_id, 4, Scribbles(type="scribbles", strokes=(((10, 10), (90, 80)),))),
+    ]
 
 
-def same(left: Sequence[Prediction], right: Sequence[Prediction], tolerance: float = 0.0) -> None:
-    for one, other in zip(left, right, strict=True):
-        assert one.category_id == other.category_id
-        np.testing.assert_allclose(one.logits_hw, other.logits_hw, rtol=0, atol=tolerance)
-        assert abs(one.score - other.score) <= tolerance
+IMAGES = [picture(10, 96, 128), picture(11, 300, 77), picture(12, 256, 256)]
 
 
-@pytest.mark.parametrize(
-    ("backbone", "parameters"),
-    [
-        ("resnet50", 1_592_064),
-        ("resnet50s", 1_592_064),
-        ("vgg16_bn", 1_395_456),
-        ("dinov2_vitb14", 1_592_064),
-        ("dinov2_vitl14", 1_723_136),
-        ("dinov3_vitb16", 1_592_064),
-    ],
-)
-def test_the_encoder_learns_exactly_as_many_parameters_as_published(
-    backbone: BackboneType, parameters: int
-) -> None:
-    encoder = VrpEncoder(BACKBONES[backbone].mid_channels, 256, 50, VrpReading())
-    assert sum(p.numel() for p in encoder.parameters() if p.requires_grad) == parameters
+def same(first: Sequence[Prediction], second: Sequence[Prediction], atol: float = 0.0) -> None:
+    assert [p.category_id for p in first] == [p.category_id for p in second]
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_allclose(one.logits_hw, other.logits_hw, rtol=0, atol=atol)
+        np.testing.assert_allclose(one.score, other.score, rtol=0, atol=atol)
 
 
-def test_an_image_alone_and_in_a_batch_has_the_same_masks() -> None:
-    segmenter = build(MASK, POINTS)
-    images = [photo(1), photo(2, 33, 80), photo(3, 90, 20)]
-    together = segmenter.segment(images)
-    for image, predictions in zip(images, together, strict=True):
-        (alone,) = segmenter.segment([image])
-        same(alone, predictions)
+def test_an_image_has_the_same_masks_alone_and_in_a_batch(networks: VrpNetworks) -> None:
+    segmenter = VrpSegmenter(networks, [reference(1, 1), reference(2, 2)])
+    together = segmenter.segment(IMAGES)
+    for image, predictions in zip(IMAGES, together, strict=True):
+        same(segmenter.segment([image])[0], predictions)
 
 
-def test_one_thread_and_two_give_the_same_mask() -> None:
-    threads = torch.get_num_threads()
+def test_an_image_has_the_same_masks_on_one_thread_and_on_two(networks: VrpNetworks) -> None:
+    before = torch.get_num_threads()
     masks = []
     try:
-        for count in (1, 2):
-            torch.set_num_threads(count)
-            (predictions,) = build(MASK, POINTS).segment([photo(1)])
-            masks.append([p.logits_hw > 0 for p in predictions])
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            predictions = VrpSegmenter(networks, [reference(1, 1)]).segment(IMAGES)
+            masks.append([mask_at(p[0], (96, 128), 0.0) for p in predictions])
     finally:
-        torch.set_num_threads(threads)
-    np.testing.assert_array_equal(masks[0], masks[1])
+        torch.set_num_threads(before)
+    assert all((one == two).all() for one, two in zip(*masks, strict=True))
 
 
-def test_predictions_come_in_the_order_of_the_category_ids() -> None:
-    (predictions,) = build(POINTS, MASK).segment([photo(1)])
-    assert [prediction.category_id for prediction in predictions] == [1, 2]
+def test_predictions_come_by_category_id_in_whatever_order_references_are(
+    networks: VrpNetworks,
+) -> None:
+    references = [reference(7, 1), reference(2, 2), reference(7, 3), reference(4, 4)]
+    forwards = VrpSegmenter(networks, references).segment(IMAGES[:1])[0]
+    backwards = VrpSegmenter(networks, [references[i] for i in (1, 3, 0, 2)]).segment(IMAGES[:1])[0]
+    assert [p.category_id for p in forwards] == [2, 4, 7]
+    same(forwards, backwards)
 
 
-def test_padding_for_a_category_with_more_references_changes_nothing() -> None:
-    (padded,) = build(MASK, BOX, OTHER, POINTS).segment([photo(1)])
-    (alone,) = build(POINTS).segment([photo(1)])
-    (three,) = build(MASK, BOX, OTHER).segment([photo(1)])
-    # Sums of fewer or more terms round differently; nothing else does.
-    same([padded[1]], alone, tolerance=2e-5)
-    same([padded[0]], three, tolerance=2e-5)
+def test_categories_with_other_numbers_of_references_change_nothing(networks: VrpNetworks) -> None:
+    many, few = every_format(1), [reference(2, 5)]
+    together = VrpSegmenter(networks, [*many, *few]).segment(IMAGES)
+    alone = [
+        (one[0], other[0])
+        for one, other in zip(
+            VrpSegmenter(networks, many).segment(IMAGES),
+            VrpSegmenter(networks, few).segment(IMAGES),
+            strict=True,
+        )
+    ]
+    for predictions, (one, other) in zip(together, alone, strict=True):
+        same(predictions, [one, other], atol=1e-5)
 
 
-def test_every_mixture_of_formats_makes_a_prompt() -> None:
-    (predictions,) = build(MASK, BOX, POINTS, SCRIBBLE).segment([photo(1)])
-    assert all(np.isfinite(prediction.logits_hw).all() for prediction in predictions)
+def test_a_second_reference_of_another_format_changes_the_mask(networks: VrpNetworks) -> None:
+    one = VrpSegmenter(networks, [reference(1, 1)]).segment(IMAGES[:1])[0][0]
+    two = VrpSegmenter(networks, every_format(1)).segment(IMAGES[:1])[0][0]
+    assert np.abs(one.logits_hw - two.logits_hw).max() > 1e-4
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"pseudo_mask": "raw"}, {"mask_scale": 10.0}, {"masked_block5": True}],
+    "choice",
+    [
+        {"pseudo_mask": "raw"},
+        {"mask_scale": 10.0},
+        {"masked_block5": True},
+        {"sam_input": "via_512"},
+    ],
+    ids=lambda choice: next(iter(choice)),
 )
-def test_every_choice_of_the_reading_reaches_the_mask(change: dict) -> None:
-    (paper,) = build(MASK).segment([photo(1)])
-    (other,) = build(MASK, reading=VrpReading().model_copy(update=change)).segment([photo(1)])
-    assert np.abs(paper[0].logits_hw - other[0].logits_hw).max() > 0
+def test_every_choice_of_the_reading_matters(
+    networks: VrpNetworks, choice: dict[str, object]
+) -> None:
+    usual = VrpSegmenter(networks, [reference(1, 1)])
+    other = VrpSegmenter(made_networks(VrpReading.model_validate(choice)), [reference(1, 1)])
+    logits = [s.segment(IMAGES[:1])[0][0].logits_hw for s in (usual, other)]
+    assert np.abs(logits[0] - logits[1]).max() > 1e-5
 
 
-def test_random_weights_are_those_of_their_seed() -> None:
-    (first,) = build(MASK).segment([photo(1)])
+def test_random_weights_are_the_same_for_a_seed_and_differ_for_another() -> None:
     torch.manual_seed(99)
-    (second,) = build(MASK).segment([photo(1)])
-    same(first, second)
+    state = torch.get_rng_state()
+
+    def logits(seed: int) -> np.ndarray:
+        segmenter = build_segmenter(method(seed=seed), [reference(1, 1)], "cpu", "fp32")
+        return segmenter.segment(IMAGES[:1])[0][0].logits_hw
+
+    assert (logits(1) == logits(1)).all()
+    assert (logits(1) != logits(4)).any()
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_bf16_masks_are_nearly_those_of_fp32() -> None:
+    made = {p: load_vrp(method(READINGS["paper"]), "cpu", p) for p in ("fp32", "bf16")}
+    logits = [
+        VrpSegmenter(networks, [reference(1, 1)]).segment(IMAGES[:1])[0][0].logits_hw
+        for networks in made.values()
+    ]
+    assert np.abs(logits[0] - logits[1]).max() < 0.1 * np.abs(logits[0]).max()
