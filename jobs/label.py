@@ -12,6 +12,7 @@ from rich.table import Table
 from jobs.cluster import join_cluster
 from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
+from jobs.plan import describe, print_plan
 from jobs.progress import LabelProgress
 from pipeline.label import CheckedJob, check, configure_ray_data
 from pipeline.label import label as label_collection
@@ -25,7 +26,7 @@ def label(
     overrides: Overrides = None,
     as_json: AsJson = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, print the plan, label nothing.")
+        bool, typer.Option("--dry-run", help="As `vrp plan`: label nothing.")
     ] = False,
 ) -> None:
     """Label every target image with every category the references show.
@@ -39,8 +40,8 @@ def label(
     checked = check(job)
     check_space(checked)
     if dry_run:
-        console.print(_plan_table(checked))
-        _finish(as_json, {"dry_run": True, **_plan(checked)})
+        print_plan(checked, console)
+        _finish(as_json, {"dry_run": True, **describe(checked)})
         return
     with LabelProgress(checked, console) as progress:
         try:
@@ -63,22 +64,6 @@ def _run(checked: CheckedJob, progress: LabelProgress) -> Commit:
     return label_collection(checked, progress.add)
 
 
-def _plan(checked: CheckedJob) -> dict[str, object]:
-    lists = [shard for shard in checked.plan.shards if shard.kind == "images"]
-    return {
-        "shards": len(checked.plan.shards),
-        "shards_to_do": len(checked.unfinished),
-        "images_listed": sum(len(shard.images) for shard in lists),
-        "input_bytes": sum(shard.size_bytes for shard in checked.plan.shards),
-        "vanished": list(checked.plan.vanished),
-        "categories": [category.name for category in checked.identity.categories],
-        "references": len(checked.references),
-        "fingerprint": checked.identity.fingerprint,
-        "random_weights": list(checked.identity.random_weights),
-        "output": checked.job.output.uri,
-    }
-
-
 def _summary(
     checked: CheckedJob, commit: Commit, progress: LabelProgress, seconds: float
 ) -> dict[str, object]:
@@ -93,14 +78,6 @@ def _summary(
         "random_weights": list(commit.random_weights),
         "output": checked.job.output.uri,
     }
-
-
-def _plan_table(checked: CheckedJob) -> Table:
-    table = Table("plan", "", title="dry run: nothing is labelled", show_header=False)
-    for key, value in _plan(checked).items():
-        shown = ", ".join(map(str, value[:10])) if isinstance(value, list) else value
-        table.add_row(key.replace("_", " "), str(shown))
-    return table
 
 
 def _summary_table(checked: CheckedJob, summary: dict[str, object]) -> Table:

@@ -16,7 +16,9 @@ from jobs.episodes import episodes
 from jobs.export import export_app
 from jobs.label import label
 from jobs.nano import nano_app
+from jobs.plan import plan
 from jobs.report import report
+from jobs.retry import retry
 from jobs.train import train
 from jobs.verify import verify
 from jobs.weights import weights_app
@@ -31,7 +33,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (label, verify, report, train, episodes, embed):
+for command in (label, plan, retry, verify, report, train, episodes, embed):
     app.command()(command)
 app.add_typer(export_app, name="export")
 app.add_typer(weights_app, name="weights")

@@ -1,8 +1,9 @@
 """Remember on storage what a unit was doing when its process died, so that a retry avoids it.
 
 A killed process leaves no exception, so the note is written beforehand: `attempts/<unit>.json`,
-removed once the unit is committed. A unit begun before without a commit is done carefully, one
-image at a time; an image at work in two such deaths is rejected, and its neighbours are labelled.
+removed once the unit is committed. A unit begun before without a commit notes each batch; a batch
+at work in a death is done one image at a time; an image at work in two such deaths is rejected, and
+its neighbours are labelled.
 """
 
 from collections.abc import Iterator
@@ -21,12 +22,14 @@ DEATHS_TO_REJECT = 2
 
 
 class Note(Spec):
-    """What storage remembers of a unit that is not committed yet."""
+    """What storage remembers of a unit that is not committed yet; numbers count within it."""
 
     tries: int = 0
+    batch_at_work: int | None = None
     image_at_work: int | None = None
-    deaths: dict[int, int] = Field(default_factory=dict)  # by the image's number in the unit
-    timeouts: tuple[int, ...] = ()
+    bad_batches: tuple[int, ...] = ()  # at work when the process died or ran out of time
+    deaths: dict[int, int] = Field(default_factory=dict)  # by image
+    timeouts: tuple[int, ...] = ()  # images
 
 
 class Attempt:
@@ -48,21 +51,35 @@ class Attempt:
             return ImageRejected("crash", f"the process died {deaths} times on this image alone")
         return None
 
+    def is_bad(self, batch: int) -> bool:
+        """True when an earlier try ended in this batch: its images are to be done one by one."""
+        return batch in self._note.bad_batches
+
+    @contextmanager
+    def batch(self, number: int) -> Iterator[None]:
+        """Note, in a careful try, that a batch is at work until the block ends."""
+        self._note = self._note.model_copy(update={"batch_at_work": number, "image_at_work": None})
+        if self.careful:
+            self._write(self._note)
+        yield
+        # Not written: the next batch's note, or the unit's end, replaces this one.
+        self._note = self._note.model_copy(update={"batch_at_work": None})
+
     @contextmanager
     def image(self, number: int) -> Iterator[None]:
-        """Note that an image of a careful try is at work until the block ends."""
+        """Note that one image of a bad batch is at work until the block ends."""
         self._write(self._note.model_copy(update={"image_at_work": number}))
         yield
-        # Not written: the next image's note, or the unit's end, replaces this one.
         self._note = self._note.model_copy(update={"image_at_work": None})
 
     def timed_out(self) -> None:
-        """Note that the image at work is to be rejected; the caller ends the process."""
-        number = self._note.image_at_work
-        if number is not None:
-            timeouts = (*self._note.timeouts, number)
-            self._note = self._note.model_copy(update={"timeouts": timeouts, "image_at_work": None})
-        self._write(self._note)
+        """Note what was at work as out of time; the caller ends the process."""
+        note = self._note
+        if note.image_at_work is not None:
+            note = note.model_copy(update={"timeouts": (*note.timeouts, note.image_at_work)})
+        elif note.batch_at_work is not None:
+            note = note.model_copy(update={"bad_batches": (*note.bad_batches, note.batch_at_work)})
+        self._write(note.model_copy(update={"batch_at_work": None, "image_at_work": None}))
 
     def forget(self) -> None:
         """Remove the note of a unit that is committed."""
@@ -82,7 +99,11 @@ class Attempt:
 
 def _after_death(note: Note) -> Note:
     """Count the death that the last note tells of, if it tells of one."""
-    deaths = dict(note.deaths)
+    deaths, bad_batches = dict(note.deaths), note.bad_batches
     if note.image_at_work is not None:
         deaths[note.image_at_work] = deaths.get(note.image_at_work, 0) + 1
-    return Note(tries=note.tries + 1, deaths=deaths, timeouts=note.timeouts)
+    elif note.batch_at_work is not None:
+        bad_batches = (*bad_batches, note.batch_at_work)
+    return Note(
+        tries=note.tries + 1, bad_batches=bad_batches, deaths=deaths, timeouts=note.timeouts
+    )

@@ -1,7 +1,6 @@
 """Re-read a commit from storage and list everything that is not as it says."""
 
 import hashlib
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 from pycocotools import mask as coco_mask
 
 from pipeline.commit import read_commit, unfinished
+from pipeline.committed import read_table
 from pipeline.plan import Plan, read_plan
-from pipeline.sink import PART_NAME, UnitName
-from pipeline.storage import read_bytes
+from pipeline.sink import parse_unit
 from schemas.commit import Commit, Counts, Part, Shard
 from schemas.errors import BadStorage
 from schemas.row import LABEL_SCHEMA, REJECTED_SCHEMA
@@ -52,18 +50,10 @@ def audit(fs: AbstractFileSystem, output: str) -> Iterator[str]:
 
 
 def _read(fs: AbstractFileSystem, output: str, part: Part) -> tuple[pa.Table, pa.Table]:
-    labels = _read_table(fs, output, part.path, part.sha256)
+    labels = read_table(fs, f"{output}/{part.path}", part.sha256)
     if part.rejected_path is None:
         return labels, REJECTED_SCHEMA.empty_table()
-    return labels, _read_table(fs, output, part.rejected_path, part.rejected_sha256)
-
-
-def _read_table(fs: AbstractFileSystem, output: str, path: str, sha256: str | None) -> pa.Table:
-    data = read_bytes(fs, f"{output}/{path}")
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
-        raise BadStorage("a part has changed since the commit", path, found, f"sha256 {sha256}")
-    return pq.read_table(io.BytesIO(data))
+    return labels, read_table(fs, f"{output}/{part.rejected_path}", part.rejected_sha256)
 
 
 def _check_part(part: Part, labels: pa.Table, rejected: pa.Table, commit: Commit) -> Iterator[str]:
@@ -169,8 +159,7 @@ def _check_counts(commit: Commit) -> Iterator[str]:
 
 def _check_plan(commit: Commit, shards: Sequence[Shard]) -> Iterator[str]:
     """Every planned shard has all its units in the commit, or is reported as vanished."""
-    matches = [PART_NAME.fullmatch(part.path.removeprefix("labels/")) for part in commit.parts]
-    units = [UnitName(m["shard"], int(m["unit"]), m["last"] is not None) for m in matches if m]
+    units = [u for part in commit.parts if (u := parse_unit(part.path.removeprefix("labels/")))]
     plan = Plan(tuple(shards), (), commit.vanished)
     for shard, done in unfinished(plan, units):
         yield f"{shard.uri}: planned, but only units {sorted(done)} of it are in the commit"

@@ -1,6 +1,6 @@
 """Gather the parts of a finished plan into commit.json, the only list of what exists."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from fsspec import AbstractFileSystem
@@ -29,7 +29,7 @@ def unfinished(plan: Plan, units: Iterable[UnitName]) -> list[tuple[Shard, froze
         (shard, frozenset(done.get(shard.id, ())))
         for shard in plan.shards
         if (shard.id not in ends or len(done[shard.id]) != ends[shard.id] + 1)
-        and not (shard.kind != "images" and shard.name in plan.vanished)
+        and plan.has_file(shard)
     ]
 
 
@@ -41,12 +41,27 @@ def read_commit(fs: AbstractFileSystem, output: str) -> Commit | None:
         return None
 
 
+def is_complete(commit: Commit | None, plan: Plan, units: Iterable[UnitName]) -> bool:
+    """True when the commit covers the plan, and lists the newest part of every unit."""
+    if commit is None or commit.shards != len(plan.shards):
+        return False
+    planned = {shard.id for shard in plan.shards}
+    newest = {unit.path for unit in units if unit.shard_id in planned}
+    return {part.path for part in commit.parts} == newest
+
+
+def read_parts(fs: AbstractFileSystem, output: str, paths: Sequence[str]) -> dict[str, Part]:
+    """Read what parts say of themselves, by path. Raises BadStorage."""
+    with ThreadPoolExecutor(READ_THREADS) as pool:
+        return dict(zip(paths, pool.map(lambda p: read_part(fs, output, p), paths), strict=True))
+
+
 def write_commit(
     fs: AbstractFileSystem,
     output: str,
     identity: Identity,
     plan: Plan,
-    known: Mapping[str, Part],
+    known: dict[str, Part],
     units: Iterable[UnitName],
 ) -> Commit:
     """List every part of the plan's shards and write commit.json last.
@@ -58,11 +73,8 @@ def write_commit(
         (unit for unit in units if unit.shard_id in order),
         key=lambda unit: (order[unit.shard_id], unit.number),
     )
-    paths = [f"labels/{unit}.parquet" for unit in named]
-    unread = [path for path in paths if path not in known]
-    with ThreadPoolExecutor(READ_THREADS) as pool:
-        read = dict(zip(unread, pool.map(lambda p: read_part(fs, output, p), unread), strict=True))
-    parts = [known[path] if path in known else read[path] for path in paths]
+    read = known | read_parts(fs, output, [u.path for u in named if u.path not in known])
+    parts = [read[unit.path] for unit in named]
     commit = Commit(
         fingerprint=identity.fingerprint,
         random_weights=identity.random_weights,

@@ -2,14 +2,14 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
 from pipeline.storage import read_bytes
-from schemas.commit import Commit, Identity
+from schemas.commit import Commit, Identity, Part
 from schemas.errors import BadStorage, MissingFile
 
 
@@ -43,20 +43,21 @@ def read_labels(fs: AbstractFileSystem, output: str, commit: Commit) -> Iterator
     Raises BadStorage for a part that is missing or not the one that was committed.
     """
     for part in commit.parts:
-        yield _read_part(fs, f"{output}/{part.path}", part.sha256)
+        yield read_table(fs, f"{output}/{part.path}", part.sha256)
 
 
-def read_rejected(fs: AbstractFileSystem, output: str, commit: Commit) -> Iterator[pa.Table]:
-    """Yield the rows (REJECTED_SCHEMA) of each part that has any, in the commit's order.
+def read_rejected(fs: AbstractFileSystem, output: str, parts: Iterable[Part]) -> Iterator[pa.Table]:
+    """Yield the rows (REJECTED_SCHEMA) of each part that has any, in their order.
 
     Raises BadStorage for a part that is missing or not the one that was committed.
     """
-    for part in commit.parts:
+    for part in parts:
         if part.rejected_path is not None:
-            yield _read_part(fs, f"{output}/{part.rejected_path}", part.rejected_sha256)
+            yield read_table(fs, f"{output}/{part.rejected_path}", part.rejected_sha256)
 
 
-def _read_part(fs: AbstractFileSystem, path: str, sha256: str | None) -> pa.Table:
+def read_table(fs: AbstractFileSystem, path: str, sha256: str | None) -> pa.Table:
+    """Return a committed file's rows. Raises BadStorage when its bytes are not those committed."""
     data = read_bytes(fs, path)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise BadStorage(

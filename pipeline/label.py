@@ -1,6 +1,6 @@
 """Label a collection: check the job, plan it, segment what is missing, commit."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import ray
@@ -8,26 +8,28 @@ from fsspec import AbstractFileSystem
 from ray.data import ActorPoolStrategy, DataContext
 
 from model.segmenter import LoadedReference
-from pipeline.commit import read_commit, unfinished, write_commit
+from pipeline.budget import RejectedBudget
+from pipeline.commit import is_complete, read_commit, read_parts, unfinished, write_commit
 from pipeline.identity import check_identity, claim_output, identify, read_identity
 from pipeline.keep_run import keep_run
 from pipeline.method_weights import weight_contents
 from pipeline.plan import Plan, extend_plan, merge_plan, read_plan
 from pipeline.read import READ_CPUS, read_dataset
 from pipeline.references import load_references
+from pipeline.retry import Retry, find_retry
 from pipeline.rows import RowContext
 from pipeline.segment import SegmentTask, SegmentUnits
-from pipeline.sink import list_units
+from pipeline.sink import UnitName, list_units
 from pipeline.sources import plan_shards
 from pipeline.storage import check_endpoint, check_writable, open_filesystem
 from schemas.commit import Commit, Identity, Part, Shard
-from schemas.errors import BadInput
+from schemas.errors import BadInput, RejectReason
 from schemas.job import LabelJob
 from schemas.receipt import Receipt
 
 # Bad images are rows, so a task fails for a machine's reason, or because an image kills its
-# process: that takes at most three deaths an image to find (pipeline/attempts.py). So 15 retries
-# get a unit past four such images in one run, and the next run goes on from there. Ray Data's
+# process: that takes at most four deaths an image to find (pipeline/attempts.py). So 15 retries
+# get a unit past three such images in one run, and the next run goes on from there. Ray Data's
 # default is for ever.
 ACTOR_RESTARTS = 60
 TASK_RETRIES = 15
@@ -46,15 +48,8 @@ class CheckedJob:
     plan: Plan
     unfinished: tuple[tuple[Shard, frozenset[int]], ...]
     commit: Commit | None
-
-    @property
-    def done(self) -> bool:
-        """True when every shard of the inputs is in the commit."""
-        return (
-            not self.unfinished
-            and self.commit is not None
-            and self.commit.shards == len(self.plan.shards)
-        )
+    done: bool
+    """True when every shard of the inputs is in the commit, with its units' newest parts."""
 
 
 def check(job: LabelJob) -> CheckedJob:
@@ -71,6 +66,8 @@ def check(job: LabelJob) -> CheckedJob:
     inputs = plan_shards(job.targets, job.storage, job.compute.images_per_unit)
     known, _ = read_plan(fs, output)
     plan = merge_plan(known, inputs)
+    units, commit = list_units(fs, output), read_commit(fs, output)
+    left = tuple(unfinished(plan, units))
     return CheckedJob(
         job=job,
         references=references,
@@ -79,8 +76,9 @@ def check(job: LabelJob) -> CheckedJob:
         output=output,
         inputs=tuple(inputs),
         plan=plan,
-        unfinished=tuple(unfinished(plan, list_units(fs, output))),
-        commit=read_commit(fs, output),
+        unfinished=left,
+        commit=commit,
+        done=not left and is_complete(commit, plan, units),
     )
 
 
@@ -94,13 +92,55 @@ def label(checked: CheckedJob, on_receipt: Callable[[Receipt], None]) -> Commit:
     fs, output = checked.fs, checked.output
     claim_output(fs, output, checked.identity)
     plan = extend_plan(fs, output, checked.inputs)
-    known: dict[str, Part] = {}
-    if checked.commit is not None:
-        known.update((part.path, part) for part in checked.commit.parts)
-    receipts = _segment(checked, unfinished(plan, list_units(fs, output)))
+    units = list_units(fs, output)
+    known = _known_parts(checked, units)
+    budget = RejectedBudget(fs, output, checked.job.limits, known.values())
+    receipts = _segment(checked, unfinished(plan, units))
     for receipt in keep_run(fs, output, checked.references, receipts):
         known[receipt.part.path] = receipt.part
         on_receipt(receipt)
+        budget.add(receipt.part)
+    budget.check()
+    return _commit(checked, plan, known)
+
+
+def check_retry(checked: CheckedJob, reasons: frozenset[RejectReason]) -> Retry:
+    """Find what a finished job rejected for one of the reasons. Raises BadInput if unfinished."""
+    if checked.commit is None or not checked.done:
+        raise BadInput(
+            "only a finished job can be retried",
+            checked.job.output.uri,
+            f"{len(checked.unfinished)} shards to do, or no commit of all parts",
+            "a finished job: run `vrp label` first",
+        )
+    return find_retry(checked.fs, checked.output, checked.commit, reasons)
+
+
+def retry(checked: CheckedJob, again: Retry, on_receipt: Callable[[Receipt], None]) -> Commit:
+    """Label again what `check_retry` found and return the new commit; otherwise as `label`."""
+    assert checked.commit is not None, "check_retry refuses such a job"
+    done = again.done(list_units(checked.fs, checked.output))
+    shards = [shard for shard in checked.plan.shards if checked.plan.has_file(shard)]
+    work = [(shard, done[shard.id]) for shard in shards if shard.id in done]
+    known = {part.path: part for part in checked.commit.parts}
+    for receipt in _segment(checked, work, again):
+        known[receipt.part.path] = receipt.part
+        on_receipt(receipt)
+    return _commit(checked, checked.plan, known)
+
+
+def _known_parts(checked: CheckedJob, units: Iterable[UnitName]) -> dict[str, Part]:
+    """Return the parts that need not be read for a commit; with a budget, all there are."""
+    parts = checked.commit.parts if checked.commit is not None else ()
+    known = {part.path: part for part in parts}
+    if checked.job.limits.max_rejected is not None:
+        unread = [unit.path for unit in units if unit.path not in known]
+        known |= read_parts(checked.fs, checked.output, unread)
+    return known
+
+
+def _commit(checked: CheckedJob, plan: Plan, known: dict[str, Part]) -> Commit:
+    fs, output = checked.fs, checked.output
     units = list_units(fs, output)
     if left := unfinished(plan, units):
         raise RuntimeError(f"{len(left)} shards are not finished, the first is {left[0][0].uri}")
@@ -108,7 +148,9 @@ def label(checked: CheckedJob, on_receipt: Callable[[Receipt], None]) -> Commit:
 
 
 def _segment(
-    checked: CheckedJob, work: Sequence[tuple[Shard, frozenset[int]]]
+    checked: CheckedJob,
+    work: Sequence[tuple[Shard, frozenset[int]]],
+    again: Retry | None = None,
 ) -> Iterator[Receipt]:
     """Stream shards through the actor pool and yield a receipt for every unit committed."""
     if not work:
@@ -116,7 +158,7 @@ def _segment(
     compute = checked.job.compute
     gpus = _gpus_per_actor(checked.job)
     _check_room(checked.job, gpus)
-    task = SegmentTask(checked.job, checked.references, _row_context(checked), gpus)
+    task = SegmentTask(checked.job, checked.references, _row_context(checked), gpus, again)
     receipts = read_dataset(checked.job, work).map_batches(
         SegmentUnits,
         fn_constructor_args=(task,),

@@ -39,6 +39,10 @@ class Plan:
     new: tuple[Shard, ...]  # the shards no plan file lists yet
     vanished: tuple[str, ...]  # names of shards or images planned earlier and gone from the inputs
 
+    def has_file(self, shard: Shard) -> bool:
+        """True unless the shard is a file that has vanished; a list loses images one by one."""
+        return shard.kind == "images" or shard.name not in self.vanished
+
 
 def read_plan(fs: AbstractFileSystem, output: str) -> tuple[tuple[Shard, ...], int]:
     """Return the shards that earlier runs planned, and the number of plan files."""

@@ -55,7 +55,7 @@ def make_report(output_uri: str, truth_uri: str | None, storage: Storage) -> str
         truth = read_truth(truth_uri, storage, commit.categories, by_coco_id=by_id)
     tables = read_labels(fs, output, commit)
     survey = survey_labels(tables, commit.categories, truth, CARDS_PER_GROUP)
-    rejected = survey_rejected(read_rejected(fs, output, commit), CARDS_PER_GROUP)
+    rejected = survey_rejected(read_rejected(fs, output, commit.parts), CARDS_PER_GROUP)
     kept = list(read_references(fs, output, REFERENCES_PER_CATEGORY))[:MOST_REFERENCES]
     references = sorted(reference_cards(kept, commit), key=lambda pair: pair[0])
     page = {

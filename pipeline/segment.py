@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,11 +19,13 @@ from pipeline.decode import DecodedImage, decode_image
 from pipeline.embeddings import EmbeddingStore, image_key, model_fields
 from pipeline.method_weights import local_method
 from pipeline.read import table_to_units
+from pipeline.retry import Retry, split_unit
 from pipeline.rows import RowContext, label_row, rejected_row
 from pipeline.shards import EncodedImage, Unit
 from pipeline.sink import UnitName, read_part, write_unit
 from pipeline.storage import open_filesystem
 from pipeline.time_limit import time_limit
+from schemas.commit import Part
 from schemas.errors import ImageRejected, MissingFile
 from schemas.job import LabelJob
 from schemas.receipt import Receipt, StageSeconds
@@ -42,6 +44,7 @@ class SegmentTask:
     references: tuple[LoadedReference, ...]
     context: RowContext
     gpus: float
+    retry: Retry | None = None
 
 
 class Segmented(NamedTuple):
@@ -78,54 +81,96 @@ class SegmentUnits:
 
     def _commit(self, unit: Unit) -> Receipt:
         name = UnitName(unit.shard_id, unit.number, unit.last)
+        earlier = None
+        if self._task.retry is not None:
+            earlier = self._task.retry.names[unit.shard_id, unit.number]
+            name = replace(earlier, revision=earlier.revision + 1)
         try:
             # A retried read task hands out all its units again: the committed ones cost a GET.
-            part = read_part(self._fs, self._output, f"labels/{name}.parquet")
-            seconds = StageSeconds()
+            part, seconds = read_part(self._fs, self._output, name.path), StageSeconds()
         except MissingFile:
-            attempt = Attempt(self._fs, self._output, name)
-            labels, rejected, seconds = self._label(unit, attempt)
-            start = time.perf_counter()
-            part = write_unit(
-                self._fs, self._output, name, labels, rejected, images=len(unit.images)
-            )
-            attempt.forget()
-            seconds += StageSeconds(write=time.perf_counter() - start)
+            part, seconds = self._write(unit, name, earlier)
         return Receipt(
             shard_id=name.shard_id, number=name.number, last=name.last, part=part, seconds=seconds
         )
 
-    def _label(self, unit: Unit, attempt: Attempt) -> tuple[list[Row], list[Row], StageSeconds]:
+    def _write(
+        self, unit: Unit, name: UnitName, earlier: UnitName | None
+    ) -> tuple[Part, StageSeconds]:
+        """Label a unit, or what is to be retried of it, and commit it whole."""
+        attempt = Attempt(self._fs, self._output, name)
+        if earlier is None or self._task.retry is None:
+            labels, rejected, seconds = self._label(unit, attempt)
+        else:
+            again, stay = split_unit(self._fs, self._output, unit, earlier, self._task.retry)
+            labels, rejected, seconds = self._label(again, attempt)
+            labels, rejected = stay.merged(unit, labels, rejected)
+        start = time.perf_counter()
+        part = write_unit(self._fs, self._output, name, labels, rejected, images=len(unit.images))
+        attempt.forget()
+        return part, seconds + StageSeconds(write=time.perf_counter() - start)
+
+    def _label(self, unit: Unit, attempt: Attempt) -> Labelled:
         """Return the unit's label rows and rejected rows, both in the order of its images."""
-        results = (
-            self._carefully(unit, attempt) if attempt.careful else self._batches(unit, attempt)
-        )
+        size = self._task.job.compute.batch_size
+        batches = [unit.images[i : i + size] for i in range(0, len(unit.images), size)]
+        do = self._carefully if attempt.careful else self._ahead
         labels: list[Row] = []
         rejected: list[Row] = []
         total = StageSeconds()
-        for rows, faults, seconds in results:
+        for rows, faults, seconds in do(batches, attempt):
             labels += rows
             rejected += faults
             total += seconds
         return labels, rejected, total
 
-    def _carefully(self, unit: Unit, attempt: Attempt) -> Iterator[Labelled]:
-        """Label one image at a time, and skip the ones that ended earlier tries."""
-        for number, image in enumerate(unit.images):
+    def _carefully(
+        self, batches: Sequence[Sequence[EncodedImage]], attempt: Attempt
+    ) -> Iterator[Labelled]:
+        """Label one batch after the other; a batch that ended an earlier try image by image."""
+        first = 0
+        for number, batch in enumerate(batches):
+            with attempt.batch(number):
+                if attempt.is_bad(number):
+                    yield from self._one_by_one(batch, first, attempt)
+                else:
+                    with self._limit(len(batch), attempt):
+                        decoded = [self._decode(image) for image in batch]
+                        yield self._encode(*self._segment(decoded))
+            first += len(batch)
+
+    def _one_by_one(
+        self, batch: Sequence[EncodedImage], first: int, attempt: Attempt
+    ) -> Iterator[Labelled]:
+        """Label each image alone, and skip the ones that ended earlier tries.
+
+        Each is segmented at its own place among copies of itself: kernels round by the shape of a
+        batch, so only thus does a retry give the very bytes that an undisturbed run does.
+        """
+        decoded: list[Decoded] = []
+        for number, image in enumerate(batch, start=first):
             if fault := attempt.fault_of(number):
-                yield [], [rejected_row(image, fault, self._task.context)], StageSeconds()
+                decoded.append((image, fault, None, 0.0))
                 continue
             with attempt.image(number), self._limit(1, attempt):
-                yield self._encode(*self._segment([self._decode(image)]))
+                decoded.append(self._decode(image))
+        good = [isinstance(outcome, DecodedImage) for _, outcome, _, _ in decoded]
+        for place, one in enumerate(decoded):
+            if not good[place]:
+                yield self._encode(*self._segment([one]))
+                continue
+            with attempt.image(first + place), self._limit(1, attempt):
+                segmented, seconds = self._segment([one] * sum(good))
+                yield self._encode([segmented[sum(good[:place])]], seconds)
 
-    def _batches(self, unit: Unit, attempt: Attempt) -> Iterator[Labelled]:
+    def _ahead(
+        self, batches: Sequence[Sequence[EncodedImage]], attempt: Attempt
+    ) -> Iterator[Labelled]:
         """Label in batches: while one is segmented, the next is decoded and the last encoded."""
-        size = self._task.job.compute.batch_size
-        batches = [unit.images[i : i + size] for i in range(0, len(unit.images), size)]
         ahead = self._decode_ahead(batches[0]) if batches else []
         encoding: Future[Labelled] | None = None
-        for number in range(len(batches)):
-            with self._limit(len(batches[number]), attempt):
+        for number, batch in enumerate(batches):
+            with attempt.batch(number), self._limit(len(batch), attempt):
                 decoded = [future.result() for future in ahead]
                 # Two batches of decoded images at most: each is megabytes.
                 ahead = self._decode_ahead(batches[number + 1]) if batches[number + 1 :] else []
@@ -134,7 +179,7 @@ class SegmentUnits:
                     yield encoding.result()
                 encoding = self._encoder.submit(self._encode, *segmented)
         if encoding is not None:
-            with self._limit(size, attempt):
+            with attempt.batch(len(batches) - 1), self._limit(len(batches[-1]), attempt):
                 yield encoding.result()
 
     def _limit(self, images: int, attempt: Attempt) -> AbstractContextManager[None]:

@@ -20,25 +20,53 @@ from schemas.errors import BadStorage
 from schemas.row import LABEL_SCHEMA, REJECTED_SCHEMA
 
 FOOTER_KEY = b"vrp-label"
-PART_NAME = re.compile(r"(?P<shard>[0-9a-f]{16})-(?P<unit>\d{5,})(?P<last>-last)?\.parquet")
+PART_NAME = re.compile(
+    r"(?P<shard>[0-9a-f]{16})-(?P<unit>\d{5,})(?P<last>-last)?(-r(?P<revision>[1-9]\d*))?\.parquet"
+)
 
 
 @dataclass(frozen=True)
 class UnitName:
-    """A unit's place in its shard, which is also its part's name."""
+    """A unit's place in its shard, which is also its part's name.
+
+    Parts are never overwritten: a retry of a unit's rejected images writes its next revision.
+    """
 
     shard_id: str
     number: int
     last: bool
+    revision: int = 0
 
     def __str__(self) -> str:
-        return f"{self.shard_id}-{self.number:05d}{'-last' if self.last else ''}"
+        end = f"{'-last' if self.last else ''}{f'-r{self.revision}' if self.revision else ''}"
+        return f"{self.shard_id}-{self.number:05d}{end}"
+
+    @property
+    def path(self) -> str:
+        """The labels part, below the output."""
+        return f"labels/{self}.parquet"
+
+
+def parse_unit(name: str) -> UnitName | None:
+    """Return the unit of a file in labels/, None for a file that is no part."""
+    m = PART_NAME.fullmatch(name)
+    if m is None:
+        return None
+    return UnitName(m["shard"], int(m["unit"]), m["last"] is not None, int(m["revision"] or 0))
 
 
 def list_units(fs: AbstractFileSystem, output: str) -> set[UnitName]:
-    """Return the units committed so far: one LIST of the output, no other state."""
-    matches = (PART_NAME.fullmatch(name) for name in list_files(fs, f"{output}/labels"))
-    return {UnitName(m["shard"], int(m["unit"]), m["last"] is not None) for m in matches if m}
+    """Return the units committed so far, each at its newest revision.
+
+    One LIST of the output, no other state.
+    """
+    newest: dict[tuple[str, int], UnitName] = {}
+    for name in list_files(fs, f"{output}/labels"):
+        if unit := parse_unit(name):
+            place = (unit.shard_id, unit.number)
+            if place not in newest or newest[place].revision < unit.revision:
+                newest[place] = unit
+    return set(newest.values())
 
 
 def write_unit(
@@ -61,7 +89,7 @@ def write_unit(
         create_once(fs, f"{output}/{rejected_path}", data)
     labelled = sum(row["status"] == "labelled" for row in labels)
     part = Part(
-        path=f"labels/{unit}.parquet",
+        path=unit.path,
         sha256="",  # of the file, so it cannot stand inside it
         bytes=0,
         images=images,

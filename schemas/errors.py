@@ -6,7 +6,8 @@ VrpError
 │   ├── BadWeights      a checkpoint that is not what the job names
 │   ├── BadStorage      a file, bucket or endpoint that cannot be read or written as asked
 │   │   └── MissingFile the storage answers, and the file is not there
-│   └── OtherJob        the output holds another job's labels
+│   ├── OtherJob        the output holds another job's labels
+│   └── TooManyRejected more images are rejected than the job's budget allows
 └── ImageRejected       one image cannot be labelled; becomes a row in rejected/, never a crash
 """
 
@@ -63,6 +64,10 @@ class MissingFile(BadStorage):
 
 class OtherJob(BadInput):
     """An output that belongs to a job with other references, weights, method or thresholds."""
+
+
+class TooManyRejected(BadInput):
+    """More rejected images than limits.max_rejected; what is committed stays."""
 
 
 class ImageRejected(VrpError):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 
 from schemas.method import Method, random_seed, weights_of
 from schemas.reference import Category, Reference
@@ -59,6 +59,10 @@ class Compute(Spec):
     read_tasks: int = Field(default=4, ge=1, description="Shards read at once, at most.")
 
 
+Share = Annotated[str, StringConstraints(pattern=r"^\d{1,2}(\.\d+)?%$")]
+"""A share of the images, in per cent and with its sign, so that 1 is one image and 1% is not."""
+
+
 class Limits(Spec):
     """What an image may cost before it is rejected."""
 
@@ -70,6 +74,10 @@ class Limits(Spec):
         default=120.0,
         gt=0,
         description="Decoding, segmenting and encoding; a slower image is rejected as `timeout`.",
+    )
+    max_rejected: Annotated[int, Field(ge=0)] | Share | None = Field(
+        default=None,
+        description="Images, or a share such as 5%; with more rejected, the job stops.",
     )
 
 

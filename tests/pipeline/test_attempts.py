@@ -34,6 +34,25 @@ def test_a_unit_that_ended_well_starts_afresh(begin) -> None:
     assert not begin().careful
 
 
+def test_a_batch_at_work_in_a_death_is_bad_and_its_neighbours_are_not(begin) -> None:
+    begin()
+    attempt = begin()
+    with attempt.batch(0):
+        pass
+    with pytest.raises(SystemExit), attempt.batch(1):
+        raise SystemExit
+    assert [begin().is_bad(number) for number in range(3)] == [False, True, False]
+
+
+def test_a_batch_out_of_time_is_bad_from_the_first_try_on(begin) -> None:
+    attempt = begin()
+    with attempt.batch(2):
+        attempt.timed_out()
+    again = begin()
+    assert again.is_bad(2)
+    assert again.careful
+
+
 def test_an_image_at_work_in_two_deaths_is_a_crash(begin) -> None:
     begin()
     die_at(begin(), 3)

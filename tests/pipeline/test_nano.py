@@ -82,8 +82,8 @@ def test_a_step_teaches_every_network(networks: NanoNetworks, batch: NanoBatch) 
     assert networks.classifier.weight.grad is not None
 
 
-def test_the_rate_warms_up_and_falls_to_a_hundredth() -> None:
-    stage = NanoStage(100, ("cells",), warmup=10)
+def test_the_rate_warms_up_and_falls_to_its_last_share() -> None:
+    stage = NanoStage(100, ("cells",), warmup=10, last=0.01)
     rates = [stage.rate_at(step) for step in range(100)]
     assert rates[0] < rates[9]
     assert max(rates) == rates[10] == stage.rate

@@ -1,0 +1,68 @@
+"""vrp plan: say what a run of a labeling job would do now, and why."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from jobs.job_file import read_job
+from jobs.options import AsJson, Overrides
+from pipeline.label import CheckedJob, check
+from pipeline.outlook import outlook
+from pipeline.room import check_space
+from schemas.job import LabelJob
+
+
+def plan(
+    job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check everything and say what `vrp label` would do now, and why; nothing is written.
+
+    A job whose output is another job's is refused with every field that differs. Exit codes: 0
+    fine, 2 wrong input.
+    """
+    checked = check(read_job(LabelJob, job_file, overrides))
+    check_space(checked)
+    print_plan(checked, Console(stderr=as_json, highlight=False))
+    if as_json:
+        typer.echo(json.dumps(describe(checked)))
+
+
+def print_plan(checked: CheckedJob, console: Console) -> None:
+    """Print what a run would do, then what it would do it with."""
+    table = Table("a run would", "", "because", title="nothing is labelled yet")
+    for prospect in outlook(checked):
+        table.add_row(prospect.what, str(prospect.count), prospect.why)
+    if checked.done:
+        table.add_row("do nothing", "", "the job is finished")
+    console.print(table)
+    table = Table("", "", show_header=False)
+    for key, value in describe(checked).items():
+        if key != "would":
+            shown = ", ".join(map(str, value[:10])) if isinstance(value, list) else value
+            table.add_row(key.replace("_", " "), str(shown))
+    console.print(table)
+
+
+def describe(checked: CheckedJob) -> dict[str, object]:
+    """Return the plan as values for JSON."""
+    lists = [shard for shard in checked.plan.shards if shard.kind == "images"]
+    return {
+        "shards": len(checked.plan.shards),
+        "shards_to_do": len(checked.unfinished),
+        "images_listed": sum(len(shard.images) for shard in lists),
+        "input_bytes": sum(shard.size_bytes for shard in checked.plan.shards),
+        "vanished": list(checked.plan.vanished),
+        "categories": [category.name for category in checked.identity.categories],
+        "references": len(checked.references),
+        "fingerprint": checked.identity.fingerprint,
+        "random_weights": list(checked.identity.random_weights),
+        "output": checked.job.output.uri,
+        "would": [asdict(prospect) for prospect in outlook(checked)],
+    }

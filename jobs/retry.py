@@ -1,0 +1,57 @@
+"""vrp retry: label again the images of a finished job that were rejected for some reason."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from jobs.cluster import join_cluster
+from jobs.job_file import read_job
+from jobs.options import AsJson, Overrides
+from jobs.progress import LabelProgress
+from pipeline.label import check, check_retry, configure_ray_data
+from pipeline.label import retry as retry_rejected
+from pipeline.retry import count_reasons
+from schemas.errors import RejectReason
+from schemas.job import LabelJob
+
+
+def retry(
+    job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
+    reason: Annotated[
+        list[RejectReason], typer.Option(help="As in rejected rows, e.g. timeout; may be repeated.")
+    ],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Label again the images that were rejected for the given reasons, and commit the result.
+
+    For faults that have gone: --set limits.seconds_per_image=600, a restored file, more memory. All
+    other rows stay as they are. Exit codes: 0 done, 2 wrong input, 1 anything else.
+    """
+    console = Console(stderr=as_json, highlight=False)
+    checked = check(read_job(LabelJob, job_file, overrides))
+    again = check_retry(checked, frozenset(reason))
+    if again.names:
+        join_cluster()
+        configure_ray_data(progress=False)
+    start = time.monotonic()
+    with LabelProgress(checked, console) as progress:
+        commit = retry_rejected(checked, again, progress.add)
+    left = count_reasons(checked.fs, checked.output, commit)
+    summary: dict[str, object] = {
+        "tried": again.images,
+        "labelled_now": again.rejected - commit.counts.rejected,
+        "rejected": dict(left),
+        "seconds": round(time.monotonic() - start, 2),
+        "output": checked.job.output.uri,
+    }
+    console.print(
+        f"{again.images} images tried again, {summary['labelled_now']} labelled now; "
+        f"rejected: {', '.join(f'{n} {name}' for name, n in left.most_common()) or 'none'}"
+    )
+    if as_json:
+        typer.echo(json.dumps(summary))
