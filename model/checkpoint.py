@@ -1,10 +1,12 @@
 """A weights file becomes a checked state dict, or an error that lists what does not fit."""
 
 import pickle
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 from pydantic import ValidationError
@@ -12,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from model.file_format import file_format, torch_failure, unreadable
 from schemas.card import CARD, Card
 from schemas.errors import BadWeights
 
@@ -19,6 +22,19 @@ StateDict = dict[str, Tensor]
 
 # A counter that BatchNorm has since PyTorch 0.4.1; older files lack it and inference ignores it.
 COUNTER = "num_batches_tracked"
+# What torch.load raises over bytes that were cut off or changed: its unpickler checks few of them.
+DAMAGED = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+)
 # Where a safetensors file of ours holds its model card, as JSON.
 CARD_KEY = "card"
 
@@ -28,31 +44,32 @@ def read_state_dict(path: Path) -> StateDict:
 
     Unwraps one level of `state_dict`, `model` or `module`. Raises BadWeights.
     """
-    if not path.is_file():
-        raise BadWeights("a weights file is missing", str(path), "no such file", "a file")
-    if path.suffix == ".safetensors":
+    if file_format(path) == "safetensors":
         return _read_safetensors(path)
     try:
         # Files of before PyTorch 1.6 are no zip archives and cannot be mapped.
         state = torch.load(
             path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
         )
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = (str(error).strip() or "an empty file").splitlines()[0]
-        raise BadWeights(
-            "a weights file cannot be read", str(path), reason, "a torch or safetensors file"
-        ) from error
+    except DAMAGED as error:
+        raise unreadable(path, torch_failure(error)) from error
     for wrapper in ("state_dict", "model", "module"):
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not _is_state_dict(state):
         raise BadWeights(
             "a weights file holds something else",
             str(path),
             type(state).__name__,
-            "a dictionary of tensors",
+            "a dictionary of tensors by name",
         )
     return dict(state)
+
+
+def _is_state_dict(state: object) -> TypeGuard[Mapping[str, Tensor]]:
+    return isinstance(state, Mapping) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    )
 
 
 def _read_safetensors(path: Path) -> StateDict:
@@ -60,9 +77,7 @@ def _read_safetensors(path: Path) -> StateDict:
         with safe_open(path, framework="pt", device="cpu") as file:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no iterator
     except SafetensorError as error:
-        raise BadWeights(
-            "a weights file cannot be read", str(path), str(error), "a safetensors file"
-        ) from error
+        raise unreadable(path, f"a damaged file: {error}") from error
 
 
 def read_card(path: Path) -> Card | None:
@@ -70,7 +85,7 @@ def read_card(path: Path) -> Card | None:
 
     Raises BadWeights for a card that cannot be read.
     """
-    if path.suffix != ".safetensors":
+    if file_format(path) != "safetensors":
         return None
     try:
         with safe_open(path, framework="pt") as file:

@@ -24,9 +24,10 @@ DEEP_STEM = {
 # Meta's DINOv3 names, and timm's.
 DINOV3 = {"storage_tokens": "reg_token"}
 DINOV3_SCALE = re.compile(r"\.ls([12])\.gamma$")
-# Of pretraining, or constants. The published ViT-B's attention biases are all zero, and timm's
-# `vit_base_patch16_dinov3` has none.
-DINOV3_UNUSED = re.compile(r"^mask_token$|^rope_embed\.|\.qkv\.bias(_mask)?$")
+# Of pretraining, or constants.
+DINOV3_UNUSED = re.compile(r"^mask_token$|^rope_embed\.|\.qkv\.bias_mask$")
+# All zero in the published ViT-B; timm's `vit_base_patch16_dinov3` has none, so others do not fit.
+DINOV3_ZERO = re.compile(r"\.qkv\.bias$")
 
 # The public VRP-SAM code's names, and ours.
 AUTHORS_VRP = {
@@ -80,6 +81,7 @@ def backbone_state(backbone_type: BackboneType, state: Mapping[str, Tensor]) -> 
             return {key: state[key] for key in state if key != "mask_token"}
         case "dinov3_vitb16":
             kept = {key: state[key] for key in state if not DINOV3_UNUSED.search(key)}
+            kept = {k: v for k, v in kept.items() if v.any() or not DINOV3_ZERO.search(k)}
             kept = {DINOV3_SCALE.sub(r".gamma_\1", key): kept[key] for key in kept}
             return _renamed(kept, DINOV3)
 
