@@ -17,7 +17,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,7 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 Fault = Literal["slowdown", "error", "reset-before", "reset-after", "slow", "truncated"]
+Moment = Literal["before", "after"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 SLOW_S = 1.0
 HOP_HEADERS = {"connection", "transfer-encoding", "content-length", "keep-alive"}
@@ -32,10 +33,14 @@ HOP_HEADERS = {"connection", "transfer-encoding", "content-length", "keep-alive"
 
 @dataclass
 class Faults:
-    """Which faults to make at which share of the requests, and what was made."""
+    """Which faults to make at which share of the requests, and what was made.
+
+    watch is told method, path and body of every request, before the server acts and after.
+    """
 
     rates: Mapping[Fault, float]
     seed: int
+    watch: Callable[[str, str, bytes, Moment], None] = lambda *_: None
     made: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -90,7 +95,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(503, "SlowDown")
         if fault == "error":
             return self._refuse(500, "InternalError")
+        self.plan.watch(self.command, self.path, body, "before")
         status, headers, answer = self._forward(body)
+        self.plan.watch(self.command, self.path, body, "after")
         if fault == "reset-after":
             return self._reset()
         if fault == "slow":
