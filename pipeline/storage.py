@@ -19,18 +19,13 @@ from aiobotocore.session import AioSession
 from botocore.loaders import Loader, create_loader
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
-from s3fs import S3FileSystem
 
-from pipeline.storage_errors import endpoint_of, s3_code, s3_status, translated, unanswered
+from pipeline.patient_s3 import CONNECT_S, SILENCE_S, PatientS3
+from pipeline.storage_errors import endpoint_of, translated, unanswered
 from schemas.errors import BadStorage
 from schemas.job import Storage
 
-# A single PUT may be 5 GB; above this size s3fs would switch to a multipart upload, whose
-# condition some servers ignore (Ceph RGW 16 does).
 _SINGLE_PUT_BYTES = 5 * 2**30
-# AWS answers 409 while another conditional write of the key is under way, which takes
-# milliseconds; eight tries with doubling pauses wait 13 s in all.
-_CONFLICT_PAUSES_S = tuple(0.1 * 2**n for n in range(7))
 _PROBE = ".vrp-write-probe"
 
 
@@ -40,26 +35,29 @@ def open_filesystem(uri: str, storage: Storage) -> tuple[AbstractFileSystem, str
     Every call opens a new client: fsspec's own cache of them outlives a change of credentials.
     An S3 client takes 0.04 s: open once per task. Raises BadStorage for an unknown scheme.
     """
-    options: dict[str, object] = {"use_listings_cache": False, "skip_instance_cache": True}
+    options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     if uri.startswith(("s3://", "s3a://")):
-        endpoint = endpoint_of(storage.endpoint_url)
-        if endpoint and not endpoint.startswith(("http://", "https://")):
-            raise BadStorage(
-                "an endpoint that is no URL", uri, endpoint, "http://host:port or https://host"
-            )
-        options |= _s3_options(storage)
+        return _open_s3(uri, storage, options)
     try:
-        fs, path = fsspec.url_to_fs(uri, **options)
+        return fsspec.url_to_fs(uri, **options)
     except (ImportError, ValueError) as error:
         raise BadStorage(
             "a storage scheme that cannot be opened", uri, str(error), "s3:// or a local path"
         ) from error
-    if isinstance(fs, S3FileSystem):
-        # s3fs would read botocore's service descriptions again for every client, 0.17 s of CPU
-        # against 0.04. Not an option of the file system, which would then no longer pickle.
-        fs.session = AioSession()
-        fs.session.register_component("data_loader", _service_descriptions())
-    return fs, path
+
+
+def _open_s3(uri: str, storage: Storage, options: dict[str, Any]) -> tuple[PatientS3, str]:
+    endpoint = endpoint_of(storage.endpoint_url)
+    if endpoint and not endpoint.startswith(("http://", "https://")):
+        raise BadStorage(
+            "an endpoint that is no URL", uri, endpoint, "http://host:port or https://host"
+        )
+    fs = PatientS3(**options, **_s3_options(storage))
+    # s3fs would read botocore's service descriptions again for every client, 0.17 s of CPU
+    # against 0.04. Not an option of the file system, which would then no longer pickle.
+    fs.session = AioSession()
+    fs.session.register_component("data_loader", _service_descriptions())
+    return fs, path_of(fs, uri)
 
 
 @cache
@@ -67,7 +65,7 @@ def _service_descriptions() -> Loader:
     return create_loader()
 
 
-def _s3_options(storage: Storage) -> dict[str, object]:
+def _s3_options(storage: Storage) -> dict[str, Any]:
     client: dict[str, str] = {}
     if storage.endpoint_url:
         client["endpoint_url"] = storage.endpoint_url
@@ -78,12 +76,10 @@ def _s3_options(storage: Storage) -> dict[str, object]:
         "anon": storage.anonymous,
         "client_kwargs": client,
         "config_kwargs": {
-            "connect_timeout": 5,
-            "read_timeout": 60,
-            # Bounded exponential back-off with jitter, at most 20 s a pause: a server that fails
-            # one request in five fails eight in a row once in 400,000 operations. s3fs itself
-            # tries dropped connections 5 times.
-            "retries": {"mode": "standard", "total_max_attempts": 8},
+            "connect_timeout": CONNECT_S,
+            "read_timeout": SILENCE_S,
+            # One try: PatientS3 repeats them.
+            "retries": {"mode": "standard", "total_max_attempts": 1},
             "max_pool_connections": 32,
             # Trailing checksums, botocore's default, are refused by Ceph RGW 16.
             "request_checksum_calculation": "when_required",
@@ -107,12 +103,7 @@ def read_bytes(
     Raises MissingFile, BadStorage.
     """
     with translated(fs, path, "read"):
-        try:
-            data = fs.cat_file(path, start=start, end=end)
-        except OSError as error:
-            if s3_code(error) == "InvalidRange":
-                return b""
-            raise
+        data = fs.cat_file(path, start=start, end=end)
     assert isinstance(data, bytes), "no file system here decodes text"
     return data
 
@@ -139,7 +130,7 @@ def list_files(
     with translated(fs, folder, "listed"):
         if isinstance(fs, LocalFileSystem):
             found = _list_local(folder or "/", stem, deep)
-        elif isinstance(fs, S3FileSystem):
+        elif isinstance(fs, PatientS3):
             found = _list_s3(fs, folder, stem, deep)
         else:
             fs.invalidate_cache()
@@ -176,7 +167,7 @@ def _raise_unless_absent(error: OSError) -> None:
         raise error
 
 
-def _list_s3(fs: S3FileSystem, folder: str, stem: str, deep: bool) -> dict[str, int]:
+def _list_s3(fs: PatientS3, folder: str, stem: str, deep: bool) -> dict[str, int]:
     # Page by page: fs.find keeps a dictionary of a dozen fields per object until the end.
     bucket, key, _ = fs.split_path(folder)
     base = f"{key}/" if key else ""
@@ -195,30 +186,22 @@ def _list_s3(fs: S3FileSystem, folder: str, stem: str, deep: bool) -> dict[str, 
 
 
 def create_once(fs: AbstractFileSystem, path: str, data: bytes) -> bool:
-    """Write a whole new file in one atomic step; True if written, False if it was there already.
+    """Write a whole new file in one atomic step; False if it is there with other bytes.
 
-    S3: a single conditional PUT. A PUT whose answer was lost and that is sent again finds its own
-    object and returns False: either way the file is there and complete. Raises BadStorage.
+    S3: a single conditional PUT. One whose answer was lost and that is sent again finds its own
+    object: the same bytes are as good as written by this call, so it returns True. Raises
+    BadStorage.
     """
     with translated(fs, path, "written"):
         if isinstance(fs, LocalFileSystem):
             return _create_local(Path(path), data)
-        for pause_s in (*_CONFLICT_PAUSES_S, None):
-            try:
-                chunk = {"chunksize": _SINGLE_PUT_BYTES} if isinstance(fs, S3FileSystem) else {}
-                fs.pipe_file(path, data, mode="create", **chunk)
-            except FileExistsError:
-                return False
-            except OSError as error:
-                # s3fs knows AWS's 412 by its Condition element, which other servers leave out.
-                if s3_status(error) == 412:
-                    return False
-                if s3_status(error) != 409 or pause_s is None:
-                    raise
-                time.sleep(pause_s)
-            else:
-                return True
-    raise AssertionError("the last try returns or raises")
+        if isinstance(fs, PatientS3):
+            return bool(fs.create(path, data))
+        try:
+            fs.pipe_file(path, data, mode="create")
+        except FileExistsError:
+            return fs.cat_file(path) == data
+    return True
 
 
 def _create_local(path: Path, data: bytes) -> bool:
@@ -226,7 +209,7 @@ def _create_local(path: Path, data: bytes) -> bool:
     try:
         os.link(written, path)
     except FileExistsError:
-        return False
+        return path.read_bytes() == data
     finally:
         written.unlink()
     _sync_folder(path.parent)
@@ -239,6 +222,9 @@ def replace(fs: AbstractFileSystem, path: str, data: bytes) -> None:
         if isinstance(fs, LocalFileSystem):
             os.replace(_write_beside(Path(path), data), path)
             _sync_folder(Path(path).parent)
+        elif isinstance(fs, PatientS3):
+            # One PUT, which may be 5 GB: a part that fails would begin a multipart upload anew.
+            fs.pipe_file(path, data, chunksize=_SINGLE_PUT_BYTES)
         else:
             fs.pipe_file(path, data)
 
@@ -266,8 +252,8 @@ def _sync_folder(folder: Path) -> None:
 def check_endpoint(storage: Storage) -> None:
     """Connect to the job's own S3 endpoint, if it names one. Raises BadStorage within 15 s.
 
-    A request that fails to connect is tried eight times, which takes minutes: right for a worker,
-    too long for somebody who mistyped a host.
+    A request that fails to connect is tried for more than a minute: right for a worker, too long
+    for somebody who mistyped a host.
     """
     url = urlsplit(endpoint_of(storage.endpoint_url))
     # Behind a proxy a direct connection proves nothing.
@@ -287,7 +273,7 @@ def check_endpoint(storage: Storage) -> None:
 def check_readable(uri: str, storage: Storage) -> None:
     """Read one byte of a file, or list a folder that must hold something. Raises BadStorage."""
     fs, path = open_filesystem(uri, storage)
-    if isinstance(fs, S3FileSystem):
+    if isinstance(fs, PatientS3):
         check_endpoint(storage)
     if file_size(fs, path) is not None:
         read_bytes(fs, path, 0, 1)
@@ -301,7 +287,7 @@ def check_writable(uri: str, storage: Storage) -> None:
     Raises BadStorage, also for a server that ignores the condition: units would be lost or doubled.
     """
     fs, folder = open_filesystem(uri, storage)
-    if isinstance(fs, S3FileSystem):
+    if isinstance(fs, PatientS3):
         check_endpoint(storage)
     if isinstance(fs, LocalFileSystem):
         # The nearest folder there is, so that a dry run leaves no new folder behind.
@@ -309,7 +295,7 @@ def check_writable(uri: str, storage: Storage) -> None:
             folder = os.path.dirname(folder)
     probe = f"{folder.rstrip('/')}/{_PROBE}"
     create_once(fs, probe, b"probe")
-    if create_once(fs, probe, b"probe"):
+    if create_once(fs, probe, b"another"):
         raise BadStorage(
             "a storage without conditional writes",
             uri,

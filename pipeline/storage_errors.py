@@ -4,6 +4,7 @@ No message holds a credential: they are made of the URI, the endpoint without it
 the server's error code.
 """
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 import aiohttp
 from botocore.exceptions import BotoCoreError, HTTPClientError, NoCredentialsError
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
@@ -62,7 +64,8 @@ def translated(fs: AbstractFileSystem, path: str, verb: str) -> Iterator[None]:
         ) from error
     except (HTTPClientError, BotoConnectionError, aiohttp.ClientError, TimeoutError) as error:
         endpoint = endpoint_of(getattr(fs, "client_kwargs", {}).get("endpoint_url"))
-        raise unanswered(f"{uri} at {endpoint or 'AWS'}", type(error).__name__) from error
+        got = _with_notes(type(error).__name__, error)
+        raise unanswered(f"{uri} at {endpoint or 'AWS'}", got) from error
     except BotoCoreError as error:
         # Names that AWS does not allow, unknown profiles and regions: the message says which.
         raise BadStorage(
@@ -71,10 +74,18 @@ def translated(fs: AbstractFileSystem, path: str, verb: str) -> Iterator[None]:
             _USER_PART.sub("://", str(error)),
             "a valid bucket, region and profile",
         ) from error
+    except ResponseParserError as error:
+        got = _with_notes("an answer that is no XML", error)
+        raise OSError(errno.EIO, f"{uri} could not be {verb}: {got}") from error
     except OSError as error:
         # What is left is the storage's own trouble, after all retries: say at which object.
-        code = s3_code(error) or error.strerror or error
-        raise OSError(error.errno, f"{uri} could not be {verb}: {code}") from error
+        got = _with_notes(str(s3_code(error) or error.strerror or error), error)
+        raise OSError(error.errno, f"{uri} could not be {verb}: {got}") from error
+
+
+def _with_notes(got: str, error: BaseException) -> str:
+    """Add what the retries noted, such as "given up after 12 tries in 84.2 s"."""
+    return ", ".join([got, *getattr(error, "__notes__", ())])
 
 
 def unanswered(where: str, got: str) -> BadStorage:

@@ -4,6 +4,7 @@ import hashlib
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -14,6 +15,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from pipeline.patient_s3 import Budget
 from pipeline.storage import (
     check_readable,
     check_writable,
@@ -79,40 +81,54 @@ class _Answer(Exception):
         self.response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
 
 
-def _failing_puts(answers: list[_Answer], monkeypatch: pytest.MonkeyPatch) -> tuple[object, str]:
+def _failing_puts(answers: list[_Answer], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, str]:
     fs, path = open_filesystem("s3://bucket/part", storage_at("http://127.0.0.1:1"))
 
-    def pipe_file(path: str, data: bytes, **options: object) -> None:
+    async def call_once(method: str, *defaults: object, **named: object) -> dict[str, object]:
+        assert method == "put_object"
         if answers:
             raise OSError(5, "as s3fs raises it") from answers.pop(0)
+        return {}
 
-    monkeypatch.setattr(fs, "pipe_file", pipe_file)
-    monkeypatch.setattr("pipeline.storage.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(fs, "_call_once", call_once)
+    monkeypatch.setattr("pipeline.patient_s3.BUDGET", Budget(attempts=8, first_pause_s=1e-3))
     return fs, path
 
 
 def test_a_conflict_of_conditional_writes_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [_Answer(409, "ConditionalRequestConflict") for _ in range(3)]
-    fs, path = _failing_puts(answers, monkeypatch)
-    assert create_once(fs, path, b"data")  # pyright: ignore[reportArgumentType]  # the fake
+    assert create_once(*_failing_puts(answers, monkeypatch), b"data")
     assert not answers
 
 
-def test_conflicts_without_end_are_an_error_after_eight_tries(
+def test_conflicts_without_end_are_an_error_that_counts_the_tries(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answers = [_Answer(409, "ConditionalRequestConflict") for _ in range(20)]
     fs, path = _failing_puts(answers, monkeypatch)
-    with pytest.raises(OSError, match="s3://bucket/part could not be written"):
-        create_once(fs, path, b"data")  # pyright: ignore[reportArgumentType]  # the fake
+    with pytest.raises(OSError, match=r"s3://bucket/part could not be written.*after 8 tries in"):
+        create_once(fs, path, b"data")
     assert len(answers) == 12
 
 
+@pytest.mark.parametrize(("stored", "ours"), [(b"data", True), (b"of others", False)])
 def test_a_412_without_a_condition_element_means_already_written(
-    monkeypatch: pytest.MonkeyPatch,
+    stored: bytes, ours: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fs, path = _failing_puts([_Answer(412, "PreconditionFailed")], monkeypatch)
-    assert not create_once(fs, path, b"data")  # pyright: ignore[reportArgumentType]  # the fake
+
+    async def read_whole(path: str) -> bytes:
+        return stored
+
+    monkeypatch.setattr(fs, "_cat_file", read_whole)
+    assert create_once(fs, path, b"data") is ours
+
+
+def test_the_same_bytes_are_as_good_as_written_by_this_call(folder: tuple[str, Storage]) -> None:
+    fs, path = open_filesystem(*folder)
+    assert create_once(fs, f"{path}/a", b"same")
+    assert create_once(fs, f"{path}/a", b"same")
+    assert not create_once(fs, f"{path}/a", b"other")
 
 
 def test_a_lost_local_writer_leaves_no_half_file(tmp_path: Path) -> None:
