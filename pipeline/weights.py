@@ -12,12 +12,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from fsspec import AbstractFileSystem
+from fsspec.implementations.http import HTTPFileSystem
 
 from pipeline.storage import open_filesystem
-from pipeline.storage_errors import translated
+from pipeline.storage_errors import translated, uri_of
 from pipeline.weight_catalogue import CATALOGUE, Published
-from schemas.errors import BadWeights
+from schemas.errors import BadStorage, BadWeights
 from schemas.job import Storage
+
+# aiohttp's own limit is 300 s for a whole download: too short for 2.6 GB below 8.5 MB/s. A server
+# that says nothing for a minute is given up.
+_CONNECT_S = 30
+_SILENCE_S = 60
 
 
 def cache_folder() -> Path:
@@ -47,13 +57,17 @@ def localise(weights: str, storage: Storage, folder: Path | None = None) -> Path
             )
         return path.resolve()
     fs, remote = open_filesystem(address, storage)
+    if isinstance(fs, HTTPFileSystem):
+        fs.client_kwargs["timeout"] = aiohttp.ClientTimeout(
+            total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S
+        )
     if published and published.sha256:
         version = published.sha256
     else:
-        with translated(fs, remote, "read"):
+        with _answered(fs, remote):
             version = _version(fs.info(remote))
-    name = hashlib.sha256(f"{address} {version}".encode()).hexdigest()[:16]
-    path = folder / "weights" / f"{name}-{Path(remote).name}"
+    key = hashlib.sha256(f"{address} {version}".encode()).hexdigest()[:16]
+    path = folder / "weights" / f"{key}-{Path(_shown(fs, remote)).name}"
     with _alone(path):
         if not path.is_file():
             _download(fs, remote, path, published)
@@ -83,13 +97,50 @@ def _version(info: dict[str, Any]) -> str:
     return f"{info.get('size')} {tag}"
 
 
-def _download(fs: Any, remote: str, path: Path, published: Published | None) -> None:
+def _shown(fs: AbstractFileSystem, remote: str) -> str:
+    """Return an address without what follows a web address's question mark: often a signature."""
+    if isinstance(fs, HTTPFileSystem):
+        return urlsplit(remote)._replace(query="", fragment="").geturl()
+    return uri_of(fs, remote)
+
+
+@contextmanager
+def _answered(fs: AbstractFileSystem, remote: str) -> Iterator[None]:
+    """Raise as `translated` does; of a web server say what it answered.
+
+    fsspec calls whatever goes wrong over HTTP a file that is not there.
+    """
+    with translated(fs, remote, "read"):
+        try:
+            yield
+        except (FileNotFoundError, aiohttp.ClientError, TimeoutError) as error:
+            cause = error.__cause__ or error
+            if not isinstance(fs, HTTPFileSystem) or isinstance(cause, FileNotFoundError):
+                raise
+            match cause:
+                case aiohttp.ClientResponseError():
+                    got = f"HTTP status {cause.status} {cause.message}"
+                case _:
+                    # aiohttp spreads some of its messages over lines.
+                    got = " ".join(str(cause).split()) or type(cause).__name__
+            raise BadStorage(
+                "a web address that gives no file",
+                _shown(fs, remote),
+                got,
+                "a file that can be downloaded from here without signing in",
+            ) from error
+
+
+def _download(fs: AbstractFileSystem, remote: str, path: Path, published: Published | None) -> None:
+    # Of processes that were killed; nobody else is here.
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        left.unlink()
     with _whole(path) as partial:
-        with translated(fs, remote, "read"):
+        with _answered(fs, remote):
             wanted_bytes = fs.info(remote).get("size")
             fs.get_file(remote, str(partial))
         got_bytes, digest = partial.stat().st_size, _hash(partial)
-        where = published.address if published else str(fs.unstrip_protocol(remote))
+        where = _shown(fs, remote)
         if wanted_bytes is not None and got_bytes != wanted_bytes:
             raise BadWeights(
                 "a download that ended early", where, f"{got_bytes} bytes", f"{wanted_bytes} bytes"
