@@ -8,6 +8,7 @@ reset-before  the connection is reset before the server sees the request
 reset-after   the server acts, then the connection is reset: the client cannot know
 slow          the answer's first byte comes late
 truncated     the answer's body ends half way through its announced length
+short         half of the answer's body is announced and sent as if it were all
 """
 
 import http.client
@@ -24,7 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
-Fault = Literal["slowdown", "error", "reset-before", "reset-after", "slow", "truncated"]
+Fault = Literal["slowdown", "error", "reset-before", "reset-after", "slow", "truncated", "short"]
 Moment = Literal["before", "after"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 SLOW_S = 1.0
@@ -102,6 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._reset()
         if fault == "slow":
             time.sleep(SLOW_S)
+        if fault == "short" and self.command != "HEAD":
+            answer = answer[: len(answer) // 2]
         return self._answer(status, headers, answer, truncated=fault == "truncated")
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve
