@@ -12,14 +12,30 @@ from torch import Tensor, nn
 from model.backbone import BACKBONES, Backbone, build_backbone
 from model.checkpoint import check_fit, load_into, read_card, read_state_dict
 from model.flat_attention import use_flat_attention
+from model.gp_sam import GpSamSegmenter
 from model.layouts import backbone_state
+from model.matcher import MatcherSegmenter
+from model.persam import PersamSegmenter
+from model.persam_f import PersamFSegmenter
+from model.prompted_sam import PromptedNetworks
 from model.sam import SAM_SIZES, build_sam
 from model.segmenter import LoadedReference, Segmenter
 from model.vrp import VrpNetworks, VrpSegmenter
 from model.vrp_encoder import VrpEncoder
 from schemas.card import Card
 from schemas.errors import BadWeights
-from schemas.method import Method, Vrp, random_seed
+from schemas.method import (
+    BackboneType,
+    GpSam,
+    Matcher,
+    Method,
+    Persam,
+    PersamF,
+    SamType,
+    Searching,
+    Vrp,
+    random_seed,
+)
 
 Precision = Literal["bf16", "fp32"]
 # What to do with a file's tensors, the network they are for, and the file's name.
@@ -27,12 +43,28 @@ Put = Callable[[Mapping[str, Tensor], nn.Module, str], None]
 
 
 def build_segmenter(
-    method: Method, references: Sequence[LoadedReference], device: str, precision: Precision
+    method: Method,
+    references: Sequence[LoadedReference],
+    device: str,
+    precision: Precision,
+    cache: Path | None = None,
 ) -> Segmenter:
-    """Build a method's segmenter. Weights are local paths or `random[:SEED]`. Raises BadWeights."""
+    """Build a method's segmenter. Weights are local paths or `random[:SEED]`. Raises BadWeights.
+
+    cache is a folder of what methods learn from references, shared by the processes of a node.
+    """
     match method:
         case Vrp():
             return VrpSegmenter(load_vrp(method, device, precision), references)
+        case GpSam():
+            return GpSamSegmenter(load_prompted(method, device, precision), references, method)
+        case Persam():
+            return PersamSegmenter(load_prompted(method, device, precision), references, method)
+        case PersamF():
+            networks = load_prompted(method, device, precision)
+            return PersamFSegmenter(networks, references, method, cache)
+        case Matcher():
+            return MatcherSegmenter(load_prompted(method, device, precision), references, method)
 
 
 def check_weights(method: Method) -> None:
@@ -41,6 +73,9 @@ def check_weights(method: Method) -> None:
         case Vrp():
             with torch.device("meta"):
                 _build_vrp(method, check_fit)
+        case GpSam() | Persam() | PersamF() | Matcher():
+            with torch.device("meta"):
+                _build_prompted(method, check_fit)
 
 
 def load_vrp(method: Vrp, device: str, precision: Precision) -> VrpNetworks:
@@ -60,9 +95,24 @@ def load_vrp(method: Vrp, device: str, precision: Precision) -> VrpNetworks:
     return networks
 
 
+def load_prompted(method: Searching, device: str, precision: Precision) -> PromptedNetworks:
+    """Load the networks of a method without a trained part, as `load_vrp` does its own."""
+    networks = _build_prompted(method, load_into)
+    sam, backbone = networks.sam, networks.backbone
+    if precision == "bf16":
+        use_flat_attention(sam.image_encoder)
+        for module in (sam.image_encoder, sam.mask_decoder, backbone):
+            if module is not None:
+                module.to(torch.bfloat16)
+    for module in (sam, backbone):
+        if module is not None:
+            module.to(device)
+    return networks
+
+
 def load_sam(method: Vrp, device: str, precision: Precision) -> Sam:
     """Load SAM alone, in eval mode, as `load_vrp` does; for embeddings. Raises BadWeights."""
-    sam = _sam(method, load_into)
+    sam = _sam(method.sam.type, method.sam.weights, load_into)
     if precision == "bf16":
         use_flat_attention(sam.image_encoder)
         sam.image_encoder.to(torch.bfloat16)
@@ -80,24 +130,33 @@ def build_vrp_encoder(method: Vrp) -> VrpEncoder:
 
 
 def _build_vrp(method: Vrp, put: Put) -> VrpNetworks:
-    return VrpNetworks(_sam(method, put), _backbone(method, put), _encoder(method, put))
+    return VrpNetworks(
+        _sam(method.sam.type, method.sam.weights, put),
+        _backbone(method.backbone.type, method.backbone.weights, put),
+        _encoder(method, put),
+    )
 
 
-def _sam(method: Vrp, put: Put) -> Sam:
-    weights = method.sam.weights
+def _build_prompted(method: Searching, put: Put) -> PromptedNetworks:
+    backbone = None
+    if method.backbone is not None:
+        backbone = _backbone(method.backbone.type, method.backbone.weights, put)
+    return PromptedNetworks(_sam(method.sam.type, method.sam.weights, put), backbone)
+
+
+def _sam(sam_type: SamType, weights: str, put: Put) -> Sam:
     with _seeded(weights):
-        sam = build_sam(method.sam.type)
+        sam = build_sam(sam_type)
     if random_seed(weights) is None:
         put(read_state_dict(Path(weights)), sam, weights)
     return sam
 
 
-def _backbone(method: Vrp, put: Put) -> Backbone:
-    weights = method.backbone.weights
+def _backbone(backbone_type: BackboneType, weights: str, put: Put) -> Backbone:
     with _seeded(weights):
-        backbone = build_backbone(method.backbone.type)
+        backbone = build_backbone(backbone_type)
     if random_seed(weights) is None:
-        state = backbone_state(method.backbone.type, read_state_dict(Path(weights)))
+        state = backbone_state(backbone_type, read_state_dict(Path(weights)))
         put(state, backbone.net, weights)
     return backbone
 

@@ -84,12 +84,19 @@ def _blend(
 def _letterbox_mask(
     logits_hw: np.ndarray, size_HW: tuple[int, int], threshold: float
 ) -> np.ndarray:
-    """Upsample as `Sam.postprocess_masks`: to the input's size, cut the padding off, resize."""
-    side_px = LOGITS_STRIDE * logits_hw.shape[0]
-    input_h, input_w = letterbox_hw(size_HW, side_px)
-    logits = _bilinear(torch.from_numpy(logits_hw)[None, None], (side_px, side_px))
-    logits_HW = _bilinear(logits[..., :input_h, :input_w], size_HW)[0, 0]
+    logits_HW = letterbox_maps(torch.from_numpy(logits_hw)[None], size_HW)[0]
     return np.asfortranarray((logits_HW > threshold).numpy())
+
+
+def letterbox_maps(maps_Mhw: Tensor, size_HW: tuple[int, int]) -> Tensor:
+    """Upsample maps over SAM's padded input, at the size of its logits, to the image's pixels.
+
+    `Sam.postprocess_masks`: to the input's size, the padding cut off, then to [M, H, W].
+    """
+    side_px = LOGITS_STRIDE * maps_Mhw.shape[-1]
+    input_h, input_w = letterbox_hw(size_HW, side_px)
+    maps_1MHW = _bilinear(maps_Mhw[None], (side_px, side_px))
+    return _bilinear(maps_1MHW[..., :input_h, :input_w], size_HW)[0]
 
 
 def _bilinear(logits_11hw: Tensor, size_hw: tuple[int, int]) -> Tensor:

@@ -9,6 +9,7 @@ tokens, D width, S cells of the image embedding.
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -23,6 +24,22 @@ from torch.nn import functional as F
 
 # At 64 x 64 cells and width 256 a pair holds about 20 MB of bf16 activations.
 PAIRS_PER_CALL = 64
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What PerSAM adds to the decoder: where the object may be, and what it looks like.
+
+    attention_PS is added to the tokens' attention over the image's cells, which is then normalised
+    again (target-guided attention); target_PD to every token (target-semantic prompting).
+    """
+
+    attention_PS: Tensor
+    target_PD: Tensor
+
+    def chosen(self, pairs: slice) -> "Guidance":
+        """Return the guidance of some of the pairs."""
+        return Guidance(self.attention_PS[pairs], self.target_PD[pairs])
 
 
 def decode(
@@ -47,25 +64,31 @@ def decode(
     logits, scores = [], []
     for start in range(0, B * K, step):
         pairs = slice(start, start + step)
-        logits_Phw, score_P = _decode_pairs(
+        logits_PMhw, score_PM = decode_pairs(
             decoder,
             embedding_BDhw[images_P[pairs]],
             position_1Dhw,
             prompts_PND[pairs],
             None if padding_PN is None else padding_PN[pairs],
         )
-        logits.append(logits_Phw)
-        scores.append(score_P)
+        logits.append(logits_PMhw[:, 0])
+        scores.append(score_PM[:, 0])
     return torch.cat(logits).unflatten(0, (B, K)), torch.cat(scores).unflatten(0, (B, K))
 
 
-def _decode_pairs(
+def decode_pairs(
     decoder: MaskDecoder,
     embedding_PDhw: Tensor,
     position_1Dhw: Tensor,
     prompts_PND: Tensor,
-    padding_PN: Tensor | None,
+    padding_PN: Tensor | None = None,
+    guidance: Guidance | None = None,
 ) -> tuple[Tensor, Tensor]:
+    """Decode pairs of an image and prompts: all four masks [P, 4, 4h, 4w] and scores [P, 4].
+
+    Mask 0 is SAM's single output, 1 to 3 are its multimask outputs. embedding_PDhw already
+    includes SAM's dense prompt.
+    """
     P, D, h, w = embedding_PDhw.shape
     outputs_TD = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens_PTD = torch.cat([outputs_TD.expand(P, -1, -1), prompts_PND], dim=1)
@@ -76,14 +99,14 @@ def _decode_pairs(
         position_1Dhw.flatten(2).transpose(1, 2),
         tokens_PTD,
         ignored_PT,
+        guidance,
     )
     upscaled_PDhw = decoder.output_upscaling(cells_PSD.transpose(1, 2).reshape(P, D, h, w))
-    # Token 0 predicts the scores, 1 the single mask, 2 to 4 the multimask outputs. All four masks
-    # are made and one is kept, as in segment_anything: a product of one row sums in another order.
+    # Token 0 predicts the scores, 1 the single mask, 2 to 4 the multimask outputs. All four are
+    # made whichever is kept, as in segment_anything: a product of one row sums in another order.
     kernels = [mlp(tokens_PTD[:, 1 + n]) for n, mlp in enumerate(decoder.output_hypernetworks_mlps)]
     masks_PMS = torch.stack(kernels, dim=1) @ upscaled_PDhw.flatten(2)
-    logits_Phw = masks_PMS[:, 0].unflatten(1, (4 * h, 4 * w))
-    return logits_Phw, decoder.iou_prediction_head(tokens_PTD[:, 0])[:, 0]
+    return masks_PMS.unflatten(2, (4 * h, 4 * w)), decoder.iou_prediction_head(tokens_PTD[:, 0])
 
 
 def _two_way(
@@ -92,10 +115,19 @@ def _two_way(
     position_1SD: Tensor,
     tokens_PTD: Tensor,
     ignored_PT: Tensor | None,
+    guidance: Guidance | None,
 ) -> tuple[Tensor, Tensor]:
     """Run `TwoWayTransformer.forward` with ignored tokens: never a key, whatever their values."""
+    added_PS = None if guidance is None else guidance.attention_PS
+    target_P1D = None if guidance is None else guidance.target_PD[:, None]
+    if target_P1D is not None:
+        # PerSAM's public code adds in place, so the target stays in the tokens that every layer
+        # adds again as their position.
+        tokens_PTD = tokens_PTD + target_P1D
     queries, keys = tokens_PTD, cells_PSD
-    for block in cast(Iterable[TwoWayAttentionBlock], transformer.layers):
+    for number, block in enumerate(cast(Iterable[TwoWayAttentionBlock], transformer.layers)):
+        if target_P1D is not None and number > 0:
+            queries = queries + target_P1D
         if block.skip_first_layer_pe:
             queries = attend(block.self_attn, queries, queries, queries, ignored_PT)
         else:
@@ -104,7 +136,7 @@ def _two_way(
         queries = block.norm1(queries)
 
         q, k = queries + tokens_PTD, keys + position_1SD
-        queries = queries + attend(block.cross_attn_token_to_image, q, k, keys)
+        queries = queries + attend(block.cross_attn_token_to_image, q, k, keys, added_PS=added_PS)
         queries = block.norm2(queries)
         queries = block.norm3(queries + block.mlp(queries))
 
@@ -113,14 +145,23 @@ def _two_way(
         keys = block.norm4(keys)
 
     q, k = queries + tokens_PTD, keys + position_1SD
+    if target_P1D is not None:
+        q = q + target_P1D
     queries = queries + attend(transformer.final_attn_token_to_image, q, k, keys)
     return transformer.norm_final_attn(queries), keys
 
 
 def attend(
-    attention: Attention, q: Tensor, k: Tensor, v: Tensor, ignored_PT: Tensor | None = None
+    attention: Attention,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    ignored_PT: Tensor | None = None,
+    added_PS: Tensor | None = None,
 ) -> Tensor:
     """Run one of the decoder's attentions, leaving out the keys where ignored_PT is True.
+
+    added_PS is added to the weights of the keys, which a second softmax then makes weights again.
 
     In fp32 the operations are those of segment_anything's `Attention`, one by one, so that masks
     are its masks bit for bit; in bf16 they are fused.
@@ -129,11 +170,14 @@ def attend(
     k = _heads(attention.k_proj(k), attention.num_heads)
     v = _heads(attention.v_proj(v), attention.num_heads)
     ignored = None if ignored_PT is None else ignored_PT[:, None, None, :]
-    if q.dtype == torch.float32:
+    if q.dtype == torch.float32 or added_PS is not None:
         scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
         if ignored is not None:
             scores = scores.masked_fill(ignored, -torch.inf)
-        out = torch.softmax(scores, dim=-1) @ v
+        weights = torch.softmax(scores, dim=-1)
+        if added_PS is not None:
+            weights = torch.softmax(weights + added_PS[:, None, None, :], dim=-1)
+        out = weights @ v
     else:
         out = F.scaled_dot_product_attention(q, k, v, None if ignored is None else ~ignored)
     return attention.out_proj(out.transpose(1, 2).flatten(2))

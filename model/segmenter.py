@@ -38,13 +38,15 @@ class Prediction:
     """One category's mask in one image, before thresholds and at SAM's low resolution.
 
     logits_hw is float32 over the model's whole square input (padding included for a letterbox);
-    `model.mask.mask_at` turns it into pixels. score is SAM's predicted IoU.
+    `model.mask.mask_at` turns it into pixels. score is SAM's predicted IoU. presence says how sure
+    a method that searches for the object is that it is there, on that method's own scale.
     """
 
     category_id: int
     logits_hw: np.ndarray
     score: float
     frame: Frame
+    presence: float | None = None
 
 
 class Segmenter(Protocol):

@@ -25,7 +25,7 @@ from pipeline.sink import UnitName
 from pipeline.storage import create_once, list_files, open_filesystem, read_bytes
 from schemas.errors import BadStorage
 from schemas.job import Storage
-from schemas.method import Vrp
+from schemas.method import Method, Vrp, sam_input_of
 
 # Raised by whoever changes how pixels reach SAM (decoding, stretching, normalising).
 PREPROCESSING_REVISION = 1
@@ -46,17 +46,18 @@ class Place:
     sha256: str
 
 
-def model_fields(method: Vrp, sam_contents: str) -> dict[str, str]:
+def model_fields(method: Method, sam_contents: str) -> dict[str, str]:
     """Return all that an embedding depends on besides the image.
 
     sam_contents is `sha256:…` of the weights file, or `random:SEED`.
     """
+    sam_input = sam_input_of(method)
     return {
         "sam.type": method.sam.type,
         "sam.weights": sam_contents,
-        "sam_input": method.reading.sam_input,
+        "sam_input": sam_input,
         # Through the backbone's input, its side matters too.
-        "via": method.backbone.type if method.reading.sam_input == "via_512" else "",
+        "via": method.backbone.type if isinstance(method, Vrp) and sam_input == "via_512" else "",
         "preprocessing": str(PREPROCESSING_REVISION),
     }
 

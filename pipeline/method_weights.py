@@ -5,10 +5,10 @@ from pathlib import Path
 from model.build import check_weights
 from pipeline.weights import localise, sha256_of
 from schemas.job import Storage
-from schemas.method import Method, random_seed, weights_of, with_weights
+from schemas.method import Method, MethodT, random_seed, weights_of, with_weights
 
 
-def local_method(method: Method, storage: Storage) -> Method:
+def local_method(method: MethodT, storage: Storage) -> MethodT:
     """Return the method with every weights name replaced by a file in this node's cache.
 
     Random weights stay as they are. Raises BadWeights, BadStorage.

@@ -1,6 +1,6 @@
 """How masks are made: the method, its SAM and its backbone, each a tagged value."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -120,10 +120,158 @@ class Vrp(Spec):
         return self
 
 
-Method = Annotated[Vrp, Field(discriminator="type")]
+SearchedWith = Annotated[
+    Backbone | None,
+    Field(
+        description="The encoder whose features find the object; left out, SAM's own. DINOv2 finds "
+        "categories, SAM's features one and the same object (PerSAM supplement, section D.4)."
+    ),
+]
 
 
-def weights_of(method: Vrp) -> dict[str, str]:
+def _readable_seeds(*parts: Sam | Backbone | None) -> None:
+    for part in parts:
+        if part is None:
+            continue
+        try:
+            random_seed(part.weights)
+        except ValueError:
+            raise ValueError(f"weights {part.weights!r}; wanted random or random:NUMBER") from None
+
+
+class GpSam(Spec):
+    """GP-SAM (VRP-SAM's Table 3): a pseudo-mask's points or box prompt SAM. Nothing is trained."""
+
+    type: Literal["gp_sam"]
+    sam: Sam
+    backbone: SearchedWith = None
+    prompt: Literal["point", "box", "box+point"] = "box+point"
+    points: int = Field(default=5, ge=1, description="Random points in the pseudo-mask.")
+    threshold: float = Field(
+        default=0.5, ge=0, lt=1, description="Where the pseudo-mask, 0 to 1 per image, is object."
+    )
+    seed: int = Field(default=0, description="Of the random points.")
+    min_presence: float | None = Field(
+        default=None,
+        description="Least cosine of any cell to the object for a mask; left out, always a mask.",
+    )
+
+    @model_validator(mode="after")
+    def _seeds_are_numbers(self) -> Self:
+        _readable_seeds(self.sam, self.backbone)
+        return self
+
+
+# Between the scores of the same and of different objects, with DINOv2 (PerSAM supplement, E.4).
+DINOV2_PRESENCE = 0.45
+MinPresence = Annotated[
+    float | None,
+    Field(
+        ge=-1,
+        le=1,
+        description="Least maximum of the confidence map, a cosine, for a mask. Left out: the "
+        "paper's 0.45 where a DINOv2 backbone searches; otherwise there is always a mask.",
+    ),
+]
+
+
+class Persam(Spec):
+    """PerSAM (ICLR 2024): the reference's features point SAM at the object. Nothing is trained."""
+
+    type: Literal["persam"]
+    sam: Sam
+    backbone: SearchedWith = None
+    guidance: Literal["public_code", "aligned"] = Field(
+        default="public_code",
+        description="How the confidence map guides attention in an image that is not square: "
+        "stretched over SAM's padded input too, or laid where the image lies.",
+    )
+    min_presence: MinPresence = None
+
+    @model_validator(mode="after")
+    def _seeds_are_numbers(self) -> Self:
+        _readable_seeds(self.sam, self.backbone)
+        return self
+
+    @property
+    def presence_threshold(self) -> float | None:
+        """The least confidence of a mask, None where every image gets one."""
+        return _presence_threshold(self.min_presence, self.backbone)
+
+
+class PersamF(Spec):
+    """PerSAM-F (ICLR 2024): two weights, learned from the references, mix SAM's mask scales."""
+
+    type: Literal["persam_f"]
+    sam: Sam
+    backbone: SearchedWith = None
+    epochs: int = Field(default=1000, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    min_presence: MinPresence = None
+
+    @model_validator(mode="after")
+    def _seeds_are_numbers(self) -> Self:
+        _readable_seeds(self.sam, self.backbone)
+        return self
+
+    @property
+    def presence_threshold(self) -> float | None:
+        """The least confidence of a mask, None where every image gets one."""
+        return _presence_threshold(self.min_presence, self.backbone)
+
+
+def _presence_threshold(chosen: float | None, backbone: Backbone | None) -> float | None:
+    if chosen is None and backbone is not None and backbone.type.startswith("dinov2"):
+        return DINOV2_PRESENCE
+    return chosen
+
+
+class Matcher(Spec):
+    """Matcher (arXiv 2305.13310): cells matched both ways prompt SAM, and proposals are chosen.
+
+    The defaults are those that its authors print for COCO-20i, where they print them.
+    """
+
+    type: Literal["matcher"]
+    sam: Sam
+    backbone: SearchedWith = None
+    centers: int = Field(default=8, ge=1, description="Clusters of matched cells, by place.")
+    points: tuple[int, int] = Field(default=(4, 6), description="Least and most points a proposal.")
+    proposals: int = Field(default=30, ge=1, description="Masks asked for per image and category.")
+    alpha: float = Field(default=1.0, ge=0, description="Weight of 1 - earth mover's distance.")
+    beta: float = Field(default=0.0, ge=0, description="Weight of purity * coverage^exponent.")
+    exponent: float = Field(default=0.0, ge=0)
+    merge: int = Field(default=9, ge=1, description="The best proposals, united to one mask.")
+    merge_share: float = Field(
+        default=0.7, ge=0, le=1, description="Least score of a united mask, as a share of the best."
+    )
+    seed: int = Field(default=0, description="Of the clusters and of the points chosen.")
+    min_presence: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Least share of the reference's cells whose match leads back to the object, "
+        "for a mask. Where none does, there never is one.",
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        _readable_seeds(self.sam, self.backbone)
+        least, most = self.points
+        if not 1 <= least <= most:
+            raise ValueError(f"points {self.points}; wanted a least and a most, from 1")
+        return self
+
+
+Searching = GpSam | Persam | PersamF | Matcher
+"""The methods that need no trained weights besides SAM's (and a published encoder's)."""
+
+MethodT = TypeVar("MethodT", bound=Vrp | GpSam | Persam | PersamF | Matcher)
+
+Method = Annotated[Vrp | GpSam | Persam | PersamF | Matcher, Field(discriminator="type")]
+
+
+def weights_of(method: Method) -> dict[str, str]:
     """Return every weights name of a method by its place in the job, for checks and identity."""
     match method:
         case Vrp():
@@ -132,18 +280,33 @@ def weights_of(method: Vrp) -> dict[str, str]:
                 "method.sam.weights": method.sam.weights,
                 "method.backbone.weights": method.backbone.weights,
             }
+        case GpSam() | Persam() | PersamF() | Matcher():
+            found = {"method.sam.weights": method.sam.weights}
+            if method.backbone is not None:
+                found["method.backbone.weights"] = method.backbone.weights
+            return found
 
 
-def with_weights(method: Vrp, weights: dict[str, str]) -> Vrp:
+def with_weights(method: MethodT, weights: dict[str, str]) -> MethodT:
     """Return the method with its weights names replaced, by the keys of `weights_of`."""
+    update: dict[str, object] = {
+        "sam": method.sam.model_copy(update={"weights": weights["method.sam.weights"]})
+    }
+    if method.backbone is not None:
+        update["backbone"] = method.backbone.model_copy(
+            update={"weights": weights["method.backbone.weights"]}
+        )
+    if isinstance(method, Vrp):
+        update["weights"] = weights["method.weights"]
+    return method.model_copy(update=update)
+
+
+def sam_input_of(method: Method) -> str:
+    """Return how images reach the method's SAM, on which its embeddings depend."""
     match method:
         case Vrp():
-            return method.model_copy(
-                update={
-                    "weights": weights["method.weights"],
-                    "sam": method.sam.model_copy(update={"weights": weights["method.sam.weights"]}),
-                    "backbone": method.backbone.model_copy(
-                        update={"weights": weights["method.backbone.weights"]}
-                    ),
-                }
-            )
+            return method.reading.sam_input
+        case GpSam() | Matcher():
+            return "resize_once"
+        case Persam() | PersamF():
+            return "letterbox"

@@ -1,0 +1,78 @@
+"""PerSAM as a segmenter: without any training, one annotated image tells SAM what to look for.
+
+Zhang et al. 2024 ("Personalize Segment Anything Model with One Shot"): target-guided attention,
+target-semantic prompting and two cascaded refinements, as in the authors' public code.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.cascade import Found, predictions, refine, refine_in_box
+from model.features import FeatureEncoder
+from model.location import Located, attention_guidance, locate, point_prompts, study
+from model.mask_decoder import Guidance
+from model.prompted_sam import PromptedNetworks, PromptedSam, Prompts, in_batches
+from model.segmenter import LoadedReference, Prediction
+from schemas.method import Persam
+
+
+class PersamSegmenter:
+    """A `Segmenter` for method `persam`."""
+
+    @torch.no_grad()
+    def __init__(
+        self, networks: PromptedNetworks, references: Sequence[LoadedReference], method: Persam
+    ) -> None:
+        self._method = method
+        self._sam = PromptedSam(networks.sam, "letterbox")
+        self._encoder = FeatureEncoder(networks, self._sam)
+        self._targets = study(self._encoder, references, "mean")
+
+    @torch.no_grad()
+    def segment(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> list[tuple[Prediction, ...]]:
+        """Segment uint8 RGB images: one prediction per category each, by category id.
+
+        embeddings are SAM's of letterboxed images. presence is the confidence map's maximum; below
+        the method's `min_presence`, and where a refinement finds no pixel, there is no mask.
+        """
+        stored = embeddings if embeddings is not None else [None] * len(images)
+        return [
+            prediction
+            for batch in in_batches(len(images), self._sam.device)
+            for prediction in self._segment(images[batch], stored[batch])
+        ]
+
+    def _segment(
+        self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
+    ) -> list[tuple[Prediction, ...]]:
+        features = self._encoder.encode(images, stored)
+        sizes_HW = [(image.shape[0], image.shape[1]) for image in images]
+        located: list[Located] = []
+        attention: list[Tensor] = []
+        threshold = self._method.presence_threshold
+        for pair, confidence_HW in locate(self._encoder, features, self._targets, sizes_HW):
+            located.append(pair)
+            if threshold is None or pair.presence >= threshold:
+                frame = self._method.guidance
+                attention.append(attention_guidance(confidence_HW, self._sam, frame))
+        present = [pair for pair in located if threshold is None or pair.presence >= threshold]
+        if not present:
+            return predictions(self._sam, located, None, self._targets)
+        embedding_PDhw = features.embedding_BDhw[[pair.image for pair in present]]
+        found = self._first_masks(present, embedding_PDhw, torch.stack(attention))
+        found = refine_in_box(self._sam, refine(self._sam, found))
+        return predictions(self._sam, located, found, self._targets)
+
+    def _first_masks(
+        self, present: Sequence[Located], embedding_PDhw: Tensor, attention_PS: Tensor
+    ) -> Found:
+        target_PD = torch.stack([self._targets[pair.category].embedding_D for pair in present])
+        guidance = Guidance(attention_PS.to(self._sam.dtype), target_PD.to(self._sam.dtype))
+        prompts = Prompts(*point_prompts(present, self._sam, negatives=True))
+        logits_PMhw, score_PM = self._sam.masks(embedding_PDhw, prompts, guidance)
+        return Found(tuple(present), embedding_PDhw, prompts, logits_PMhw[:, 0], score_PM[:, 0])
