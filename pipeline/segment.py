@@ -25,6 +25,7 @@ from pipeline.shards import EncodedImage, Unit
 from pipeline.sink import UnitName, read_part, write_unit
 from pipeline.storage import open_filesystem
 from pipeline.time_limit import time_limit
+from pipeline.weights import cache_folder
 from schemas.commit import Part
 from schemas.errors import ImageRejected, MissingFile
 from schemas.job import LabelJob
@@ -68,6 +69,7 @@ class SegmentUnits:
             task.references,
             device,
             pick_precision(compute.precision, device),
+            cache_folder(),
         )
         self._fs, self._output = open_filesystem(task.job.output.uri, task.job.storage)
         self._store = _open_store(task)
