@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -15,14 +15,14 @@ from jobs.progress import LabelProgress
 from pipeline.label import check, check_retry, configure_ray_data
 from pipeline.label import retry as retry_rejected
 from pipeline.retry import count_reasons
-from schemas.errors import RejectReason
+from schemas.errors import BadInput, RejectReason
 from schemas.job import LabelJob
 
 
 def retry(
     job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
     reason: Annotated[
-        list[RejectReason], typer.Option(help="As in rejected rows, e.g. timeout; may be repeated.")
+        list[str], typer.Option(help="As in rejected rows, e.g. timeout; may be repeated.")
     ],
     overrides: Overrides = None,
     as_json: AsJson = False,
@@ -34,7 +34,7 @@ def retry(
     """
     console = Console(stderr=as_json, highlight=False)
     checked = check(read_job(LabelJob, job_file, overrides))
-    again = check_retry(checked, frozenset(reason))
+    again = check_retry(checked, frozenset(_known(name) for name in reason))
     if again.names:
         join_cluster()
         configure_ray_data(progress=False)
@@ -55,3 +55,13 @@ def retry(
     )
     if as_json:
         typer.echo(json.dumps(summary))
+
+
+def _known(name: str) -> RejectReason:
+    reasons: tuple[RejectReason, ...] = get_args(RejectReason)
+    for reason in reasons:
+        if reason == name:
+            return reason
+    raise BadInput(
+        "no image is rejected for such a reason", "--reason", name, f"one of {', '.join(reasons)}"
+    )

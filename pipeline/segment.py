@@ -233,10 +233,14 @@ class SegmentUnits:
                 "uri": image.encoded.uri,
                 "exif_orientation": image.exif_orientation,
             }
-            labels += [
-                about | label_row(prediction, image.size_HW, self._task.context)
-                for prediction in image.outcome
-            ]
+            try:
+                labels += [
+                    about | label_row(prediction, image.size_HW, self._task.context)
+                    for prediction in image.outcome
+                ]
+            except MemoryError as error:
+                fault = ImageRejected("out-of-memory", f"no memory for its masks: {error}")
+                rejected.append(rejected_row(image.encoded, fault, self._task.context))
         return labels, rejected, seconds + StageSeconds(encode=time.perf_counter() - start)
 
 

@@ -18,12 +18,15 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from ray.cluster_utils import Cluster
 
+from pipeline.audit import audit
 from pipeline.export_coco import export_coco
-from pipeline.label import check, configure_ray_data, label
+from pipeline.label import check, check_retry, configure_ray_data, label, retry
 from pipeline.storage import list_files, open_filesystem, read_bytes
 from schemas.commit import Commit
-from schemas.job import LabelJob
+from schemas.errors import TooManyRejected
+from schemas.job import LabelJob, Limits
 from schemas.receipt import Receipt
+from tests import poison
 from tests.s3 import Bucket
 
 IMAGES_PER_SHARD = 7
@@ -73,7 +76,14 @@ def two_nodes() -> Iterator[Cluster]:
     head = {"num_cpus": 2, "include_dashboard": False, "gcs_server_port": 0}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(num_cpus=2)
-    ray.init(address=cluster.address, logging_level=logging.WARNING)
+    ray.init(
+        address=cluster.address,
+        logging_level=logging.WARNING,
+        runtime_env={
+            "env_vars": {"PYTHONPATH": str(Path(__file__).parents[1])},
+            "worker_process_setup_hook": "tests.poison.install",
+        },
+    )
     configure_ray_data(progress=False)
     yield cluster
     ray.shutdown()
@@ -273,6 +283,55 @@ def test_a_collection_that_moved_is_not_labelled_again(
     moved = job_of({"type": "webdataset", "shards": str(tmp_path / "b")}, out, references)
     _, receipts = run(moved)
     assert receipts == []
+
+
+def test_images_that_kill_or_hang_their_process_are_rejected_and_their_neighbours_labelled(
+    references: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(6):
+        end = {1: poison.KILLS, 4: poison.HANGS}.get(number, b"")
+        (photos / f"{number}.jpg").write_bytes(photo(number) + end)
+    job = job_of(
+        {"type": "images", "uris": str(photos)},
+        str(tmp_path / "out"),
+        references,
+        limits={"seconds_per_image": 5},
+    )
+    commit, _ = run(job)
+    assert commit.counts.images == 6
+    assert reasons(tmp_path / "out", commit) == {"1.jpg": "crash", "4.jpg": "timeout"}
+
+    # Both mended, one retried: the other stays as it is.
+    for number in (1, 4):
+        (photos / f"{number}.jpg").write_bytes(photo(number))
+    checked = check(job)
+    retried = retry(checked, check_retry(checked, frozenset({"timeout"})), lambda _: None)
+    assert reasons(tmp_path / "out", retried) == {"1.jpg": "crash"}
+    assert check(job).done
+    assert list(audit(checked.fs, checked.output)) == []
+
+
+def reasons(output: Path, commit: Commit) -> dict[str, str]:
+    tables = [pq.read_table(output / p.rejected_path) for p in commit.parts if p.rejected_path]
+    return {row["image_id"]: row["reason"] for table in tables for row in table.to_pylist()}
+
+
+def test_a_job_over_its_budget_of_rejected_images_stops_and_goes_on_when_it_is_raised(
+    references: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.tar").write_bytes(shard(number))
+    job = job_of({"type": "webdataset", "shards": str(tmp_path)}, str(tmp_path / "o"), references)
+    strict = job.model_copy(update={"limits": Limits(max_rejected=2)})
+    with pytest.raises(TooManyRejected, match="decode"):
+        run(strict)
+    before = len(list((tmp_path / "o" / "labels").iterdir()))
+    assert not (tmp_path / "o" / "commit.json").exists()
+    commit, receipts = run(job)
+    assert len(receipts) == 9 - before
+    assert commit.counts.rejected == 6
 
 
 def test_every_row_says_what_made_it(references: list[dict[str, Any]], tmp_path: Path) -> None:
