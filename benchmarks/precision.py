@@ -18,11 +18,13 @@ import torch
 from PIL import Image
 
 from model.build import load_vrp
+from model.checkpoint import read_card
 from model.mask import mask_at
 from model.segmenter import LoadedReference, Prediction, Segmenter
 from model.vrp import VrpSegmenter
 from pipeline.weight_catalogue import CATALOGUE
-from schemas.method import Backbone, Sam, Vrp
+from schemas.card import VrpCard
+from schemas.method import READINGS, Backbone, Sam, Vrp
 
 # SAM's own threshold on logits, which is a job's default too.
 MASK_LOGIT = 0.0
@@ -76,16 +78,21 @@ def spread(count: int, wanted: int) -> Iterable[int]:
 
 def nano(weights: str) -> Vrp:
     """Return the nano method, with the packaged weights or random ones."""
-    if weights == "random":
-        paths = ["random"] * 3
-    else:
-        paths = [CATALOGUE[name].address for name in ("nano-vrp", "nano-sam", "nano-backbone")]
-    vrp, sam, backbone = paths
+    vrp = sam = backbone = "random"
+    queries, reading = 50, READINGS["paper"]
+    if weights == "nano":
+        names = ("nano-vrp", "nano-sam", "nano-backbone")
+        vrp, sam, backbone = (CATALOGUE[name].address for name in names)
+        card = read_card(Path(vrp))
+        assert isinstance(card, VrpCard), "ours carry one"
+        queries, reading = card.queries, card.reading
     return Vrp(
         type="vrp",
         weights=vrp,
         sam=Sam(type="nano", weights=sam),
         backbone=Backbone(type="nano", weights=backbone),
+        reading=reading,
+        queries=queries,
     )
 
 
