@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/
 UV_VERSION := 0.13.8
 
-.PHONY: install test check format demo nano bench lock clean
+.PHONY: install test crash check format demo nano bench lock clean
 
 # The stamp is newer than the lock exactly when the environment is what the lock says.
 install: $(VENV)/installed
@@ -18,6 +18,10 @@ $(VENV)/installed: requirements.lock pyproject.toml
 
 test: install
 	$(RUN)python -m pytest
+
+# Kills a labeling job's processes 50 times; `make crash SEED=7` repeats the draws of a seed.
+crash: install
+	$(RUN)python -m tests.crash $(if $(SEED),--seed $(SEED))
 
 check: install
 	$(RUN)ruff check .
