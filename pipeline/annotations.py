@@ -3,13 +3,14 @@
 import io
 import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as coco_mask
 
 from model.segmenter import Drawn
+from pipeline.decode import DAMAGE
+from pipeline.drawn_runs import filled, runs_of
 from schemas.errors import BadReference
 from schemas.reference import (
     Annotation,
@@ -36,23 +37,17 @@ def draw(annotation: Annotation, size_HW: tuple[int, int], read: Read, where: st
         annotation = _from_coco(read(annotation.uri), annotation, where)
     match annotation:
         case MaskFile():
-            mask_HW = _read_mask(read(annotation.uri), annotation, where)
+            mask_HW = _read_mask(read(annotation.uri), annotation, size_HW, where)
         case Rle():
-            mask_HW = _decode_rle(annotation, where)
+            mask_HW = _decode_rle(annotation, size_HW, where)
         case Polygons():
-            mask_HW = _fill(annotation, size_HW)
+            mask_HW = _fill(annotation, size_HW, where)
         case Box() | Points() | Scribbles():
             _check_inside(annotation, size_HW, where)
             return annotation
         case CocoAnnotation():
             raise AssertionError("a COCO annotation was replaced above")
-    if mask_HW.shape != size_HW:
-        raise BadReference(
-            "a reference mask has another size than its image",
-            where,
-            f"a mask of {mask_HW.shape[1]} x {mask_HW.shape[0]}",
-            f"{size_HW[1]} x {size_HW[0]}, the displayed size of the image",
-        )
+    _check_size(mask_HW.shape, size_HW, where)
     if not mask_HW.any():
         raise BadReference(
             "a reference mask is empty", where, "no foreground pixel", "at least one in the image"
@@ -60,11 +55,15 @@ def draw(annotation: Annotation, size_HW: tuple[int, int], read: Read, where: st
     return mask_HW
 
 
-def _read_mask(data: bytes, annotation: MaskFile, where: str) -> np.ndarray:
+def _read_mask(
+    data: bytes, annotation: MaskFile, size_HW: tuple[int, int], where: str
+) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as image:
+            # Before decoding: a small file may claim billions of pixels.
+            _check_size((image.height, image.width), size_HW, where)
             values = np.asarray(image)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (*DAMAGE, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise BadReference(
             "a reference mask cannot be read", where, f"{annotation.uri}: {error}", "a PNG"
         ) from error
@@ -84,32 +83,34 @@ def _read_mask(data: bytes, annotation: MaskFile, where: str) -> np.ndarray:
     return values == annotation.value
 
 
-def _decode_rle(annotation: Rle, where: str) -> np.ndarray:
-    height, width = annotation.size
-    if isinstance(annotation.counts, str):
-        rle: Any = {"size": [height, width], "counts": annotation.counts.encode()}
-    else:
-        if sum(annotation.counts) != height * width or min(annotation.counts) < 0:
-            raise BadReference(
-                "a reference RLE does not fill its size",
-                where,
-                f"runs of {sum(annotation.counts)} pixels",
-                f"{height} x {width} = {height * width}",
-            )
-        runs: Any = {"size": [height, width], "counts": list(annotation.counts)}
-        rle = coco_mask.frPyObjects(runs, height, width)
-    try:
-        return coco_mask.decode(rle).astype(bool)
-    except ValueError as error:
+def _check_size(found_HW: tuple[int, ...], size_HW: tuple[int, int], where: str) -> None:
+    if found_HW != size_HW:
         raise BadReference(
-            "a reference RLE cannot be decoded", where, str(error), "COCO compressed counts"
+            "a reference mask has another size than its image",
+            where,
+            f"a mask of {found_HW[1]} x {found_HW[0]}",
+            f"{size_HW[1]} x {size_HW[0]}, the displayed size of the image",
+        )
+
+
+def _decode_rle(annotation: Rle, size_HW: tuple[int, int], where: str) -> np.ndarray:
+    # Before decoding: the image's size was decoded already, an annotation may claim any.
+    _check_size(annotation.size, size_HW, where)
+    try:
+        return coco_mask.decode(runs_of(annotation.counts, size_HW)).astype(bool)
+    except (ValueError, OverflowError) as error:
+        raise BadReference(
+            "a reference RLE does not fill its size", where, str(error), "COCO counts of its size"
         ) from error
 
 
-def _fill(annotation: Polygons, size_HW: tuple[int, int]) -> np.ndarray:
-    polygons: Any = [list(polygon) for polygon in annotation.polygons]
-    runs = coco_mask.frPyObjects(polygons, *size_HW)
-    return coco_mask.decode(coco_mask.merge(runs)).astype(bool)
+def _fill(annotation: Polygons, size_HW: tuple[int, int], where: str) -> np.ndarray:
+    try:
+        return coco_mask.decode(filled(annotation.polygons, size_HW)).astype(bool)
+    except ValueError as error:
+        raise BadReference(
+            "a reference polygon lies far outside its image", where, str(error), "pixels of it"
+        ) from error
 
 
 def _check_inside(
@@ -142,7 +143,7 @@ def _from_coco(data: bytes, asked: CocoAnnotation, where: str) -> Polygons | Rle
     try:
         entries = json.loads(data)["annotations"]
         found = next((a for a in entries if a["id"] == asked.annotation_id), None)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadReference(
             "a COCO file cannot be read", where, f"{asked.uri}: {error!r}", "an instances JSON"
         ) from error
@@ -153,7 +154,12 @@ def _from_coco(data: bytes, asked: CocoAnnotation, where: str) -> Polygons | Rle
             f"{len(entries)} annotations in {asked.uri}, none with id {asked.annotation_id}",
             "the id of one of them",
         )
-    segmentation = found["segmentation"]
-    if isinstance(segmentation, dict):
-        return Rle.model_validate({"type": "rle", **segmentation})
-    return Polygons.model_validate({"type": "polygon", "polygons": segmentation})
+    try:
+        segmentation = found["segmentation"]
+        if isinstance(segmentation, dict):
+            return Rle.model_validate({"type": "rle", **segmentation})
+        return Polygons.model_validate({"type": "polygon", "polygons": segmentation})
+    except (KeyError, ValueError) as error:
+        raise BadReference(
+            "a COCO annotation without a mask", where, str(error), "polygons or run lengths"
+        ) from error

@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 
 from pipeline.commit import read_commit, unfinished
 from pipeline.committed import read_table
+from pipeline.drawn_runs import run_lengths
 from pipeline.plan import Plan, read_plan
 from pipeline.sink import parse_unit
 from schemas.commit import Commit, Counts, Part, Shard
@@ -112,25 +113,6 @@ def mask_fault(counts: str, size_HW: tuple[int, int], row: dict[str, object]) ->
     if coco_mask.toBbox(rle).tolist() != row["box_xywh"]:
         return f"a box of {coco_mask.toBbox(rle).tolist()}, the row says {row['box_xywh']}"
     return None
-
-
-def run_lengths(counts: str) -> list[int]:
-    """Decode COCO's compressed counts: base 32 digits with a sign, and differences from the third.
-
-    Raises nothing: a text that ends inside a number ends the list.
-    """
-    runs: list[int] = []
-    value = shift = 0
-    for character in counts:
-        digit = ord(character) - 48
-        value |= (digit & 0x1F) << shift
-        shift += 5
-        if not digit & 0x20:
-            if digit & 0x10:
-                value -= 1 << shift
-            runs.append(value + runs[-2] if len(runs) > 2 else value)
-            value = shift = 0
-    return runs
 
 
 def _hashes(labels: pa.Table, rejected: pa.Table) -> np.ndarray:

@@ -79,7 +79,7 @@ _TURNS = {
 # RuntimeError), AssertionError (formats assert what they parsed). zlib.error, KeyError,
 # AttributeError, OverflowError and ZeroDivisionError are what the operations they do on a file's
 # own numbers and streams can raise.
-_DAMAGE = (
+DAMAGE = (
     OSError,
     SyntaxError,
     ValueError,
@@ -126,7 +126,7 @@ def decode_image(data: bytes, limits: Limits) -> DecodedImage:
     except Image.DecompressionBombError as error:
         # Only TIFF tiles beyond Pillow's own limit, which its reader checks once more.
         raise ImageRejected("too-large", str(error)) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ImageRejected("decode", f"{type(error).__name__}: {error}") from error
 
 
@@ -162,7 +162,7 @@ def _decode(image: ImageFile.ImageFile, limits: Limits) -> DecodedImage:
 def _orientation(image: ImageFile.ImageFile) -> int:
     try:
         value = image.getexif().get(_ORIENTATION, 1)
-    except _DAMAGE:
+    except DAMAGE:
         # Damaged metadata does not make the pixels unusable.
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -8,6 +8,7 @@ from typing import Any
 
 from pycocotools import mask as coco_mask
 
+from pipeline.drawn_runs import filled, runs_of
 from pipeline.listing import (
     LIST_THREADS,
     ImageRow,
@@ -131,7 +132,7 @@ def _draw(entry: Entry, size_HW: tuple[int, int], drawn: _Drawn) -> Iterator[str
         if isinstance(segmentation, dict):
             if tuple(segmentation["size"]) != size_HW:
                 raise ValueError(f"an RLE of size {segmentation['size']}, of an image {size_HW}")
-            kept.append(_compressed(segmentation, size_HW))
+            kept.append(runs_of(segmentation["counts"], size_HW))
             return
         # pycocotools takes four numbers for a box, so anything short of a triangle is kept from it.
         polygons = [polygon for polygon in segmentation or () if len(polygon) >= 6]
@@ -139,20 +140,10 @@ def _draw(entry: Entry, size_HW: tuple[int, int], drawn: _Drawn) -> Iterator[str
             yield "a polygon of fewer than three corners is left out"
         if not polygons:
             raise ValueError("no segmentation")
-        kept.append(coco_mask.merge(coco_mask.frPyObjects(polygons, *size_HW)))
-    except (ValueError, TypeError, KeyError, IndexError) as error:
+        kept.append(filled(polygons, size_HW))
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
         drawn.broken = True
         yield str(error)
-
-
-def _compressed(rle: Entry, size_HW: tuple[int, int]) -> Any:
-    counts = rle["counts"]
-    if isinstance(counts, list):
-        if sum(counts) != size_HW[0] * size_HW[1] or min(counts) < 0:
-            raise ValueError(f"an RLE of {sum(counts)} pixels, of an image {size_HW}")
-        runs: Any = {"size": list(size_HW), "counts": counts}
-        return coco_mask.frPyObjects(runs, *size_HW)
-    return {"size": list(size_HW), "counts": counts.encode("ascii")}
 
 
 def _objects(

@@ -1,0 +1,72 @@
+"""Turn masks as others wrote them, polygons and run lengths, into runs that pycocotools may have.
+
+pycocotools trusts what it is given: a corner that is no number, one a hundred million pixels away,
+or a size that no memory holds ends the process (each did, with 2.0.11).
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pycocotools import mask as coco_mask
+
+_TEXT = re.compile(r"[0-o]*")
+# Corners some way outside are slips of drawing; pycocotools walks along each edge in fifths of a
+# pixel, so an edge may not be arbitrarily long.
+_BEYOND = 4
+_INT32_MAX = 2**31 - 1
+
+
+def filled(polygons: Sequence[Sequence[float]], size_HW: tuple[int, int]) -> Any:
+    """Return the union of polygons, each x0, y0, x1, y1, …, in an image of size_HW.
+
+    Raises ValueError for a corner that is no number or further away than four images.
+    """
+    height, width = size_HW
+    for polygon in polygons:
+        for far, side in ((polygon[0::2], width), (polygon[1::2], height)):
+            for value in far:
+                if not (math.isfinite(value) and abs(value) <= _BEYOND * max(side, 1000)):
+                    raise ValueError(f"a polygon with a corner at {value}, of an image {size_HW}")
+    return coco_mask.merge(coco_mask.frPyObjects([list(p) for p in polygons], *size_HW))
+
+
+def runs_of(counts: str | Sequence[int], size_HW: tuple[int, int]) -> Any:
+    """Return COCO runs of counts, compressed or not. Raises ValueError unless they fill size_HW."""
+    height, width = size_HW
+    if isinstance(counts, str):
+        if not _TEXT.fullmatch(counts):
+            raise ValueError("counts that are not COCO compressed")
+        runs: Sequence[int] = run_lengths(counts)
+        if counts and (ord(counts[-1]) - 48) & 0x20:
+            raise ValueError("counts that end inside a number")
+    else:
+        runs = counts
+    if min(runs, default=0) < 0 or sum(runs) != height * width or height * width > _INT32_MAX:
+        raise ValueError(
+            f"runs of {sum(runs)} pixels, wanted {height} x {width} = {height * width}"
+        )
+    if isinstance(counts, str):
+        return {"size": [height, width], "counts": counts.encode("ascii")}
+    plain: Any = {"size": [height, width], "counts": list(counts)}
+    return coco_mask.frPyObjects(plain, height, width)
+
+
+def run_lengths(counts: str) -> list[int]:
+    """Decode COCO's compressed counts: base 32 digits with a sign, and differences from the third.
+
+    Raises nothing: a text that ends inside a number ends the list.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for character in counts:
+        digit = ord(character) - 48
+        value |= (digit & 0x1F) << shift
+        shift += 5
+        if not digit & 0x20:
+            if digit & 0x10:
+                value -= 1 << shift
+            runs.append(value + runs[-2] if len(runs) > 2 else value)
+            value = shift = 0
+    return runs
