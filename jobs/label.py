@@ -31,6 +31,9 @@ def label(
 ) -> None:
     """Label every target image with every category the references show.
 
+    The job's method.type says how: vrp (trained), or gp_sam, persam, persam_f and matcher, which
+    need no training. `vrp schema label` shows the keys of each.
+
     Running the same job again does only what is missing. Exit codes: 0 done, 2 wrong input,
     1 anything else (an interrupted job too: its output is resumable).
     """

@@ -4,7 +4,7 @@ PerSAM's cascaded post-refinement, over pairs P of an image and a category.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,19 +21,20 @@ class Found:
     """The pairs whose object has a mask so far, what they are asked with, and that mask."""
 
     pairs: tuple[Located, ...]
-    embedding_PDhw: Tensor
+    embedding_BDhw: Tensor
     prompts: Prompts
     logits_Phw: Tensor
     score_P: Tensor
 
+    @property
+    def images(self) -> list[int]:
+        """Which of the B images each pair is about."""
+        return [pair.image for pair in self.pairs]
+
 
 def refine(sam: PromptedSam, found: Found) -> Found:
     """Ask with the mask found so far besides the points, and take the best of three answers."""
-    prompts = found.prompts.with_mask(found.logits_Phw)
-    logits_PMhw, score_PM = sam.masks(found.embedding_PDhw, prompts)
-    return Found(
-        found.pairs, found.embedding_PDhw, found.prompts, *best_of_three(logits_PMhw, score_PM)
-    )
+    return _asked(sam, found, found.prompts.with_mask(found.logits_Phw))
 
 
 def refine_in_box(
@@ -50,8 +51,7 @@ def refine_in_box(
         ]
     kept = [number for number, box in enumerate(boxes) if box is not None]
     if not kept:
-        nothing = found.logits_Phw[:0]
-        return Found((), found.embedding_PDhw[:0], found.prompts, nothing, found.score_P[:0])
+        return replace(found, pairs=(), logits_Phw=found.logits_Phw[:0], score_P=found.score_P[:0])
     found = _only(found, kept)
     corners = [
         sam.to_input(box.reshape(2, 2), pair.size_HW).reshape(4)
@@ -59,11 +59,7 @@ def refine_in_box(
         if box is not None
     ]
     boxes_P4 = torch.from_numpy(np.stack(corners)).to(sam.device)
-    prompts = found.prompts.with_mask(found.logits_Phw, boxes_P4)
-    logits_PMhw, score_PM = sam.masks(found.embedding_PDhw, prompts)
-    return Found(
-        found.pairs, found.embedding_PDhw, found.prompts, *best_of_three(logits_PMhw, score_PM)
-    )
+    return _asked(sam, found, found.prompts.with_mask(found.logits_Phw, boxes_P4))
 
 
 def predictions(
@@ -89,6 +85,13 @@ def predictions(
     return [tuple(by_image[image]) for image in sorted(by_image)]
 
 
+def _asked(sam: PromptedSam, found: Found, prompts: Prompts) -> Found:
+    """Return the best of three answers; the points stay what the next question begins with."""
+    logits_PMhw, score_PM = sam.masks(found.embedding_BDhw, found.images, prompts)
+    logits_Phw, score_P = best_of_three(logits_PMhw, score_PM)
+    return replace(found, logits_Phw=logits_Phw, score_P=score_P)
+
+
 def _only(found: Found, kept: Sequence[int]) -> Found:
     if len(kept) == len(found.pairs):
         return found
@@ -98,7 +101,7 @@ def _only(found: Found, kept: Sequence[int]) -> Found:
     assert labels_PN is not None
     return Found(
         tuple(found.pairs[i] for i in kept),
-        found.embedding_PDhw[index_P],
+        found.embedding_BDhw,
         Prompts(points_PN2[index_P], labels_PN[index_P]),
         found.logits_Phw[index_P],
         found.score_P[index_P],

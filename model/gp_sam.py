@@ -71,12 +71,12 @@ class GpSamSegmenter:
     ) -> list[tuple[Prediction, ...]]:
         features = self._encoder.encode(images, stored)
         pairs = self._pairs(features.compared_BChw.float())
-        least = self._method.min_presence
-        present = [pair for pair in pairs if least is None or pair.presence >= least]
+        present = [pair for pair in pairs if self._is_present(pair)]
         masks: dict[tuple[int, int], tuple[np.ndarray, float]] = {}
         if present:
-            embedding_PDhw = features.embedding_BDhw[[pair.image for pair in present]]
-            logits_PMhw, score_PM = self._sam.masks(embedding_PDhw, self._prompts(present))
+            logits_PMhw, score_PM = self._sam.masks(
+                features.embedding_BDhw, [pair.image for pair in present], self._prompts(present)
+            )
             made = zip(logits_PMhw[:, 0].cpu().numpy(), score_PM[:, 0].tolist(), strict=True)
             masks = {
                 (pair.image, pair.category_id): mask
@@ -86,6 +86,11 @@ class GpSamSegmenter:
             tuple(self._prediction(pair, masks) for pair in pairs if pair.image == image)
             for image in range(len(images))
         ]
+
+    def _is_present(self, pair: Pair) -> bool:
+        least = self._method.min_presence
+        # Of an image whose cells are all alike, no cell stands out of the pseudo-mask.
+        return bool(pair.cells_hw.any()) and (least is None or pair.presence >= least)
 
     def _pairs(self, features_BChw: Tensor) -> list[Pair]:
         cells_BSC, (h, w) = unit_cells(features_BChw), features_BChw.shape[-2:]

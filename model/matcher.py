@@ -95,7 +95,7 @@ class MatcherSegmenter:
         if not len(matches.cells_T) or matches.returned < self._method.min_presence:
             return self._absent(studied, matches)
         logits_Qhw, score_Q = self._propose(
-            features.embedding_BDhw[image], matches, studied.category_id, side
+            features.embedding_BDhw[image : image + 1], matches, studied.category_id, side
         )
         # A cell belongs to a proposal that touches it, as the authors' code pools masks.
         lit_QS = F.adaptive_max_pool2d(logits_Qhw, (side, side)).flatten(1) > 0
@@ -115,7 +115,7 @@ class MatcherSegmenter:
         return no_mask(studied.category_id, matches.returned, side, self._sam.frame)
 
     def _propose(
-        self, embedding_Dhw: Tensor, matches: Matches, category_id: int, side: int
+        self, embedding_1Dhw: Tensor, matches: Matches, category_id: int, side: int
     ) -> tuple[Tensor, Tensor]:
         """Ask SAM for a mask per set of cluster centres: logits [Q, h, w], predicted IoUs [Q]."""
         # What is drawn from is the key, so that neither batch nor order matters.
@@ -129,8 +129,7 @@ class MatcherSegmenter:
             points_QN2 = np.stack([centres_K2[list(one)] for one in sets if len(one) == size])
             points = torch.from_numpy(points_QN2).to(self._sam.device)
             prompts = Prompts(points, torch.ones(points.shape[:2], device=self._sam.device))
-            embedding_QDhw = embedding_Dhw.expand(len(points), -1, -1, -1)
-            logits_QMhw, score_QM = self._sam.masks(embedding_QDhw, prompts)
+            logits_QMhw, score_QM = self._sam.masks(embedding_1Dhw, [0] * len(points), prompts)
             made.append((logits_QMhw[:, 0], score_QM[:, 0]))
         logits, scores = zip(*made, strict=True)
         return torch.cat(logits), torch.cat(scores)

@@ -63,16 +63,16 @@ class PersamSegmenter:
         present = [pair for pair in located if threshold is None or pair.presence >= threshold]
         if not present:
             return predictions(self._sam, located, None, self._targets)
-        embedding_PDhw = features.embedding_BDhw[[pair.image for pair in present]]
-        found = self._first_masks(present, embedding_PDhw, torch.stack(attention))
+        found = self._first_masks(present, features.embedding_BDhw, torch.stack(attention))
         found = refine_in_box(self._sam, refine(self._sam, found))
         return predictions(self._sam, located, found, self._targets)
 
     def _first_masks(
-        self, present: Sequence[Located], embedding_PDhw: Tensor, attention_PS: Tensor
+        self, present: Sequence[Located], embedding_BDhw: Tensor, attention_PS: Tensor
     ) -> Found:
         target_PD = torch.stack([self._targets[pair.category].embedding_D for pair in present])
         guidance = Guidance(attention_PS.to(self._sam.dtype), target_PD.to(self._sam.dtype))
         prompts = Prompts(*point_prompts(present, self._sam, negatives=True))
-        logits_PMhw, score_PM = self._sam.masks(embedding_PDhw, prompts, guidance)
-        return Found(tuple(present), embedding_PDhw, prompts, logits_PMhw[:, 0], score_PM[:, 0])
+        images = [pair.image for pair in present]
+        logits_PMhw, score_PM = self._sam.masks(embedding_BDhw, images, prompts, guidance)
+        return Found(tuple(present), embedding_BDhw, prompts, logits_PMhw[:, 0], score_PM[:, 0])

@@ -70,17 +70,17 @@ class PersamFSegmenter:
         present = [pair for pair in located if threshold is None or pair.presence >= threshold]
         if not present:
             return predictions(self._sam, located, None, self._targets)
-        embedding_PDhw = features.embedding_BDhw[[pair.image for pair in present]]
-        found, boxes = self._first_masks(present, embedding_PDhw)
+        found, boxes = self._first_masks(present, features.embedding_BDhw)
         found = refine_in_box(self._sam, refine_in_box(self._sam, found, boxes))
         return predictions(self._sam, located, found, self._targets)
 
     def _first_masks(
-        self, present: Sequence[Located], embedding_PDhw: Tensor
+        self, present: Sequence[Located], embedding_BDhw: Tensor
     ) -> tuple[Found, list[np.ndarray | None]]:
         """Mix the three scales at low resolution, and find the box of their mix at the image's."""
         prompts = Prompts(*point_prompts(present, self._sam, negatives=False))
-        logits_PMhw, score_PM = self._sam.masks(embedding_PDhw, prompts)
+        images = [pair.image for pair in present]
+        logits_PMhw, score_PM = self._sam.masks(embedding_BDhw, images, prompts)
         weights_P311 = self.mask_weights_K3[[pair.category for pair in present]][..., None, None]
         boxes = [
             box_of((letterbox_maps(logits_Mhw[1:], pair.size_HW) * weights_311).sum(dim=0) > 0)
@@ -89,7 +89,7 @@ class PersamFSegmenter:
             )
         ]
         mixed_Phw = (logits_PMhw[:, 1:] * weights_P311).sum(dim=1)
-        return Found(tuple(present), embedding_PDhw, prompts, mixed_Phw, score_PM[:, 0]), boxes
+        return Found(tuple(present), embedding_BDhw, prompts, mixed_Phw, score_PM[:, 0]), boxes
 
     def _scales(self, target: Target, references: Sequence[LoadedReference]) -> list[Scales]:
         """Decode each of the target's references from its own likeliest point."""
@@ -101,7 +101,7 @@ class PersamFSegmenter:
             features = self._encoder.encode([reference.image_HW3])
             pair, _ = next(locate(self._encoder, features, [target], [size_HW]))
             prompts = Prompts(*point_prompts([pair], self._sam, negatives=False))
-            logits_PMhw, _ = self._sam.masks(features.embedding_BDhw, prompts)
+            logits_PMhw, _ = self._sam.masks(features.embedding_BDhw, [0], prompts)
             truth_HW = torch.from_numpy(rasterise(reference.annotation, size_HW, size_HW))
             scales.append(
                 Scales(

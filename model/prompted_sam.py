@@ -90,18 +90,25 @@ class PromptedSam:
         return torch.stack([found[i] for i in range(len(images))])
 
     def masks(
-        self, embedding_PDhw: Tensor, prompts: Prompts, guidance: Guidance | None = None
+        self,
+        embedding_BDhw: Tensor,
+        images: Sequence[int],
+        prompts: Prompts,
+        guidance: Guidance | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return all four masks' logits [P, 4, 4h, 4w] and predicted IoUs [P, 4], float32.
 
-        Mask 0 is SAM's single output, 1 to 3 are its multimask outputs.
+        images says which of the B embeddings each pair is about. Mask 0 is SAM's single output, 1
+        to 3 are its multimask outputs.
         """
+        # The embeddings are repeated a call at a time: 4 MB for each pair, of 80 categories and 8
+        # images 2.6 GB.
         steps = [
             slice(start, start + PAIRS_PER_CALL) for start in range(0, len(prompts), PAIRS_PER_CALL)
         ]
         made = [
             self._masks(
-                embedding_PDhw[pairs],
+                embedding_BDhw[list(images[pairs])],
                 prompts.chosen(pairs),
                 None if guidance is None else guidance.chosen(pairs),
             )

@@ -125,6 +125,15 @@ def test_what_is_less_present_than_asked_gets_no_mask(name: str) -> None:
     assert any(not (p.logits_hw > -1000).any() for predictions in strict for p in predictions)
 
 
+@EVERY
+def test_images_of_one_colour_or_one_pixel_are_answered(name: str) -> None:
+    images = [np.zeros((40, 50, 3), np.uint8), np.full((1, 1, 3), 200, np.uint8)]
+    found = segment(method(name), [reference(1, 1)], images)
+    for image, (prediction,) in zip(images, found, strict=True):
+        assert not np.isnan(prediction.score)
+        assert mask_at(prediction, image.shape[:2], 0.0).shape == image.shape[:2]
+
+
 @EACH
 def test_bf16_runs_and_stays_finite(name: str) -> None:
     segmenter = build_segmenter(method(name), [reference(1, 1)], "cpu", "bf16")
