@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from jobs.strict_yaml import MAX_BYTES, load_yaml
 from schemas.errors import BadInput
 from schemas.spec import Spec
 
 Job = TypeVar("Job", bound=Spec)
+_FAULTS_SHOWN = 20
 
 
 def read_job(kind: type[Job], path: Path, overrides: list[str] | None = None) -> Job:
@@ -28,11 +30,15 @@ def read_job(kind: type[Job], path: Path, overrides: list[str] | None = None) ->
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        document = load_yaml(data.decode("utf-8")) if len(data) <= MAX_BYTES else None
     except OSError as error:
         raise BadInput("a job file cannot be read", str(path), str(error), "a YAML file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput("a job file is not YAML", str(path), str(error), "a YAML file") from error
+    if len(data) > MAX_BYTES:
+        raise BadInput("a job file is too long", str(path), f"over {MAX_BYTES} bytes", "a job")
     if not isinstance(document, dict):
         got = type(document).__name__
         raise BadInput("a job file is not a job", str(path), got, "a mapping of keys to values")
@@ -49,9 +55,9 @@ def _override(document: dict[str, Any], text: str) -> None:
         for name in parents:
             place = place[int(name)] if isinstance(place, list) else place.setdefault(name, {})
         if isinstance(place, list):
-            place[int(last)] = yaml.safe_load(value)
+            place[int(last)] = load_yaml(value)
         else:
-            place[last] = yaml.safe_load(value)
+            place[last] = load_yaml(value)
     except (AttributeError, TypeError, ValueError, IndexError) as error:
         raise BadInput(
             "an override does not fit the job", "--set", repr(text), "a key of the job file"
@@ -63,15 +69,25 @@ def _override(document: dict[str, Any], text: str) -> None:
 def _readable(error: ValidationError, path: Path) -> BadInput:
     """One line for each fault: the place in the file, what is wrong, what stands there."""
     faults = []
-    for fault in error.errors(include_url=False):
-        place = ".".join(str(step) for step in fault["loc"]) or "the job"
+    every = error.errors(include_url=False)
+    for fault in every[:_FAULTS_SHOWN]:
+        # A key may hold half a surrogate pair, which no terminal prints.
+        place = (
+            ".".join(
+                ascii(step)[1:-1] if isinstance(step, str) and not step.isprintable() else str(step)
+                for step in fault["loc"]
+            )
+            or "the job"
+        )
         got = repr(fault["input"])
         shown = got if len(got) <= 80 and not isinstance(fault["input"], dict) else ""
         if place.startswith("storage"):
             shown = ""  # a mistyped secret is still a secret
         faults.append(f"{place}: {fault['msg']}{f', got {shown}' if shown else ''}")
+    if len(every) > len(faults):
+        faults.append(f"and {len(every) - len(faults)} more")
     return BadInput(
-        f"the job has {len(faults)} fault{'s' if len(faults) > 1 else ''}",
+        f"the job has {len(every)} fault{'s' if len(every) > 1 else ''}",
         str(path),
         "\n          ".join(faults),
         "the keys of `vrp schema`, with values of their types",

@@ -29,7 +29,8 @@ def filled(polygons: Sequence[Sequence[float]], size_HW: tuple[int, int]) -> Any
             for value in far:
                 if not (math.isfinite(value) and abs(value) <= _BEYOND * max(side, 1000)):
                     raise ValueError(f"a polygon with a corner at {value}, of an image {size_HW}")
-    return coco_mask.merge(coco_mask.frPyObjects([list(p) for p in polygons], *size_HW))
+    corners: Any = [list(polygon) for polygon in polygons]
+    return coco_mask.merge(coco_mask.frPyObjects(corners, *size_HW))
 
 
 def runs_of(counts: str | Sequence[int], size_HW: tuple[int, int]) -> Any:
