@@ -9,12 +9,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from model.build import load_vrp
+from model.checkpoint import read_card
 from pipeline.nano import NanoRecipe, pretrain
 from pipeline.nano_score import score_sam, score_vrp
-from pipeline.nano_weights import Provenance, export_weights, load_pretrained, vrp_networks
+from pipeline.nano_weights import Provenance, export_weights, load_pretrained
 from pipeline.scenes.categories import BASE, FOLDS, RESERVED, fold_categories
 from pipeline.scenes.write import SceneSet, write_folder, write_shards
+from schemas.card import VrpCard
 from schemas.errors import BadInput
+from schemas.method import Backbone, Sam, Vrp
+
+SCORE_SEED = 7
 
 nano_app = typer.Typer(help="Draw scenes; train the small weights.", no_args_is_help=True)
 
@@ -40,7 +46,7 @@ def scenes(
 
 @nano_app.command("pretrain")
 def pretrain_command(folder: Folder) -> None:
-    """Train SAM, backbone and a first VRP encoder together; run again to go on after a stop."""
+    """Train SAM and backbone side by side; run again to go on after a stop."""
     pretrain(NanoRecipe(), folder)
 
 
@@ -49,17 +55,49 @@ def export(
     folder: Folder,
     output: Annotated[Path, typer.Argument(help="Where the .safetensors files go.")],
     commit: Annotated[str, typer.Option(help="The sources' git commit, for the card.")] = "",
-    episodes: Annotated[int, typer.Option(help="Unseen episodes to score on.")] = 160,
+    scenes_scored: Annotated[int, typer.Option(help="Unseen scenes to score SAM on.")] = 160,
 ) -> None:
-    """Score the pretrained networks on reserved categories, and write weights with model cards."""
+    """Score SAM's prompts on reserved categories, and write SAM and backbone with model cards."""
     networks, steps, hours = load_pretrained(folder / "pretrain.pt")
-    metrics = score_vrp(vrp_networks(networks), RESERVED, episodes, seed=7)
-    metrics |= score_sam(networks.sam, RESERVED, episodes, seed=7)
+    metrics = score_sam(networks.sam, RESERVED, scenes_scored, seed=SCORE_SEED)
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
     provenance = Provenance(machine, commit, steps, hours)
     for path in export_weights(networks, NanoRecipe(), provenance, metrics, output):
         typer.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
     typer.echo(json.dumps(metrics, indent=1))
+
+
+@nano_app.command()
+def score(
+    weights: Annotated[Path, typer.Argument(help="A folder of nano-{sam,backbone,vrp} files.")],
+    categories: Annotated[
+        str, typer.Option(help="As of `scenes`; seen ones flatter.")
+    ] = "reserved",
+    episodes: Annotated[int, typer.Option(min=1)] = 160,
+) -> None:
+    """Score a VRP encoder on unseen scenes: every format, 1 and 5 references, absent objects.
+
+    Beside it stand the best thresholds of the feature pseudo-mask and of plain colour.
+    """
+    card = read_card(weights / "nano-vrp.safetensors")
+    if not isinstance(card, VrpCard):
+        raise BadInput(
+            "weights without their model card",
+            str(weights / "nano-vrp.safetensors"),
+            "no card of a VRP encoder",
+            "a file that `vrp train` wrote",
+        )
+    method = Vrp(
+        type="vrp",
+        weights=str(weights / "nano-vrp.safetensors"),
+        sam=Sam(type="nano", weights=str(weights / "nano-sam.safetensors")),
+        backbone=Backbone(type="nano", weights=str(weights / "nano-backbone.safetensors")),
+        reading=card.reading,
+        queries=card.queries,
+    )
+    networks = load_vrp(method, "cpu", "fp32")
+    figures = score_vrp(networks, _named(categories), episodes, seed=SCORE_SEED)
+    typer.echo(json.dumps(figures, indent=1))
 
 
 def _named(categories: str) -> tuple[str, ...]:

@@ -56,6 +56,17 @@ class PromptBatch:
     wider_Phw: Tensor
     is_points: bool
 
+    def to(self, device: torch.device) -> "PromptBatch":
+        """Return the prompts on a device."""
+        return PromptBatch(
+            self.points_PT2.to(device),
+            self.labels_PT.to(device),
+            self.image_P.to(device),
+            self.truth_Phw.to(device),
+            self.wider_Phw.to(device),
+            self.is_points,
+        )
+
 
 def encode(encoder: ImageEncoderViT, images_B3HW: Tensor, window: Window) -> Tensor:
     """Run the image encoder on the window's part of its grid: [B, D, cells, cells]."""

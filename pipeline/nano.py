@@ -1,8 +1,8 @@
-"""Scenes become the small weights: SAM and backbone, pretrained together from nothing.
+"""Scenes become the small weights: SAM and backbone, trained side by side from nothing.
 
-A step shows scenes of four groups. SAM answers points and boxes; the backbone names cells and
-compares halves of the batch; and a VRP encoder, thrown away afterwards, prompts SAM's decoder from
-references, so that the decoder that `vrp train` later keeps frozen has met such prompts.
+A step shows scenes of a few groups. SAM answers points and boxes; the backbone names cells and
+compares halves of the batch. The VRP encoder comes later, by `vrp train`, on both frozen: a decoder
+that learns together with an encoder settles on masking every object, and then hears no prompt.
 """
 
 import json
@@ -21,7 +21,6 @@ from torch.nn import functional as F
 
 from model.backbone import BACKBONES, FeatureMaps, build_backbone
 from model.flat_attention import use_flat_attention
-from model.loss import mask_loss
 from model.pretrain_backbone import dense_loss, prototype_loss
 from model.pretrain_sam import (
     PromptBatch,
@@ -33,14 +32,9 @@ from model.pretrain_sam import (
     soft_iou,
 )
 from model.sam import SAM_SIZES, build_sam, dense_position
-from model.vrp_encoder import VrpEncoder
-from pipeline.nano_batch import Lesson, NanoBatch, Pairs, draw_batch
+from pipeline.nano_batch import Lesson, NanoBatch, draw_batch
 from pipeline.scenes.categories import BASE
 from pipeline.scenes.groups import cached_group, group_file
-from schemas.method import VrpReading
-
-QUERIES = 24
-"""Prompt tokens of a reference: half of the paper's, for a decoder half as wide."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +62,11 @@ class NanoStage:
 
 
 STAGES: tuple[NanoStage, ...] = (
-    # The backbone alone, a quarter of a step's cost: prompts can follow a reference from the first
-    # step on only where features already tell categories apart.
-    NanoStage(2400, ("cells",), groups=4, rate=2e-3),
+    # The backbone alone costs a third of a step.
+    NanoStage(4000, ("cells",), groups=4, rate=2e-3, last=0.01),
     # Parts of images: twice as many steps in the same time.
-    NanoStage(3000, ("prompts", "cells", "pairs")),
-    NanoStage(900, ("prompts", "pairs", "cells"), cells=16, rate=5e-4, last=0.01),
+    NanoStage(8000, ("prompts",)),
+    NanoStage(3000, ("prompts",), cells=16, rate=5e-4, last=0.01),
 )
 
 
@@ -110,16 +103,13 @@ class NanoRecipe:
 
 
 class NanoNetworks(nn.Module):
-    """What learns in pretraining; `encoder` and `classifier` are thrown away afterwards."""
+    """What learns in pretraining; `classifier` is thrown away afterwards."""
 
     def __init__(self) -> None:
         super().__init__()
         size = BACKBONES["nano"]
         self.sam = build_sam("nano")
         self.backbone = build_backbone("nano").requires_grad_(True)
-        self.encoder = VrpEncoder(
-            size.mid_channels, SAM_SIZES["nano"].prompt_width, QUERIES, VrpReading()
-        )
         self.classifier = nn.Linear(size.high_channels, len(BASE) + 1)
         position = self.sam.image_encoder.pos_embed
         assert position is not None
@@ -137,21 +127,17 @@ def step_losses(
 ) -> dict[str, Tensor]:
     """Return the losses of one batch by name, and IoUs (without gradient) under `iou_` names."""
     losses: dict[str, Tensor] = {}
-    maps = _backbone_maps(networks, batch) if {"cells", "pairs"} & set(lessons) else None
-    if maps is not None and "cells" in lessons:
+    if "cells" in lessons:
+        maps = _backbone_maps(networks, batch)
         cells_hw = maps.high_BChw.shape[-2:]
         labels_Bhw = F.interpolate(batch.labels_BHW[:, None].float(), cells_hw)[:, 0].long()
         losses["dense"] = dense_loss(networks.classifier, maps.high_BChw, labels_Bhw)
         losses["prototype"] = prototype_loss(maps.high_BChw, labels_Bhw)
-    if tuple(lessons) == ("cells",):
-        return losses
-    embedding_BDhw = encode(networks.sam.image_encoder, batch.images_B3HW, batch.window)
     if "prompts" in lessons:
+        embedding_BDhw = encode(networks.sam.image_encoder, batch.images_B3HW, batch.window)
         for name, prompts in (("box", batch.boxes), ("points", batch.points)):
             if prompts is not None:
                 losses |= _prompt_losses(networks, embedding_BDhw, batch.window, name, prompts)
-    if maps is not None and "pairs" in lessons and batch.pairs is not None:
-        losses |= _pair_losses(networks, embedding_BDhw, batch.window, maps, batch.pairs)
     return losses
 
 
@@ -178,36 +164,6 @@ def _prompt_losses(
     return {name: prompt_loss(logits_PMhw, score_PM, prompts).mean(), f"iou_{name}": iou_P.mean()}
 
 
-def _pair_losses(
-    networks: NanoNetworks,
-    embedding_BDhw: Tensor,
-    window: Window,
-    maps: FeatureMaps,
-    pairs: Pairs,
-) -> dict[str, Tensor]:
-    P, R = pairs.reference_PR.shape
-    target_Q, reference_Q = pairs.target_P.repeat_interleave(R), pairs.reference_PR.flatten()
-    prompts_QND = networks.encoder(
-        FeatureMaps(maps.mid_BChw[target_Q], maps.high_BChw[target_Q]),
-        FeatureMaps(maps.mid_BChw[reference_Q], maps.high_BChw[reference_Q]),
-        pairs.annotation_PRhw.flatten(0, 1),
-    )
-    prompts_PND = prompts_QND.unflatten(0, (P, R)).flatten(1, 2)
-    position_1Dhw = window.crop(dense_position(networks.sam))
-    logits_PMhw, score_PM = decode_all(
-        networks.sam, embedding_BDhw[pairs.target_P], position_1Dhw, prompts_PND
-    )
-    everywhere = torch.ones_like(pairs.truth_Phw, dtype=torch.bool)
-    loss_P = mask_loss(logits_PMhw[:, 0], pairs.truth_Phw, everywhere)
-    iou_P = soft_iou(logits_PMhw[:, :1].detach(), pairs.truth_Phw)[:, 0]
-    present_P = pairs.truth_Phw.flatten(1).amax(dim=1) > 0
-    score_loss = (score_PM[:, 0] - iou_P).square().mean()
-    return {
-        "pairs": loss_P.mean() + score_loss,
-        "iou_pairs": iou_P[present_P].mean() if present_P.any() else iou_P.new_tensor(0.0),
-    }
-
-
 def pretrain(recipe: NanoRecipe, folder: Path) -> None:
     """Train, or go on from the checkpoint in `folder`: pretrain.pt, and progress.jsonl beside it.
 
@@ -225,7 +181,10 @@ def _pretrain_rank(rank: int, recipe: NanoRecipe, folder: Path, rendezvous: Path
         "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=recipe.processes
     )
     torch.manual_seed(recipe.seed)
-    networks, average = NanoNetworks().train(), NanoNetworks().eval().requires_grad_(False)
+    # All processes on the first GPU, where there is one: it idles with one alone.
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    networks = NanoNetworks().train().to(device)
+    average = NanoNetworks().eval().requires_grad_(False).to(device)
     optimiser = torch.optim.AdamW(
         networks.parameters(), betas=(0.9, 0.98), weight_decay=recipe.weight_decay
     )
@@ -237,7 +196,7 @@ def _pretrain_rank(rank: int, recipe: NanoRecipe, folder: Path, rendezvous: Path
         rate = stage.rate_at(number)
         for settings in optimiser.param_groups:
             settings["lr"] = rate
-        losses = step_losses(networks, batch, stage.lessons)
+        losses = step_losses(networks, batch.to(device), stage.lessons)
         total = torch.stack([v for k, v in losses.items() if not k.startswith("iou_")]).sum()
         optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -257,9 +216,8 @@ def _pretrain_rank(rank: int, recipe: NanoRecipe, folder: Path, rendezvous: Path
 
 def _learning(networks: NanoNetworks, lessons: Sequence[Lesson]) -> nn.Module:
     """Return the networks that the lessons teach; the others keep their weights, undecayed."""
-    if tuple(lessons) == ("cells",):
-        return nn.ModuleList([networks.backbone, networks.classifier])
-    return networks
+    taught = {"prompts": [networks.sam], "cells": [networks.backbone, networks.classifier]}
+    return nn.ModuleList([network for lesson in lessons for network in taught[lesson]])
 
 
 def _average_gradients(learning: nn.Module) -> None:
@@ -368,7 +326,7 @@ def _resume(
     """Load a checkpoint if there is one; return its step and the seconds spent before it."""
     if not path.is_file():
         return 0, 0.0
-    saved = torch.load(path, weights_only=True)
+    saved = torch.load(path, weights_only=True, map_location="cpu")
     networks.load_state_dict(saved["networks"])
     average.load_state_dict(saved["average"])
     optimiser.load_state_dict(saved["optimiser"])

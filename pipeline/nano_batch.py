@@ -1,6 +1,6 @@
-"""Groups of scenes become one pretraining batch: images, prompts, labelled cells, episodes.
+"""Groups of scenes become one pretraining batch: images, prompts, labelled cells.
 
-Letters: B images, P prompts or pairs, T points of a prompt, H W pixels, h w grid cells.
+Letters: B images, P prompts, T points of a prompt, H W pixels, h w grid cells.
 """
 
 from collections.abc import Sequence
@@ -12,47 +12,26 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from model.annotation import rasterise
-from model.backbone import BACKBONES
-from model.draws import Draws
 from model.pixels import normalise
 from model.pretrain_sam import CORNERS, NEGATIVE, POSITIVE, PromptBatch, Window, shrink
-from model.sam import SAM_SIZES
-from model.simulate import simulate_annotation
 from pipeline.scenes.groups import SceneGroup
-from schemas.episode import AnnotationFormat
 
-Lesson = Literal["prompts", "cells", "pairs"]
-"""What a step teaches: SAM by points and boxes, the backbone by cells, prompting by references."""
+Lesson = Literal["prompts", "cells"]
+"""What a step teaches: SAM by points and boxes, the backbone by cells."""
 
 PROMPTS = 3
 """Box prompts and point prompts of each image in a step; the encoder runs once for all."""
 
-ASKED = 2
-"""Times that each image is asked for a category that another one shows."""
+MOST_OF_AN_INSTANCE = 3
+MOST_OF_A_CATEGORY = 24
+"""Up to three points ask for one object, four and more for all of its category.
+
+The VRP encoder's many tokens ask for a category too; a number that means both would leave the
+decoder to guess.
+"""
 
 LEAST_PX = 80
 """Pixels of an object inside the window for it to be asked for."""
-
-ABSENT_SHARE = 0.2
-"""Of the times that an image is asked for what it does not show."""
-
-MOST_REFERENCES = 3
-
-FORMATS: tuple[AnnotationFormat, ...] = ("mask", "mask", "box", "scribbles", "points")
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """P episodes inside a batch: the images that show a category, the one asked, the answer.
-
-    annotation_PRhw is on the backbone's grid, 0/1.
-    """
-
-    reference_PR: Tensor
-    target_P: Tensor
-    annotation_PRhw: Tensor
-    truth_Phw: Tensor
 
 
 @dataclass(frozen=True)
@@ -64,7 +43,16 @@ class NanoBatch:
     boxes: PromptBatch | None
     points: PromptBatch | None
     labels_BHW: Tensor
-    pairs: Pairs | None
+
+    def to(self, device: torch.device) -> "NanoBatch":
+        """Return the batch on a device."""
+        return NanoBatch(
+            self.window,
+            self.images_B3HW.to(device),
+            None if self.boxes is None else self.boxes.to(device),
+            None if self.points is None else self.points.to(device),
+            self.labels_BHW.to(device),
+        )
 
 
 def draw_batch(
@@ -72,7 +60,7 @@ def draw_batch(
     scenes_per_group: int,
     window: Window,
     rng: Generator,
-    lessons: Sequence[Lesson] = ("prompts", "cells", "pairs"),
+    lessons: Sequence[Lesson] = ("prompts", "cells"),
 ) -> NanoBatch:
     """Draw a step from groups: mirrored, recoloured, cut to the window, and prompted."""
     images, owners, labels = [], [], []
@@ -97,7 +85,6 @@ def draw_batch(
         _prompts(seen, labels, window, rng, box=True) if "prompts" in lessons else None,
         _prompts(seen, labels, window, rng, box=False) if "prompts" in lessons else None,
         torch.from_numpy(np.stack([c[o] for c, o in zip(labels, seen, strict=True)])),
-        _pairs(seen, labels, len(groups), rng) if "pairs" in lessons else None,
     )
 
 
@@ -126,7 +113,11 @@ def _prompts(
     rng: Generator,
     box: bool,
 ) -> PromptBatch | None:
-    length = 2 if box else int(rng.integers(1, 6))
+    whole = not box and rng.random() < 0.5
+    fewest, most = (
+        (MOST_OF_AN_INSTANCE + 1, MOST_OF_A_CATEGORY) if whole else (1, MOST_OF_AN_INSTANCE)
+    )
+    length = 2 if box else int(rng.integers(fewest, most + 1))
     offset = np.array([window.left, window.top]) * 16
     points, kinds, places, truths, widers = [], [], [], [], []
     for place, (owner_HW, categories) in enumerate(zip(owners, labels, strict=True)):
@@ -142,7 +133,7 @@ def _prompts(
                 points.append(_loose_box(asked_HW, rng))
                 kinds.append(CORNERS)
             else:
-                if rng.random() < 0.5:
+                if whole:
                     asked_HW = whole_HW
                 drawn, kind = _draw_points(asked_HW, length, rng)
                 points.append(drawn)
@@ -183,58 +174,3 @@ def _loose_box(mask_HW: np.ndarray, rng: Generator) -> np.ndarray:
     rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))
     edges = np.array([[columns[0], rows[0]], [columns[-1] + 1, rows[-1] + 1]], float)
     return edges + rng.uniform(-0.1, 0.1, (2, 2)) * (edges[1] - edges[0])
-
-
-def _pairs(
-    owners: list[np.ndarray], labels: list[np.ndarray], group_count: int, rng: Generator
-) -> Pairs | None:
-    """Ask every image for a category that another image of its group shows."""
-    size = len(owners) // group_count
-    shown: list[dict[int, np.ndarray]] = []
-    for owner_HW, categories in zip(owners, labels, strict=True):
-        areas = np.bincount(owner_HW.ravel(), minlength=len(categories))
-        names = {
-            int(c) for c, area in zip(categories[1:], areas[1:], strict=True) if area >= LEAST_PX
-        }
-        shown.append({name: (categories == name)[owner_HW] for name in names})
-    shots = int(rng.integers(2, MOST_REFERENCES + 1)) if rng.random() < 0.3 else 1
-    references, targets, annotations, truths = [], [], [], []
-    for target, present in [*enumerate(shown)] * ASKED:
-        start = target - target % size
-        others = [k for k in range(start, start + size) if k != target]
-        elsewhere = sorted({name for k in others for name in shown[k]})
-        own = [name for name in elsewhere if name in present]
-        absent = [name for name in elsewhere if name not in present]
-        pool = absent if absent and (not own or rng.random() < ABSENT_SHARE) else own
-        if not pool:
-            continue
-        name = pool[int(rng.integers(len(pool)))]
-        showing = [k for k in others if name in shown[k]]
-        chosen = [showing[k] for k in rng.integers(0, len(showing), shots).tolist()]
-        references.append(chosen)
-        targets.append(target)
-        annotations.append(
-            np.stack([_annotation(owners[k], labels[k] == name, rng) for k in chosen])
-        )
-        truths.append((labels[target] == name)[owners[target]])
-    if not targets:
-        return None
-    return Pairs(
-        torch.tensor(references),
-        torch.tensor(targets),
-        torch.from_numpy(np.stack(annotations)).float(),
-        shrink(torch.from_numpy(np.stack(truths)), 4),
-    )
-
-
-def _annotation(owner_HW: np.ndarray, named: np.ndarray, rng: Generator) -> np.ndarray:
-    """Annotate one instance, or all, in one of the four formats, on the backbone's grid."""
-    mask_HW = named[owner_HW]
-    if rng.random() < 0.5:
-        areas = np.bincount(owner_HW.ravel(), minlength=len(named))
-        own = np.flatnonzero(named & (areas > 0))
-        mask_HW = owner_HW == own[int(rng.integers(len(own)))]
-    form = FORMATS[int(rng.integers(len(FORMATS)))]
-    drawn = simulate_annotation(mask_HW, form, Draws(int(rng.integers(2**62))))
-    side = owner_HW.shape[0] * BACKBONES["nano"].grid // SAM_SIZES["nano"].image_px
-    return rasterise(drawn, mask_HW.shape, (side, side))

@@ -1,4 +1,4 @@
-"""A pretraining checkpoint becomes three weights files, each with its model card inside."""
+"""A pretraining checkpoint becomes two weights files, each with its model card inside."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 
 from model.checkpoint import save_weights
-from model.vrp import VrpNetworks
-from pipeline.nano import QUERIES, NanoNetworks, NanoRecipe
+from pipeline.nano import NanoNetworks, NanoRecipe
 from pipeline.scenes.categories import BASE
 from pipeline.scenes.groups import SCENES
-from schemas.card import BackboneCard, SamCard, Training, VrpCard
+from schemas.card import BackboneCard, SamCard, Training
 from schemas.errors import BadWeights
-from schemas.method import VrpReading
 
 
 @dataclass(frozen=True)
@@ -39,11 +37,6 @@ def load_pretrained(checkpoint: Path) -> tuple[NanoNetworks, int, float]:
     return networks, saved["step"], saved["seconds"] / 3600
 
 
-def vrp_networks(networks: NanoNetworks) -> VrpNetworks:
-    """Return the parts that segment, in eval mode."""
-    return VrpNetworks(networks.sam, networks.backbone, networks.encoder)
-
-
 def export_weights(
     networks: NanoNetworks,
     recipe: NanoRecipe,
@@ -51,7 +44,7 @@ def export_weights(
     metrics: dict[str, float],
     folder: Path,
 ) -> list[Path]:
-    """Write nano-sam, nano-backbone and nano-vrp .safetensors in float16; return their paths."""
+    """Write nano-sam and nano-backbone .safetensors in float16; return their paths."""
     training = Training(
         data=f"procedural scenes of {len(BASE)} base categories, seed {recipe.seed}: "
         f"{recipe.groups_at(provenance.steps)} groups of {SCENES} scenes of 256 px",
@@ -65,30 +58,15 @@ def export_weights(
         machine=provenance.machine,
         commit=provenance.commit,
     )
-    sam_metrics = {k: v for k, v in metrics.items() if k.startswith("sam_")}
     folder.mkdir(parents=True, exist_ok=True)
     cards = {
         "nano-sam": (
             networks.sam.state_dict(),
-            SamCard(network="sam", type="nano", training=training, metrics=sam_metrics),
+            SamCard(network="sam", type="nano", training=training, metrics=metrics),
         ),
         "nano-backbone": (
             networks.backbone.net.state_dict(),
             BackboneCard(network="backbone", type="nano", training=training, categories_seen=BASE),
-        ),
-        "nano-vrp": (
-            networks.encoder.state_dict(),
-            VrpCard(
-                network="vrp",
-                sam="nano",
-                backbone="nano",
-                reading=VrpReading(),
-                queries=QUERIES,
-                label_types=("point", "scribble", "box", "mask"),
-                categories_seen=BASE,
-                training=training,
-                metrics=metrics,
-            ),
         ),
     }
     paths = []

@@ -10,10 +10,11 @@ from model.build import check_weights
 from model.checkpoint import read_card, read_state_dict
 from model.pretrain_sam import NEGATIVE, POSITIVE, Window
 from pipeline.nano import NanoNetworks, NanoRecipe, NanoStage, step_losses
-from pipeline.nano_batch import NanoBatch, draw_batch
+from pipeline.nano_batch import MOST_OF_AN_INSTANCE, NanoBatch, draw_batch
 from pipeline.nano_weights import Provenance, export_weights, load_pretrained
 from pipeline.scenes.categories import BASE
 from pipeline.scenes.groups import SceneGroup, draw_group
+from schemas.card import SamCard
 from schemas.errors import BadWeights
 from schemas.method import Backbone, Sam, Vrp
 
@@ -53,32 +54,32 @@ def test_what_a_prompt_may_also_mean_contains_what_it_asks_for(batch: NanoBatch)
         assert (prompts.wider_Phw >= prompts.truth_Phw).all()
 
 
-def test_pairs_show_the_category_elsewhere_and_some_targets_lack_it(group: SceneGroup) -> None:
-    empty = []
-    for seed in range(6):
-        pairs = draw_batch([group], 6, WINDOW, np.random.default_rng(seed)).pairs
-        assert pairs is not None
-        assert (pairs.reference_PR != pairs.target_P[:, None]).all()
-        assert (pairs.annotation_PRhw.flatten(2).amax(dim=2) == 1).all()
-        empty += (pairs.truth_Phw.flatten(1).amax(dim=1) == 0).tolist()
-    assert 0 < sum(empty) < len(empty) / 2
+def test_few_points_ask_for_an_object_and_many_for_its_category(group: SceneGroup) -> None:
+    counts = set()
+    for seed in range(12):
+        points = draw_batch([group], 6, WINDOW, np.random.default_rng(seed)).points
+        assert points is not None
+        count = points.points_PT2.shape[1]
+        counts.add(count > MOST_OF_AN_INSTANCE)
+        if count > MOST_OF_AN_INSTANCE:
+            torch.testing.assert_close(points.truth_Phw, points.wider_Phw)
+    assert counts == {True, False}
 
 
 def test_the_same_generator_draws_the_same_batch(group: SceneGroup, batch: NanoBatch) -> None:
     again = draw_batch([group], 6, WINDOW, np.random.default_rng(2))
     torch.testing.assert_close(again.images_B3HW, batch.images_B3HW)
-    assert again.pairs is not None
-    assert batch.pairs is not None
-    torch.testing.assert_close(again.pairs.annotation_PRhw, batch.pairs.annotation_PRhw)
+    assert again.points is not None
+    assert batch.points is not None
+    torch.testing.assert_close(again.points.points_PT2, batch.points.points_PT2)
 
 
 def test_a_step_teaches_every_network(networks: NanoNetworks, batch: NanoBatch) -> None:
-    losses = step_losses(networks, batch, ("prompts", "cells", "pairs"))
+    losses = step_losses(networks, batch, ("prompts", "cells"))
     total = torch.stack([v for k, v in losses.items() if not k.startswith("iou_")]).sum()
     total.backward()
     for part in (networks.sam.image_encoder, networks.sam.mask_decoder, networks.backbone):
         assert all(p.grad is not None and p.grad.isfinite().all() for p in part.parameters())
-    assert networks.encoder.queries.grad is not None
     assert networks.classifier.weight.grad is not None
 
 
@@ -106,19 +107,18 @@ def test_exported_weights_fit_the_method_and_carry_their_cards(
     networks: NanoNetworks, tmp_path: Path
 ) -> None:
     provenance = Provenance(machine="a test", commit="abc", steps=3, hours=0.1)
-    paths = export_weights(networks, NanoRecipe(), provenance, {"miou_mask_1": 0.5}, tmp_path)
-    sam, backbone, vrp = (str(path) for path in paths)
+    paths = export_weights(networks, NanoRecipe(), provenance, {"sam_box_iou": 0.5}, tmp_path)
+    sam, backbone = (str(path) for path in paths)
     method = Vrp(
         type="vrp",
-        weights=vrp,
-        queries=24,
+        weights="random",
         sam=Sam(type="nano", weights=sam),
         backbone=Backbone(type="nano", weights=backbone),
     )
     check_weights(method)
-    card = read_card(paths[2])
-    assert card is not None
-    assert card.metrics == {"miou_mask_1": 0.5}
+    card = read_card(paths[0])
+    assert isinstance(card, SamCard)
+    assert card.metrics == {"sam_box_iou": 0.5}
     assert card.training.commit == "abc"
     state = read_state_dict(paths[0])
     kept = networks.sam.state_dict()["mask_decoder.iou_token.weight"]
