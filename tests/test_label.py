@@ -19,12 +19,16 @@ from pycocotools.coco import COCO
 from ray.cluster_utils import Cluster
 
 from pipeline.audit import audit
+from pipeline.embed import check as check_embedding
+from pipeline.embed import embed
 from pipeline.export_coco import export_coco
 from pipeline.label import check, check_retry, configure_ray_data, label, retry
+from pipeline.outlook import outlook
 from pipeline.storage import list_files, open_filesystem, read_bytes
 from schemas.commit import Commit
+from schemas.embed import EmbedJob, EmbedReceipt
 from schemas.errors import TooManyRejected
-from schemas.job import LabelJob, Limits
+from schemas.job import LabelJob, Limits, Output
 from schemas.receipt import Receipt
 from tests import poison
 from tests.s3 import Bucket
@@ -218,7 +222,12 @@ def test_a_driver_that_died_before_its_commit_costs_no_unit_twice(
     with pytest.raises(Died):
         label(check(s3_job), die)
     done = list_files(*open_filesystem(f"{s3_job.output.uri}/labels", s3_job.storage))
+    would = {prospect.what: prospect.count for prospect in outlook(check(s3_job))}
+    assert would["write commit.json"] == 1
+    assert "label new shards" not in would
+    assert would.get("go on with begun shards", 0) + would.get("label waiting shards", 0) > 0
     commit, rest = run(s3_job)
+    assert [prospect.what for prospect in outlook(check(s3_job))] == ["leave shards alone"]
     assert commit.counts.images == SHARDS * IMAGES_PER_SHARD
     assert not {receipt.part.path.removeprefix("labels/") for receipt in rest} & done.keys()
 
@@ -332,6 +341,46 @@ def test_a_job_over_its_budget_of_rejected_images_stops_and_goes_on_when_it_is_r
     commit, receipts = run(job)
     assert len(receipts) == 9 - before
     assert commit.counts.rejected == 6
+
+
+def test_embeddings_computed_once_serve_a_labeling_job(
+    references: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(4):
+        (photos / f"{number}.jpg").write_bytes(photo(number))
+    (photos / "4.jpg").write_bytes(b"not an image")
+    job = job_of({"type": "images", "uris": str(photos)}, str(tmp_path / "plain"), references)
+    embed_job = EmbedJob.model_validate(
+        {
+            "targets": job.targets.model_dump(),
+            "method": job.method.model_dump(),
+            "embeddings": str(tmp_path / "store"),
+            "compute": {"precision": "fp32"},
+            "allow_random_weights": True,
+        }
+    )
+    embedded: list[EmbedReceipt] = []
+    store = embed(check_embedding(embed_job), embedded.append)
+    assert len(store) == sum(receipt.embedded for receipt in embedded) == 4
+    assert [image_id for receipt in embedded for image_id, _ in receipt.rejected] == ["4.jpg"]
+    embed(check_embedding(embed_job), lambda _: pytest.fail("embedded again"))
+
+    plain, _ = run(job)
+    out = {"embeddings": str(tmp_path / "store"), "output": Output(uri=str(tmp_path / "stored"))}
+    stored, _ = run(job.model_copy(update=out))
+    assert stored.counts.images == plain.counts.images == 5
+    scores = [
+        [row["score"] for part in commit.parts for row in rows_of(tmp_path / name / part.path)]
+        for name, commit in (("plain", plain), ("stored", stored))
+    ]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-2)
+    assert scores[0] != scores[1]  # the store's are rounded to float16: they were used
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return pq.read_table(path).to_pylist()
 
 
 def test_every_row_says_what_made_it(references: list[dict[str, Any]], tmp_path: Path) -> None:
