@@ -121,7 +121,10 @@ def attention_guidance(
     "public_code" stretches the image's map over the whole embedding, padding included; "aligned"
     lays it where the image lies, with the map's least value over the padding.
     """
-    standard_11HW = ((confidence_HW - confidence_HW.mean()) / confidence_HW.std())[None, None]
+    # A single pixel has no deviation, and a map of one value one of 0: neither guides anywhere.
+    deviation = confidence_HW.std() if confidence_HW.numel() > 1 else torch.zeros(())
+    standard_HW = ((confidence_HW - confidence_HW.mean()) / deviation).nan_to_num()
+    standard_11HW = standard_HW[None, None]
     if frame == "aligned":
         height, width = sam.content_hw((confidence_HW.shape[0], confidence_HW.shape[1]))
         content = F.interpolate(standard_11HW, (height, width), mode="bilinear")
