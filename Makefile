@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/
 UV_VERSION := 0.13.8
 
-.PHONY: install test crash check format demo nano bench lock clean
+.PHONY: install test test-storage crash check format demo nano bench lock clean
 
 # The stamp is newer than the lock exactly when the environment is what the lock says.
 install: $(VENV)/installed
@@ -18,6 +18,11 @@ $(VENV)/installed: requirements.lock pyproject.toml
 
 test: install
 	$(RUN)python -m pytest
+
+# Against the S3 server that VRP_S3_ENDPOINT names (see .ci/rgw), else moto.
+test-storage: install
+	$(RUN)python -m pytest tests/pipeline/test_storage.py tests/pipeline/test_storage_faults.py \
+		tests/pipeline/test_sink.py tests/pipeline/test_sources.py tests/pipeline/test_embeddings.py
 
 # Kills a labeling job's processes 50 times; `make crash SEED=7` repeats the draws of a seed.
 crash: install

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -155,8 +156,8 @@ def run(settings: Settings, folder: Path) -> Tally:
         server = stack.enter_context(serve_s3())
         proxy = stack.enter_context(faulty(server, Faults({}, settings.seed, watch)))
         nodes = stack.enter_context(_cluster())
-        create_bucket(server, "crash")
-        bucket = Bucket("crash", storage_at(proxy))
+        bucket = create_bucket(server, f"crash-{uuid.uuid4().hex[:12]}")
+        bucket = Bucket(bucket.name, storage_at(proxy))
         fill(bucket, folder, settings.images)
         job = Job(bucket, folder, nodes.address)
         _finish(job, "calm")

@@ -218,10 +218,10 @@ def test_two_shards_that_would_share_image_ids_are_refused(place: Place) -> None
         plan(webdataset((f"{place.uri}/a.tar", f"{place.uri}/a")), place)
 
 
-def test_a_missing_bucket_is_named(moto_server: str) -> None:
+def test_a_missing_bucket_is_named(s3_endpoint: str) -> None:
     for pattern in ("a", "a/*.jpg", "a-{0..3}.jpg"):
         with pytest.raises(BadStorage, match="no bucket no-such-bucket"):
-            plan_shards(images(f"s3://no-such-bucket/{pattern}"), storage_at(moto_server), 10)
+            plan_shards(images(f"s3://no-such-bucket/{pattern}"), storage_at(s3_endpoint), 10)
 
 
 def test_a_denied_bucket_is_named() -> None:
@@ -234,8 +234,8 @@ def test_one_job_reads_one_storage(place: Place) -> None:
         plan(images(("s3://bucket/a.jpg", "/b.jpg")), place)
 
 
-def test_images_of_two_buckets_are_told_apart(bucket: Bucket, moto_server: str) -> None:
-    other = create_bucket(moto_server, f"{bucket.name}-b")
+def test_images_of_two_buckets_are_told_apart(bucket: Bucket, s3_endpoint: str) -> None:
+    other = create_bucket(s3_endpoint, f"{bucket.name}-b")
     uris = (bucket.put("p/1.jpg", b"x"), other.put("p/1.jpg", b"x"))
     shards = plan_shards(images(uris), bucket.storage, 10)
     assert image_ids(shards) == sorted(uri.removeprefix("s3://") for uri in uris)

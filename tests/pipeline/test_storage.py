@@ -240,8 +240,8 @@ def test_a_missing_file_is_named(folder: tuple[str, Storage]) -> None:
         check_readable(f"{folder[0]}/gone", folder[1])
 
 
-def test_a_missing_bucket_is_named_and_is_not_an_empty_folder(moto_server: str) -> None:
-    storage = storage_at(moto_server)
+def test_a_missing_bucket_is_named_and_is_not_an_empty_folder(s3_endpoint: str) -> None:
+    storage = storage_at(s3_endpoint)
     fs, path = open_filesystem("s3://no-such-bucket/out", storage)
     for attempt in (
         lambda: list_files(fs, path),
@@ -327,9 +327,9 @@ def test_a_request_that_is_not_answered_names_the_endpoint_without_its_password(
 
 
 def test_storage_without_credentials_says_where_they_are_looked_for(
-    moto_server: str, monkeypatch: pytest.MonkeyPatch
+    s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fs, path = open_filesystem("s3://bucket/a", Storage(endpoint_url=moto_server))
+    fs, path = open_filesystem("s3://bucket/a", Storage(endpoint_url=s3_endpoint))
 
     def cat_file(path: str, **options: object) -> bytes:
         raise NoCredentialsError
@@ -360,9 +360,9 @@ def test_a_scheme_nobody_can_read_is_named() -> None:
         open_filesystem("nosuch://bucket/a", Storage())
 
 
-def test_a_bucket_name_that_s3_forbids_is_named(moto_server: str) -> None:
+def test_a_bucket_name_that_s3_forbids_is_named(s3_endpoint: str) -> None:
     with pytest.raises(BadStorage, match="Bad_Bucket!"):
-        check_readable("s3://Bad_Bucket!/a", storage_at(moto_server))
+        check_readable("s3://Bad_Bucket!/a", storage_at(s3_endpoint))
 
 
 def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
@@ -408,8 +408,8 @@ def test_an_open_file_system_survives_a_trip_to_another_process(bucket: Bucket) 
     assert read_bytes(pickle.loads(pickle.dumps(fs)), path) == b"1"  # noqa: S301 - our own bytes
 
 
-def test_two_buckets_of_one_server_do_not_see_each_other(bucket: Bucket, moto_server: str) -> None:
-    other = create_bucket(moto_server, f"{bucket.name}-b")
+def test_two_buckets_of_one_server_do_not_see_each_other(bucket: Bucket, s3_endpoint: str) -> None:
+    other = create_bucket(s3_endpoint, f"{bucket.name}-b")
     bucket.put("a", b"1")
     fs, path = open_filesystem(other.uri, other.storage)
     assert list_files(fs, path) == {}
