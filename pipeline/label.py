@@ -171,10 +171,8 @@ def _segment(
             max_size=compute.actors.max,
             max_tasks_in_flight_per_actor=2,  # one at work, one on its way
         ),
-        ray_remote_args_fn=lambda: {
-            "max_restarts": ACTOR_RESTARTS,
-            "max_task_retries": TASK_RETRIES,
-        },
+        max_restarts=ACTOR_RESTARTS,
+        max_task_retries=TASK_RETRIES,
     )
     for block in receipts.iter_batches(batch_size=None, prefetch_batches=0):
         for text in block["receipt"]:

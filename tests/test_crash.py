@@ -11,10 +11,11 @@ from tests.crash.suite import Settings, run
 def test_whatever_is_killed_every_image_is_there_once_with_the_bytes_of_a_calm_run(
     tmp_path: Path,
 ) -> None:
-    kinds = ("actor", "node", "driver")
-    settings = Settings(seed=1, images=150, kills=4, kinds=kinds, in_order=True, wait_s=(0.1, 1.0))
+    settings = Settings(
+        seed=1, images=120, kills=3, kinds=("actor", "node"), in_order=True, wait_s=(0.1, 1.0)
+    )
     tally = run(settings, tmp_path)
-    assert set(tally.kills) >= {"actor", "node", "driver at its commit"}
-    assert tally.images == 150
+    assert set(tally.kills) == {"actor", "node", "driver at its commit"}
+    assert tally.images == 120
     assert (tally.duplicates, tally.losses, tally.faults) == (0, 0, [])
     assert tally.extra_units <= tally.kills.total()
