@@ -12,7 +12,7 @@ from pipeline.method_weights import local_method
 from pipeline.schedule import Schedule, whole_batches
 from schemas.errors import BadInput
 from schemas.fold import Fold
-from schemas.method import Method
+from schemas.method import Vrp
 from schemas.train import TrainJob
 
 
@@ -21,7 +21,7 @@ class FoldRun:
     """A fold's data and schedule, opened on this machine."""
 
     job: TrainJob
-    method: Method
+    method: Vrp
     """With local paths for weights."""
     fold: Fold
     index: DatasetIndex
