@@ -166,7 +166,7 @@ def cached(photos: Path, folder: Path, steps: int = 12) -> dict[str, Any]:
     return _with_and_without(job_on(photos, folder), steps, batch=8)
 
 
-def overfit(photos: Path, folder: Path, steps: int = 400) -> dict[str, Any]:
+def overfit(photos: Path, folder: Path, steps: int = 250) -> dict[str, Any]:
     """Train on 20 photos alone: mean loss of each tenth of the steps, and the masks' last IoU."""
     few = folder / "few"
     chosen = sorted(photos.glob("*/*.jpg"))
