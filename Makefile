@@ -41,10 +41,11 @@ format: install
 demo: install
 	$(RUN)python examples/demo.py
 
-# Retrains the small weights from nothing; hours on 2 cores, run again to go on after a stop.
+# Retrains the small SAM and backbone from nothing, into out/nano: an encoder trained on the committed
+# ones does not fit the new ones, and is trained by `vrp train`. Run again to go on after a stop.
 nano: install
 	$(RUN)vrp nano pretrain out/nano
-	$(RUN)vrp nano export out/nano model/weights --commit "$$(git rev-parse HEAD)"
+	$(RUN)vrp nano export out/nano out/nano/weights --commit "$$(git rev-parse HEAD)"
 
 bench: install
 	$(RUN)python -m benchmarks

@@ -188,7 +188,8 @@ def overfit(photos: Path, folder: Path, steps: int = 250) -> dict[str, Any]:
     networks = load_vrp(method, "cpu", "fp32")
     learner = Learner(networks, job.recipe, Worker(0, 1, "cpu", "fp32", 8))
     source = EpisodeFeed(EpisodeReader(run.index, job.storage), input_sizes(networks), None, 2)
-    tensors = source(draw_episode(run.pool, 0, 0, number) for number in range(steps * BATCH))
+    epoch = run.schedule.per_epoch
+    tensors = source(draw_episode(run.pool, 0, *divmod(n, epoch)) for n in range(steps * BATCH))
     losses = []
     for step in range(steps):
         rate = 1e-3 * (1 + math.cos(math.pi * step / steps)) / 2
