@@ -161,8 +161,9 @@ class SegmentUnits:
             if not good[place]:
                 yield self._encode(*self._segment([one]))
                 continue
-            with attempt.image(first + place), self._limit(1, attempt):
-                segmented, seconds = self._segment([one] * sum(good))
+            copies = sum(good)  # they take a whole batch's time
+            with attempt.image(first + place), self._limit(copies, attempt):
+                segmented, seconds = self._segment([one] * copies)
                 yield self._encode([segmented[sum(good[:place])]], seconds)
 
     def _ahead(
