@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.list_coco import list_coco
-from pipeline.list_commit import list_commit
-from pipeline.list_folder import list_folder
-from pipeline.list_voc import list_voc
-from pipeline.listing import Listing
+from pipeline.datasets.list_coco import list_coco
+from pipeline.datasets.list_commit import list_commit
+from pipeline.datasets.list_folder import list_folder
+from pipeline.datasets.list_voc import list_voc
+from pipeline.datasets.listing import Listing
 from pipeline.storage import open_filesystem, read_bytes, replace
 from schemas.dataset import (
     IMAGES_SCHEMA,

@@ -13,10 +13,10 @@ from model.draws import Draws
 from model.segmenter import LoadedReference
 from model.simulate import simulate_annotation
 from pipeline.dataset_index import DatasetIndex
+from pipeline.datasets.list_folder import foreground
+from pipeline.datasets.listing import Place
 from pipeline.decode import decode_image
 from pipeline.episodes import Episode
-from pipeline.list_folder import foreground
-from pipeline.listing import Place
 from pipeline.storage import read_bytes
 from schemas.errors import BadInput, ImageRejected
 from schemas.job import Limits, Storage

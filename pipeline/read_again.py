@@ -4,7 +4,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.listing import Place
+from pipeline.datasets.listing import Place
 from pipeline.storage import file_size
 from pipeline.stored_file import open_file
 from schemas.errors import BadStorage

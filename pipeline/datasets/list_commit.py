@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pipeline.committed import read_committed, read_labels
-from pipeline.listing import (
+from pipeline.datasets.listing import (
     LIST_THREADS,
     ImageRow,
     Listing,

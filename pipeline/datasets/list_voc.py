@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from PIL import Image
 
-from pipeline.listing import (
+from pipeline.datasets.listing import (
     LIST_THREADS,
     UNREADABLE,
     ImageRow,

@@ -8,8 +8,7 @@ from typing import Any
 
 from pycocotools import mask as coco_mask
 
-from pipeline.drawn_runs import filled, runs_of
-from pipeline.listing import (
+from pipeline.datasets.listing import (
     LIST_THREADS,
     ImageRow,
     Listing,
@@ -18,6 +17,7 @@ from pipeline.listing import (
     Problem,
     check_image,
 )
+from pipeline.drawn_runs import filled, runs_of
 from pipeline.storage import list_files
 from schemas.dataset import CocoDataset
 from schemas.errors import BadInput
