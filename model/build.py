@@ -40,6 +40,7 @@ from schemas.method import (
 Precision = Literal["bf16", "fp32"]
 # What to do with a file's tensors, the network they are for, and the file's name.
 Put = Callable[[Mapping[str, Tensor], nn.Module, str], None]
+Networks = VrpNetworks | PromptedNetworks
 
 
 def build_segmenter(
@@ -53,18 +54,38 @@ def build_segmenter(
 
     cache is a folder of what methods learn from references, shared by the processes of a node.
     """
+    return study(method, load_networks(method, device, precision), references, cache)
+
+
+def load_networks(method: Method, device: str, precision: Precision) -> Networks:
+    """Load what a method computes with, whatever its references. Raises BadWeights."""
     match method:
         case Vrp():
-            return VrpSegmenter(load_vrp(method, device, precision), references)
+            return load_vrp(method, device, precision)
+        case GpSam() | Persam() | PersamF() | Matcher():
+            return load_prompted(method, device, precision)
+
+
+def study(
+    method: Method,
+    networks: Networks,
+    references: Sequence[LoadedReference],
+    cache: Path | None = None,
+) -> Segmenter:
+    """Return a segmenter of the references; networks are those of `load_networks`."""
+    if isinstance(method, Vrp):
+        assert isinstance(networks, VrpNetworks)
+        return VrpSegmenter(networks, references)
+    assert isinstance(networks, PromptedNetworks)
+    match method:
         case GpSam():
-            return GpSamSegmenter(load_prompted(method, device, precision), references, method)
+            return GpSamSegmenter(networks, references, method)
         case Persam():
-            return PersamSegmenter(load_prompted(method, device, precision), references, method)
+            return PersamSegmenter(networks, references, method)
         case PersamF():
-            networks = load_prompted(method, device, precision)
             return PersamFSegmenter(networks, references, method, cache)
         case Matcher():
-            return MatcherSegmenter(load_prompted(method, device, precision), references, method)
+            return MatcherSegmenter(networks, references, method)
 
 
 def check_weights(method: Method) -> None:
