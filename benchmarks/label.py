@@ -111,7 +111,7 @@ def _members(folder: Path) -> Iterator[bytes]:
 
 def _pipeline(checked: CheckedJob) -> tuple[float, float]:
     """Return the seconds to the first committed unit, and to the commit."""
-    ray.init(logging_level=logging.WARNING, include_dashboard=False)
+    ray.init(address="local", logging_level=logging.WARNING, include_dashboard=False)
     configure_ray_data(progress=False)
     first: list[float] = []
     start = time.perf_counter()

@@ -59,12 +59,7 @@ class GpSamSegmenter:
         embeddings are SAM's of the images that a store has. presence is the greatest cosine of a
         cell to the object; below the method's `min_presence` there is no mask.
         """
-        stored = embeddings if embeddings is not None else [None] * len(images)
-        return [
-            prediction
-            for batch in in_batches(len(images), self._sam.device)
-            for prediction in self._segment(images[batch], stored[batch])
-        ]
+        return in_batches(self._segment, self._sam.device, images, embeddings)
 
     def _segment(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]

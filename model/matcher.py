@@ -59,16 +59,17 @@ class MatcherSegmenter:
         cells whose match leads back to it; where none does, or fewer than the method's
         `min_presence`, there is no mask.
         """
-        stored = embeddings if embeddings is not None else [None] * len(images)
-        found: list[tuple[Prediction, ...]] = []
-        for batch in in_batches(len(images), self._sam.device):
-            features = self._encoder.encode(images[batch], stored[batch])
-            cells_BSC = unit_cells(features.compared_BChw.float())
-            found += [
-                tuple(self._predict(features, image, cells_SC, one) for one in self._studied)
-                for image, cells_SC in enumerate(cells_BSC)
-            ]
-        return found
+        return in_batches(self._segment, self._sam.device, images, embeddings)
+
+    def _segment(
+        self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
+    ) -> list[tuple[Prediction, ...]]:
+        features = self._encoder.encode(images, stored)
+        cells_BSC = unit_cells(features.compared_BChw.float())
+        return [
+            tuple(self._predict(features, image, cells_SC, one) for one in self._studied)
+            for image, cells_SC in enumerate(cells_BSC)
+        ]
 
     def _study(self, references: Sequence[LoadedReference]) -> list[Studied]:
         cells: dict[int, list[tuple[Tensor, Tensor]]] = {}

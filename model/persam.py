@@ -16,7 +16,7 @@ from model.location import Located, attention_guidance, locate, point_prompts, s
 from model.mask_decoder import Guidance
 from model.prompted_sam import PromptedNetworks, PromptedSam, Prompts, in_batches
 from model.segmenter import LoadedReference, Prediction
-from schemas.method import Persam
+from schemas.method import Persam, presence_threshold
 
 
 class PersamSegmenter:
@@ -40,12 +40,7 @@ class PersamSegmenter:
         embeddings are SAM's of letterboxed images. presence is the confidence map's maximum; below
         the method's `min_presence`, and where a refinement finds no pixel, there is no mask.
         """
-        stored = embeddings if embeddings is not None else [None] * len(images)
-        return [
-            prediction
-            for batch in in_batches(len(images), self._sam.device)
-            for prediction in self._segment(images[batch], stored[batch])
-        ]
+        return in_batches(self._segment, self._sam.device, images, embeddings)
 
     def _segment(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
@@ -54,7 +49,7 @@ class PersamSegmenter:
         sizes_HW = [(image.shape[0], image.shape[1]) for image in images]
         located: list[Located] = []
         attention: list[Tensor] = []
-        threshold = self._method.presence_threshold
+        threshold = presence_threshold(self._method)
         for pair, confidence_HW in locate(self._encoder, features, self._targets, sizes_HW):
             located.append(pair)
             if threshold is None or pair.presence >= threshold:

@@ -18,7 +18,7 @@ from model.mask import letterbox_maps
 from model.mask_weights import Recipe, Scales, cached_mask_weights
 from model.prompted_sam import PromptedNetworks, PromptedSam, Prompts, box_of, in_batches
 from model.segmenter import LoadedReference, Prediction
-from schemas.method import PersamF
+from schemas.method import PersamF, presence_threshold
 
 
 class PersamFSegmenter:
@@ -53,12 +53,7 @@ class PersamFSegmenter:
         embeddings are SAM's of letterboxed images. presence is the confidence map's maximum; below
         the method's `min_presence`, and where a refinement finds no pixel, there is no mask.
         """
-        stored = embeddings if embeddings is not None else [None] * len(images)
-        return [
-            prediction
-            for batch in in_batches(len(images), self._sam.device)
-            for prediction in self._segment(images[batch], stored[batch])
-        ]
+        return in_batches(self._segment, self._sam.device, images, embeddings)
 
     def _segment(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
@@ -66,7 +61,7 @@ class PersamFSegmenter:
         features = self._encoder.encode(images, stored)
         sizes_HW = [(image.shape[0], image.shape[1]) for image in images]
         located = [pair for pair, _ in locate(self._encoder, features, self._targets, sizes_HW)]
-        threshold = self._method.presence_threshold
+        threshold = presence_threshold(self._method)
         present = [pair for pair in located if threshold is None or pair.presence >= threshold]
         if not present:
             return predictions(self._sam, located, None, self._targets)

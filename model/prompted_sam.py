@@ -4,7 +4,7 @@ Letters beyond those of model/segmenter.py: P pairs, M the decoder's four masks,
 cells of the image embedding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -154,14 +154,29 @@ class PromptedSam:
         return logits_PMhw.float(), score_PM.float()
 
 
-def in_batches(images: int, device: torch.device) -> list[slice]:
-    """Cut images into the batches that are segmented together: all on a GPU, each alone on a CPU.
+SegmentBatch = Callable[
+    [Sequence[np.ndarray], Sequence[Tensor | None]], list[tuple[Prediction, ...]]
+]
+
+
+def in_batches(
+    segment: SegmentBatch,
+    device: torch.device,
+    images: Sequence[np.ndarray],
+    embeddings: Sequence[Tensor | None] | None,
+) -> list[tuple[Prediction, ...]]:
+    """Segment images, and stored embeddings of them, together on a GPU and each alone on a CPU.
 
     A CPU gains nothing from a batch, and one image at a time makes masks independent of it to the
     last bit (matrix products are summed in another order at other sizes).
     """
-    step = 1 if device.type == "cpu" else max(1, images)
-    return [slice(start, start + step) for start in range(0, images, step)]
+    stored = embeddings if embeddings is not None else [None] * len(images)
+    step = 1 if device.type == "cpu" else max(1, len(images))
+    return [
+        prediction
+        for start in range(0, len(images), step)
+        for prediction in segment(images[start : start + step], stored[start : start + step])
+    ]
 
 
 def no_mask(category_id: int, presence: float, side: int, frame: Frame) -> Prediction:

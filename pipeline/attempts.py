@@ -13,7 +13,7 @@ from fsspec import AbstractFileSystem
 from pydantic import Field, ValidationError
 
 from pipeline.sink import UnitName
-from pipeline.storage import read_bytes, remove, replace
+from pipeline.storage import list_files, read_bytes, remove, replace
 from schemas.errors import ImageRejected, MissingFile
 from schemas.spec import Spec
 
@@ -95,6 +95,19 @@ class Attempt:
     def _write(self, note: Note) -> None:
         self._note = note
         replace(self._fs, self._path, note.model_dump_json().encode())
+
+
+def list_notes(fs: AbstractFileSystem, output: str) -> list[str]:
+    """Return the names of units that have a note, sorted. One LIST.
+
+    What a process killed as it wrote a note left beside it is none.
+    """
+    names = list_files(fs, f"{output}/attempts")
+    return sorted(
+        name.removesuffix(".json")
+        for name in names
+        if name.endswith(".json") and not name.startswith(".")
+    )
 
 
 def _after_death(note: Note) -> Note:

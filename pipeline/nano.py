@@ -65,8 +65,8 @@ STAGES: tuple[NanoStage, ...] = (
     # The backbone alone costs a third of a step.
     NanoStage(4000, ("cells",), groups=4, rate=2e-3, last=0.01),
     # Parts of images: twice as many steps in the same time.
-    NanoStage(8000, ("prompts",)),
-    NanoStage(3000, ("prompts",), cells=16, rate=5e-4, last=0.01),
+    NanoStage(6000, ("prompts",)),
+    NanoStage(1500, ("prompts",), cells=16, rate=5e-4, last=0.01),
 )
 
 

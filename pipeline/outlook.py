@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from pipeline.attempts import list_notes
 from pipeline.label import CheckedJob
 from pipeline.sink import list_units
-from pipeline.storage import list_files
 from schemas.commit import Shard
 
 NAMED = 5
@@ -27,9 +27,10 @@ def outlook(checked: CheckedJob) -> list[Prospect]:
     fresh = [shard for shard, done in checked.unfinished if not done and shard.id in new]
     waiting = [shard for shard, done in checked.unfinished if not done and shard.id not in new]
     left_alone = len(checked.plan.shards) - len(checked.unfinished)
+    notes = list_notes(checked.fs, checked.output)
     # A process that died between a unit's commit and the end of its note leaves one for nothing.
-    done = {f"{unit}.json" for unit in list_units(checked.fs, checked.output)}
-    notes = [n for n in list_files(checked.fs, f"{checked.output}/attempts") if n not in done]
+    committed = {str(unit) for unit in list_units(checked.fs, checked.output)}
+    begun_units = [note for note in notes if note not in committed]
     prospects = [
         Prospect("label new shards", len(fresh), f"in no earlier plan: {_names(fresh)}"),
         Prospect("label waiting shards", len(waiting), f"nothing committed yet: {_names(waiting)}"),
@@ -42,9 +43,9 @@ def outlook(checked: CheckedJob) -> list[Prospect]:
         ),
         Prospect(
             "try units again",
-            len(notes),
+            len(begun_units),
             "begun, not committed: a process died or was stopped; done batch by batch, and image "
-            f"by image where it died: {', '.join(notes[:NAMED])}",
+            f"by image where it died: {', '.join(begun_units[:NAMED])}",
         ),
         Prospect("leave shards alone", left_alone, "every unit is committed, or the shard is gone"),
         Prospect(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.spec import Spec
 
@@ -17,15 +17,6 @@ BackboneType = Literal[
     "nano",
 ]
 
-Weights = Annotated[
-    str,
-    Field(
-        min_length=1,
-        description="A name of `vrp weights list`, a path, an s3:// or https:// address, or "
-        "`random` / `random:SEED` (needs allow_random_weights).",
-    ),
-]
-
 
 def random_seed(weights: str) -> int | None:
     """Return the seed of `random` or `random:SEED`, None for weights that are a file."""
@@ -33,6 +24,25 @@ def random_seed(weights: str) -> int | None:
     if name != "random":
         return None
     return int(seed or 0)
+
+
+def _seed_is_a_number(weights: str) -> str:
+    try:
+        random_seed(weights)
+    except ValueError:
+        raise ValueError(f"weights {weights!r}; wanted random or random:NUMBER") from None
+    return weights
+
+
+Weights = Annotated[
+    str,
+    Field(
+        min_length=1,
+        description="A name of `vrp weights list`, a path, an s3:// or https:// address, or "
+        "`random` / `random:SEED` (needs allow_random_weights).",
+    ),
+    AfterValidator(_seed_is_a_number),
+]
 
 
 class Sam(Spec):
@@ -102,15 +112,6 @@ class Vrp(Spec):
         return value
 
     @model_validator(mode="after")
-    def _seeds_are_numbers(self) -> Self:
-        for weights in (self.weights, self.sam.weights, self.backbone.weights):
-            try:
-                random_seed(weights)
-            except ValueError:
-                raise ValueError(f"weights {weights!r}; wanted random or random:NUMBER") from None
-        return self
-
-    @model_validator(mode="after")
     def _block5_is_there(self) -> Self:
         if self.reading.masked_block5 and self.backbone.type.startswith("dino"):
             raise ValueError(
@@ -129,16 +130,6 @@ SearchedWith = Annotated[
 ]
 
 
-def _readable_seeds(*parts: Sam | Backbone | None) -> None:
-    for part in parts:
-        if part is None:
-            continue
-        try:
-            random_seed(part.weights)
-        except ValueError:
-            raise ValueError(f"weights {part.weights!r}; wanted random or random:NUMBER") from None
-
-
 class GpSam(Spec):
     """GP-SAM (VRP-SAM's Table 3): a pseudo-mask's points or box prompt SAM. Nothing is trained."""
 
@@ -155,11 +146,6 @@ class GpSam(Spec):
         default=None,
         description="Least cosine of any cell to the object for a mask; left out, always a mask.",
     )
-
-    @model_validator(mode="after")
-    def _seeds_are_numbers(self) -> Self:
-        _readable_seeds(self.sam, self.backbone)
-        return self
 
 
 # Between the scores of the same and of different objects, with DINOv2 (PerSAM supplement, E.4).
@@ -188,16 +174,6 @@ class Persam(Spec):
     )
     min_presence: MinPresence = None
 
-    @model_validator(mode="after")
-    def _seeds_are_numbers(self) -> Self:
-        _readable_seeds(self.sam, self.backbone)
-        return self
-
-    @property
-    def presence_threshold(self) -> float | None:
-        """The least confidence of a mask, None where every image gets one."""
-        return _presence_threshold(self.min_presence, self.backbone)
-
 
 class PersamF(Spec):
     """PerSAM-F (ICLR 2024): two weights, learned from the references, mix SAM's mask scales."""
@@ -209,21 +185,13 @@ class PersamF(Spec):
     learning_rate: float = Field(default=1e-3, gt=0)
     min_presence: MinPresence = None
 
-    @model_validator(mode="after")
-    def _seeds_are_numbers(self) -> Self:
-        _readable_seeds(self.sam, self.backbone)
-        return self
 
-    @property
-    def presence_threshold(self) -> float | None:
-        """The least confidence of a mask, None where every image gets one."""
-        return _presence_threshold(self.min_presence, self.backbone)
-
-
-def _presence_threshold(chosen: float | None, backbone: Backbone | None) -> float | None:
-    if chosen is None and backbone is not None and backbone.type.startswith("dinov2"):
+def presence_threshold(method: Persam | PersamF) -> float | None:
+    """Return the least confidence of a mask, None where every image gets one."""
+    backbone = method.backbone
+    if method.min_presence is None and backbone is not None and backbone.type.startswith("dinov2"):
         return DINOV2_PRESENCE
-    return chosen
+    return method.min_presence
 
 
 class Matcher(Spec):
@@ -256,7 +224,6 @@ class Matcher(Spec):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        _readable_seeds(self.sam, self.backbone)
         least, most = self.points
         if not 1 <= least <= most:
             raise ValueError(f"points {self.points}; wanted a least and a most, from 1")

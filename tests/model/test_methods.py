@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from model.build import build_segmenter
 from model.mask import mask_at
 from model.segmenter import Drawn, LoadedReference, Prediction
-from schemas.method import Method
+from schemas.method import Method, presence_threshold
 from schemas.reference import Box, Points, Scribbles
 from tests.model.waves import picture
 
@@ -145,7 +145,7 @@ def test_dinov2_abstains_below_the_papers_threshold_and_others_never() -> None:
     def threshold(backbone: object, **changes: object) -> float | None:
         chosen = method("persam", backbone=backbone, **changes)
         assert chosen.type == "persam"
-        return chosen.presence_threshold
+        return presence_threshold(chosen)
 
     dinov2 = {"type": "dinov2_vitb14", "weights": "random"}
     assert threshold(dinov2) == 0.45

@@ -21,7 +21,7 @@ from tests.s3 import Bucket
 COMMAND = """
 import ray, typer
 from jobs.train import train
-ray.init(num_cpus=2, include_dashboard=False)
+ray.init(address="local", num_cpus=2, include_dashboard=False)
 typer.run(train)
 """
 
