@@ -23,6 +23,7 @@ from s3fs import S3FileSystem
 from s3fs.errors import translate_boto_error
 
 from pipeline.storage_errors import s3_code, s3_status
+from pipeline.watch.metrics import STORAGE_ERRORS, STORAGE_RETRIES, record
 
 Answer = TypeVar("Answer")
 
@@ -162,9 +163,12 @@ async def _tried(request: Callable[[], Awaitable[Answer]]) -> Answer:
             spent_s = time.monotonic() - began
             if not _may_pass(error):
                 raise
+            # A server's code, else the kind of error, such as ConnectTimeoutError.
+            record(STORAGE_ERRORS, code=str(s3_code(error) or type(error).__name__))
             if tried >= budget.attempts or spent_s + pause_s > budget.seconds:
                 error.add_note(f"given up after {tried} tries in {spent_s:.1f} s")
                 raise
+        record(STORAGE_RETRIES)
         await asyncio.sleep(pause_s)
 
 

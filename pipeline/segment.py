@@ -25,6 +25,7 @@ from pipeline.shards import EncodedImage, Unit
 from pipeline.sink import UnitName, read_part, write_unit
 from pipeline.storage import open_filesystem
 from pipeline.time_limit import time_limit
+from pipeline.watch.units import Done, UnitWatch
 from pipeline.weights import cache_folder
 from schemas.commit import Part
 from schemas.errors import ImageRejected, MissingFile
@@ -75,6 +76,7 @@ class SegmentUnits:
         self._store = _open_store(task)
         self._decoders = ThreadPoolExecutor(compute.decode_threads)
         self._encoder = ThreadPoolExecutor(1)
+        self._watch = UnitWatch(task.job.output.uri)
 
     def __call__(self, table: pa.Table) -> dict[str, list[str]]:
         """Commit the units of a block (one) and return their receipts as JSON."""
@@ -100,17 +102,19 @@ class SegmentUnits:
         self, unit: Unit, name: UnitName, earlier: UnitName | None
     ) -> tuple[Part, StageSeconds]:
         """Label a unit, or what is to be retried of it, and commit it whole."""
+        self._watch.begin()
         attempt = Attempt(self._fs, self._output, name)
-        if earlier is None or self._task.retry is None:
-            labels, rejected, seconds = self._label(unit, attempt)
-        else:
-            again, stay = split_unit(self._fs, self._output, unit, earlier, self._task.retry)
-            labels, rejected, seconds = self._label(again, attempt)
-            labels, rejected = stay.merged(unit, labels, rejected)
+        todo, stay = unit, None
+        if earlier is not None and self._task.retry is not None:
+            todo, stay = split_unit(self._fs, self._output, unit, earlier, self._task.retry)
+        new, faults, seconds = self._label(todo, attempt)
+        labels, rejected = stay.merged(unit, new, faults) if stay else (new, faults)
         start = time.perf_counter()
         part = write_unit(self._fs, self._output, name, labels, rejected, images=len(unit.images))
         attempt.forget()
-        return part, seconds + StageSeconds(write=time.perf_counter() - start)
+        seconds += StageSeconds(write=time.perf_counter() - start)
+        self._watch.end(Done(name, len(todo.images), new, faults, seconds, attempt.careful))
+        return part, seconds
 
     def _label(self, unit: Unit, attempt: Attempt) -> Labelled:
         """Return the unit's label rows and rejected rows, both in the order of its images."""

@@ -1,5 +1,7 @@
 """What Ray Train starts on every worker: one share of a fold's training, and its way out."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from pipeline.train_checkpoints import read_checkpoint
 from pipeline.train_identity import sam_contents
 from pipeline.train_loop import train_fold
 from pipeline.train_metrics import write_metrics
+from pipeline.watch.log import start_log
+from pipeline.watch.training import watch_training
 from schemas.train import TrainJob, TrainProgress
 
 
@@ -43,17 +47,26 @@ def train_worker(config: dict[str, Any]) -> None:
     resume = saved.path if saved is not None else config["resume"]
     files = read_checkpoint(fs, resume) if resume is not None else None
     run = open_fold(job, config["fold"], sam_contents(job))
-    outlet = _RayOutlet(fs, f"{output}/fold-{config['fold']}", config["mailbox"])
+    start_log()
+    tell = partial(watch_training, job.output.uri)
+    outlet = _RayOutlet(fs, f"{output}/fold-{config['fold']}", config["mailbox"], tell)
     train_fold(run, worker, outlet, files)
 
 
 class _RayOutlet:
     """Hands progress to the driver and checkpoints to Ray Train; metrics go straight to storage."""
 
-    def __init__(self, fs: AbstractFileSystem, folder: str, mailbox: Queue) -> None:
-        self._fs, self._folder, self._mailbox = fs, folder, mailbox
+    def __init__(
+        self,
+        fs: AbstractFileSystem,
+        folder: str,
+        mailbox: Queue,
+        tell: Callable[[TrainProgress], None],
+    ) -> None:
+        self._fs, self._folder, self._mailbox, self._tell = fs, folder, mailbox, tell
 
     def progress(self, progress: TrainProgress) -> None:
+        self._tell(progress)
         try:
             self._mailbox.put(progress.model_dump_json())
         except ray.exceptions.RayActorError:

@@ -1,0 +1,58 @@
+"""Write what happens to units and images as JSON lines, one file a process, among Ray's logs.
+
+The files are <session>/logs/vrp-<worker>.log on the node of the process: the dashboard and
+`ray logs` show them from elsewhere, and Ray does not repeat them on the driver's terminal. A line
+holds what is named here and nothing of the job's `storage`.
+"""
+
+import json
+import logging
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import ray
+
+# Ray rotates its own logs at 100 MB and keeps five; a unit's line takes 300 bytes.
+MAX_BYTES = 100 * 2**20
+KEPT_FILES = 5
+_LOG = logging.getLogger("vrp")
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line: time, level, event, and the fields it was given."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its end."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        return json.dumps(line)
+
+
+def start_log() -> None:
+    """Send this process's lines to its file; once, and only within Ray."""
+    if _LOG.handlers or not ray.is_initialized():
+        return
+    context = ray.get_runtime_context()
+    folder = Path(context.get_temp_dir()) / context.get_session_name() / "logs"
+    try:
+        handler = RotatingFileHandler(
+            folder / f"vrp-{context.get_worker_id()[:16]}.log",
+            maxBytes=MAX_BYTES,
+            backupCount=KEPT_FILES,
+        )
+    except OSError:
+        return  # a full or foreign disk costs the lines, not the job
+    handler.setFormatter(JsonLines())
+    _LOG.addHandler(handler)
+    _LOG.setLevel(logging.INFO)
+    _LOG.propagate = False  # else Ray would print every line on the driver
+
+
+def log(event: str, level: int = logging.INFO, **fields: object) -> None:
+    """Write one line."""
+    _LOG.log(level, event, extra={"fields": fields})
