@@ -8,6 +8,7 @@ from rich.console import Console
 
 from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
 from pipeline.export_coco import export_coco
+from pipeline.export_png import export_png
 from schemas.job import Storage
 
 export_app = typer.Typer(help="Read committed labels into another format.", no_args_is_help=True)
@@ -39,6 +40,38 @@ def coco(
         return
     lines = (
         f"{counts.with_labels} images, {counts.labelled} masks",
+        f"left out: {counts.rejected} rejected images",
+        f"written: {to}",
+    )
+    Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+@export_app.command()
+def png(  # noqa: PLR0913, PLR0917 - typer makes one option of each
+    output: OutputUri,
+    to: Annotated[str, typer.Option(help="A new folder: a path or s3://bucket/prefix.")],
+    palette: Annotated[
+        str, typer.Option(help="voc, or a JSON file of colours by category name: #rrggbb.")
+    ] = "voc",
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+    anonymous: Anonymous = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write one indexed PNG per image, 0 where there is no category, and legend.json.
+
+    Where masks overlap, the greatest score has the pixel. Files that are there already are kept, so
+    that an export cut short is finished by the same command. Exit codes: 0 done, 2 wrong input, 1
+    anything else.
+    """
+    storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
+    counts = export_png(output, storage, to, palette)
+    summary = {"images": counts.with_labels, "left_out": counts.rejected, "to": to}
+    if as_json:
+        typer.echo(json.dumps(summary))
+        return
+    lines = (
+        f"{counts.with_labels} PNGs and legend.json",
         f"left out: {counts.rejected} rejected images",
         f"written: {to}",
     )
