@@ -7,6 +7,7 @@ holds what is named here and nothing of the job's `storage`.
 
 import json
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -53,6 +54,6 @@ def start_log() -> None:
     _LOG.propagate = False  # else Ray would print every line on the driver
 
 
-def log(event: str, level: int = logging.INFO, **fields: object) -> None:
+def log(event: str, fields: Mapping[str, object], level: int = logging.INFO) -> None:
     """Write one line."""
     _LOG.log(level, event, extra={"fields": fields})

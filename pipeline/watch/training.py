@@ -15,4 +15,4 @@ def watch_training(output: str, progress: TrainProgress) -> None:
     record(metrics.TRAIN_WORKERS, progress.workers, output=output, fold=fold)
     if progress.held_out_miou is not None:
         record(metrics.TRAIN_MIOU, progress.held_out_miou, output=output, fold=fold)
-    log("steps", output=output, **progress.model_dump())
+    log("steps", {"output": output, **progress.model_dump()})

@@ -46,23 +46,11 @@ class UnitWatch:
         self._record(done, unit_s, 1.0 - min(done.seconds.segment / max(whole_s, 1e-9), 1.0))
         about = {"output": self._output, "unit": str(done.name)}
         for row in done.rejected:
-            log(
-                "rejected",
-                logging.WARNING,
-                **about,
-                image=row["image_id"],
-                reason=row["reason"],
-                message=row["message"],
-            )
-        log(
-            "unit",
-            **about,
-            images=done.images,
-            rejected=len(done.rejected),
-            again=done.again,
-            seconds=round(unit_s, 3),
-            stages={k: round(s, 3) for k, s in done.seconds.model_dump().items()},
-        )
+            why = {"image": row["image_id"], "reason": row["reason"], "message": row["message"]}
+            log("rejected", about | why, logging.WARNING)
+        stages = {stage: round(stage_s, 3) for stage, stage_s in done.seconds.model_dump().items()}
+        figures = {"images": done.images, "rejected": len(done.rejected), "again": done.again}
+        log("unit", about | figures | {"seconds": round(unit_s, 3), "stages": stages})
 
     def _record(self, done: Done, unit_s: float, idle_share: float) -> None:
         output = self._output
