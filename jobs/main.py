@@ -13,18 +13,22 @@ from rich.console import Console
 
 from jobs.embed import embed
 from jobs.episodes import episodes
+from jobs.evaluate import evaluate
 from jobs.export import export_app
 from jobs.label import label
 from jobs.nano import nano_app
 from jobs.plan import plan
 from jobs.report import report
 from jobs.retry import retry
+from jobs.submit import submit
+from jobs.submitted import cancel, jobs, logs
 from jobs.train import train
 from jobs.verify import verify
 from jobs.weights import weights_app
 from schemas.embed import EmbedJob
 from schemas.episode import EpisodeJob
 from schemas.errors import BadInput
+from schemas.evaluate import EvaluateJob
 from schemas.job import LabelJob
 from schemas.train import TrainJob
 
@@ -33,20 +37,29 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (label, plan, retry, verify, report, train, episodes, embed):
+for command in (label, plan, retry, verify, report, train, episodes, embed, evaluate):
+    app.command()(command)
+for command in (submit, jobs, logs, cancel):
     app.command()(command)
 app.add_typer(export_app, name="export")
 app.add_typer(weights_app, name="weights")
 app.add_typer(nano_app, name="nano")
 
 
-JOBS = {"label": LabelJob, "train": TrainJob, "episodes": EpisodeJob, "embed": EmbedJob}
+JOBS = {
+    "label": LabelJob,
+    "train": TrainJob,
+    "episodes": EpisodeJob,
+    "embed": EmbedJob,
+    "evaluate": EvaluateJob,
+}
 
 
 @app.command()
 def schema(
     kind: Annotated[
-        Literal["label", "train", "episodes", "embed"], typer.Argument(help="The kind of job.")
+        Literal["label", "train", "episodes", "embed", "evaluate"],
+        typer.Argument(help="The kind of job."),
     ],
 ) -> None:
     """Print a job's JSON Schema, for editors that complete and check YAML."""

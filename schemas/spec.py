@@ -23,5 +23,8 @@ def _resolve_uri(uri: str, info: ValidationInfo) -> str:
     return os.path.join(folder, os.path.expanduser(uri))
 
 
-Uri = Annotated[str, AfterValidator(_resolve_uri)]
+RESOLVED = AfterValidator(_resolve_uri)
+"""Marks a field as a URI; by it a job's files are found."""
+
+Uri = Annotated[str, RESOLVED]
 """A local path or `s3://bucket/key`; a relative path is relative to the job file's folder."""

@@ -1,0 +1,142 @@
+"""A job that names files of this machine becomes one that names copies on the job's storage.
+
+Weights and references are small and belong to the job: they are uploaded, by content, to
+<output>/inputs/. Images, datasets and outputs are not: they must be on storage already.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fsspec import AbstractFileSystem
+
+from pipeline.storage import file_size, open_filesystem
+from pipeline.storage_errors import translated, uri_of
+from pipeline.weight_catalogue import CATALOGUE
+from pipeline.weights import sha256_of
+from schemas.embed import EmbedJob
+from schemas.errors import BadInput, MissingFile
+from schemas.job import LabelJob, Storage
+from schemas.method import random_seed, weights_of
+from schemas.named_files import Place, named_files
+from schemas.train import TrainJob
+
+SubmittedJob = LabelJob | TrainJob | EmbedJob
+Document = dict[str, Any]
+_SECRETS = ("key", "secret", "token")
+_USER_PART = re.compile(r"://[^/@\s]*@")
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """The files of this machine that a job names, by their place in it."""
+
+    inputs: tuple[tuple[Place, Path], ...]
+    """Weights, reference images and their annotations: these can be uploaded."""
+    fixed: tuple[tuple[Place, str], ...]
+    """All others: what a job reads much of, or writes."""
+
+
+def local_files(job: SubmittedJob) -> LocalFiles:
+    """Sort what a job names on this machine by whether it can be uploaded."""
+    files = [(place, uri) for place, uri in named_files(job) if "://" not in uri]
+    references = [(place, Path(uri)) for place, uri in files if place[0] == "references"]
+    weights = [(place, Path(name).expanduser()) for place, name in _local_weights(job)]
+    fixed = tuple((place, uri) for place, uri in files if place[0] != "references")
+    return LocalFiles((*references, *weights), fixed)
+
+
+def _local_weights(job: SubmittedJob) -> Iterator[tuple[Place, str]]:
+    for place, name in weights_of(job.method).items():
+        if random_seed(name) is None and name not in CATALOGUE and "://" not in name:
+            yield tuple(place.split(".")), name
+
+
+def packaged_weights(job: SubmittedJob) -> list[Path]:
+    """Return the files of the job's weights that come with this package."""
+    named = {
+        CATALOGUE[name].address for name in weights_of(job.method).values() if name in CATALOGUE
+    }
+    return sorted(Path(address) for address in named if "://" not in address)
+
+
+def results_uri(job: SubmittedJob) -> str:
+    """Return the folder that a job writes to."""
+    return job.embeddings if isinstance(job, EmbedJob) else job.output.uri
+
+
+def portable(job: SubmittedJob, *, shared_paths: bool, send_secrets: bool) -> Document:
+    """Return the document of the same job for any node, its weights and references uploaded.
+
+    shared_paths: every node sees this machine's paths, so they stay. Raises BadInput for paths
+    that stay local, for secrets that are not to be sent, and for files that are not there.
+    """
+    document = job.model_dump(mode="json", exclude_unset=True)
+    _put_secrets(document, job, send=send_secrets)
+    if shared_paths:
+        for place, path in _local_weights(job):
+            _put(document, place, str(Path(path).expanduser().resolve()))
+        return document
+    local = local_files(job)
+    if local.fixed:
+        place, uri = local.fixed[0]
+        raise BadInput(
+            "the cluster cannot see a path of this machine",
+            ".".join(map(str, place)),
+            uri,
+            "an s3:// address; or --shared-paths, if every node has this path",
+        )
+    if local.inputs:
+        folder = f"{results_uri(job).rstrip('/')}/inputs"
+        uploaded = {path: "" for _, path in local.inputs}
+        for path in uploaded:
+            uploaded[path] = upload_once(path, folder, job.storage)
+        for place, path in local.inputs:
+            _put(document, place, uploaded[path])
+    return document
+
+
+def upload_once(path: Path, folder: str, storage: Storage) -> str:
+    """Copy a file to <folder>/<sha256><suffix>, unless it is there, and return its URI."""
+    if not path.is_file():
+        raise MissingFile("a file that does not exist", str(path), "nothing there", "a file")
+    fs, root = open_filesystem(folder, storage)
+    target = f"{root.rstrip('/')}/{sha256_of(path)}{path.suffix}"
+    if _size(fs, target) != path.stat().st_size:
+        # A copy by another laptop at the same time has the same bytes; large files go in parts.
+        with translated(fs, target, "written"):
+            fs.put_file(str(path), target)
+    return uri_of(fs, target)
+
+
+def _size(fs: AbstractFileSystem, path: str) -> int | None:
+    try:
+        return file_size(fs, path)
+    except MissingFile:
+        return None
+
+
+def _put_secrets(document: Document, job: SubmittedJob, *, send: bool) -> None:
+    held = [name for name in _SECRETS if getattr(job.storage, name) is not None]
+    users = [place for place, uri in named_files(job) if _USER_PART.search(uri)]
+    if (held or users) and not send:
+        raise BadInput(
+            "the job holds secrets",
+            ", ".join(
+                [f"storage.{name}" for name in held] + [".".join(map(str, p)) for p in users]
+            ),
+            "credentials, which would lie in the job's package on every node",
+            "none: an instance profile or the AWS variables on the nodes; or --send-secrets",
+        )
+    for name in held:
+        document["storage"][name] = getattr(job.storage, name).get_secret_value()
+
+
+def _put(document: Document, place: Place, value: str) -> None:
+    *parents, last = place
+    found: Any = document
+    for step in parents:
+        found = found[step]
+    found[last] = value
