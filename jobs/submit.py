@@ -19,16 +19,24 @@ from jobs.submitted import follow
 from pipeline.submit.inputs import Document, SubmittedJob, packaged_weights, portable, results_uri
 from pipeline.submit.package import JOB_FILE, pack
 from schemas.embed import EmbedJob
+from schemas.evaluate import EvaluateJob
 from schemas.job import LabelJob
 from schemas.train import TrainJob
 
 # A driver that dies goes on where it stopped; one that dies three times has a reason to.
 TRIES = 3
-KINDS: dict[str, type[SubmittedJob]] = {"label": LabelJob, "train": TrainJob, "embed": EmbedJob}
+KINDS: dict[str, type[SubmittedJob]] = {
+    "label": LabelJob,
+    "train": TrainJob,
+    "evaluate": EvaluateJob,
+    "embed": EmbedJob,
+}
 
 
 def submit(  # noqa: PLR0913, PLR0917 - typer makes one option of each
-    kind: Annotated[Literal["label", "train", "embed"], typer.Argument(help="The command.")],
+    kind: Annotated[
+        Literal["label", "train", "evaluate", "embed"], typer.Argument(help="The command.")
+    ],
     job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
     address: Address = LOCAL_DASHBOARD,
     overrides: Overrides = None,

@@ -22,6 +22,9 @@ def _within(value: object, place: Place, *, is_uri: bool) -> Iterator[tuple[Plac
     elif isinstance(value, tuple):
         for number, item in enumerate(value):
             yield from _within(item, (*place, number), is_uri=is_uri)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _within(item, (*place, key), is_uri=is_uri)
     elif is_uri and isinstance(value, str):
         yield place, value
 

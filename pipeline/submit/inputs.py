@@ -18,13 +18,15 @@ from pipeline.weight_catalogue import CATALOGUE
 from pipeline.weights import sha256_of
 from schemas.embed import EmbedJob
 from schemas.errors import BadInput, MissingFile
+from schemas.evaluate import EvaluateJob
 from schemas.job import LabelJob, Storage
 from schemas.method import random_seed, weights_of
 from schemas.named_files import Place, named_files
 from schemas.train import TrainJob
 
-SubmittedJob = LabelJob | TrainJob | EmbedJob
+SubmittedJob = LabelJob | TrainJob | EvaluateJob | EmbedJob
 Document = dict[str, Any]
+FOLD_IN_PATH = "{fold}"  # as pipeline/evaluate replaces it
 _SECRETS = ("key", "secret", "token")
 _USER_PART = re.compile(r"://[^/@\s]*@")
 
@@ -43,23 +45,34 @@ def local_files(job: SubmittedJob) -> LocalFiles:
     """Sort what a job names on this machine by whether it can be uploaded."""
     files = [(place, uri) for place, uri in named_files(job) if "://" not in uri]
     references = [(place, Path(uri)) for place, uri in files if place[0] == "references"]
-    weights = [(place, Path(name).expanduser()) for place, name in _local_weights(job)]
-    fixed = tuple((place, uri) for place, uri in files if place[0] != "references")
-    return LocalFiles((*references, *weights), fixed)
-
-
-def _local_weights(job: SubmittedJob) -> Iterator[tuple[Place, str]]:
-    for place, name in weights_of(job.method).items():
-        if random_seed(name) is None and name not in CATALOGUE and "://" not in name:
-            yield tuple(place.split(".")), name
+    fixed = [(place, uri) for place, uri in files if place[0] != "references"]
+    weights: list[tuple[Place, Path]] = []
+    for place, name in _weights(job):
+        if random_seed(name) is not None or name in CATALOGUE or "://" in name:
+            continue
+        if FOLD_IN_PATH in name:
+            fixed.append((place, name))  # a pattern: which files it means, the job's folds say
+        else:
+            weights.append((place, Path(name).expanduser().resolve()))
+    return LocalFiles((*references, *weights), tuple(fixed))
 
 
 def packaged_weights(job: SubmittedJob) -> list[Path]:
     """Return the files of the job's weights that come with this package."""
-    named = {
-        CATALOGUE[name].address for name in weights_of(job.method).values() if name in CATALOGUE
-    }
-    return sorted(Path(address) for address in named if "://" not in address)
+    names = {name for _, name in _weights(job) if name in CATALOGUE}
+    addresses = sorted(CATALOGUE[name].address for name in names)
+    return [Path(address) for address in addresses if "://" not in address]
+
+
+def _weights(job: SubmittedJob) -> Iterator[tuple[Place, str]]:
+    """Yield the names of weights as the job has them, by their places in it."""
+    if isinstance(job, EvaluateJob):
+        methods = {("methods", name): method for name, method in job.methods.items()}
+    else:
+        methods = {("method",): job.method}
+    for place, method in methods.items():
+        for key, name in weights_of(method).items():
+            yield (*place, *key.split(".")[1:]), name
 
 
 def results_uri(job: SubmittedJob) -> str:
@@ -75,11 +88,11 @@ def portable(job: SubmittedJob, *, shared_paths: bool, send_secrets: bool) -> Do
     """
     document = job.model_dump(mode="json", exclude_unset=True)
     _put_secrets(document, job, send=send_secrets)
-    if shared_paths:
-        for place, path in _local_weights(job):
-            _put(document, place, str(Path(path).expanduser().resolve()))
-        return document
     local = local_files(job)
+    if shared_paths:
+        for place, path in local.inputs:
+            _put(document, place, str(path))
+        return document
     if local.fixed:
         place, uri = local.fixed[0]
         raise BadInput(
