@@ -133,13 +133,13 @@ def _size(fs: AbstractFileSystem, path: str) -> int | None:
 
 def _put_secrets(document: Document, job: SubmittedJob, *, send: bool) -> None:
     held = [name for name in _SECRETS if getattr(job.storage, name) is not None]
-    users = [place for place, uri in named_files(job) if _USER_PART.search(uri)]
+    endpoint = (("storage", "endpoint_url"), job.storage.endpoint_url or "")
+    uris = [*named_files(job), *_weights(job), endpoint]
+    users = [".".join(map(str, place)) for place, uri in uris if _USER_PART.search(uri)]
     if (held or users) and not send:
         raise BadInput(
             "the job holds secrets",
-            ", ".join(
-                [f"storage.{name}" for name in held] + [".".join(map(str, p)) for p in users]
-            ),
+            ", ".join([*(f"storage.{name}" for name in held), *users]),
             "credentials, which would lie in the job's package on every node",
             "none: an instance profile or the AWS variables on the nodes; or --send-secrets",
         )
