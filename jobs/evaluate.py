@@ -1,0 +1,105 @@
+"""vrp evaluate: score methods on the same episodes of a dataset, or go on where a run stopped."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from jobs.cluster import join_cluster
+from jobs.job_file import read_job
+from jobs.options import AsJson, Overrides
+from pipeline.evaluate.check import CheckedEvaluation, check
+from pipeline.evaluate.result import publish, read_scores
+from pipeline.evaluate.run import Done, run
+from schemas.evaluate import EvaluateJob
+
+LINE_EVERY_S = 10.0  # as of labeling: a job of a night is then some 3,000 lines
+
+
+def evaluate(
+    job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the plan, score nothing.")
+    ] = False,
+) -> None:
+    """Score every method of the job on the same references and targets, and compare them.
+
+    Running the same job again does only what is missing; a method added to it, or trained anew, is
+    run alone. Exit codes: 0 done, 2 wrong input, 1 anything else (an interrupted job too).
+    """
+    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    start = time.monotonic()
+    checked = check(read_job(EvaluateJob, job_file, overrides))
+    print_plan(checked, console)
+    if dry_run:
+        return
+    lines = _Lines(console, checked)
+    if lines.left:
+        join_cluster()
+    try:
+        run(checked, lines.show)
+    except KeyboardInterrupt:
+        console.print("\nstopped; run the same command again to do the rest")
+        raise typer.Exit(1) from None
+    publish(checked)
+    scores = read_scores(checked)
+    console.print(_score_table(scores))
+    console.print(f"{time.monotonic() - start:.0f} s; {checked.job.output.uri}/results.md")
+    if as_json:
+        typer.echo(json.dumps({"output": checked.job.output.uri, "scores": scores}))
+
+
+def print_plan(checked: CheckedEvaluation, console: Console) -> None:
+    """Say how many episodes each fold has, and what each method still has to do."""
+    names = {category.id: category.name for category in checked.index.commit.categories}
+    for fold in checked.folds:
+        few = ", ".join(names[number] for number in fold.too_few)
+        console.print(
+            f"fold {fold.number}: {len(fold.episodes)} distinct episodes of "
+            f"{len({e.category_id for e in fold.episodes})} categories"
+            + (f"; in too few images: {few}" if few else ""),
+            markup=False,
+        )
+    for name in checked.job.methods:
+        todo = sum(name in checked.missing(unit) for unit in checked.units)
+        console.print(f"{name}: {todo} of {len(checked.units)} units to do", markup=False)
+
+
+class _Lines:
+    """Prints a line now and then: parts committed, and how long the rest may take."""
+
+    def __init__(self, console: Console, checked: CheckedEvaluation) -> None:
+        self.left = sum(len(checked.missing(unit)) for unit in checked.units)
+        self._console = console
+        self._todo = self.left
+        self._start = self._last = time.monotonic()
+
+    def show(self, done: Done) -> None:
+        """Count one committed unit."""
+        self.left -= len(done.methods)
+        now = time.monotonic()
+        if now - self._last >= LINE_EVERY_S:
+            self._last = now
+            finished = self._todo - self.left
+            eta_s = (now - self._start) / finished * self.left
+            self._console.print(f"{finished} of {self._todo} parts, about {eta_s:.0f} s to go")
+
+
+def _score_table(scores: list[dict[str, Any]]) -> Table:
+    """Return the means over folds of mIoU on the grid and at the images' own resolution."""
+    table = Table("method", "format", "shots", "mIoU 512", "mIoU", "FB-IoU 512", "boundary IoU")
+    rows: dict[tuple[str, ...], dict[str, float | None]] = {}
+    for row in scores:
+        growth = f" {row['mask_growth_px']:+d} px" if row["mask_growth_px"] else ""
+        key = (row["method"], row["format"] + growth, str(row["shots"]))
+        rows.setdefault(key, {})[row["metric"]] = row["value"]
+    for key, values in rows.items():
+        shown = [values[name] for name in ("miou_grid", "miou", "fb_iou_grid", "boundary_iou")]
+        table.add_row(*key, *("" if value is None else f"{value:.3f}" for value in shown))
+    return table

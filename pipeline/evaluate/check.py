@@ -1,0 +1,119 @@
+"""An evaluation job becomes its episodes and its methods, each named by contents."""
+
+from dataclasses import dataclass
+
+from pipeline.dataset_index import DatasetIndex, open_index
+from pipeline.evaluate.episodes import (
+    FoldEpisodes,
+    draw_fold,
+    hash_manifest,
+    manifest,
+    to_parquet,
+)
+from pipeline.evaluate.units import DIGITS, EvaluationUnit, PartsFolder, cut
+from pipeline.identity import fingerprint_of, leaves
+from pipeline.method_weights import weight_contents
+from pipeline.storage import check_writable, create_once, open_filesystem
+from schemas.evaluate import EvaluateJob
+from schemas.method import Method, weights_of, with_weights
+
+EVALUATION_REVISION = 1  # raised by whoever changes code so that the same job counts otherwise
+
+
+@dataclass(frozen=True)
+class CheckedEvaluation:
+    """A job found sound; nothing but its index has been written."""
+
+    job: EvaluateJob
+    index: DatasetIndex
+    folds: tuple[FoldEpisodes, ...]
+    units: tuple[EvaluationUnit, ...]
+    episodes_sha256: str
+    contents: dict[tuple[str, int], str]
+    """By method and fold: a hash of the settings and weights that the counts depend on."""
+    output: str
+    parts: PartsFolder
+    done: dict[str, set[str]]
+    """Units with a part, by contents."""
+
+    def missing(self, unit: EvaluationUnit) -> tuple[str, ...]:
+        """Return the methods that a unit has no part of."""
+        return tuple(
+            name
+            for name in self.job.methods
+            if unit.name not in self.done[self.contents[name, unit.fold]]
+        )
+
+    @property
+    def episodes_name(self) -> str:
+        """The manifest's file name."""
+        return f"episodes-{self.episodes_sha256[:DIGITS]}.parquet"
+
+
+def check(job: EvaluateJob) -> CheckedEvaluation:
+    """Find everything that is wrong with a job before any worker starts.
+
+    Raises BadInput and its kinds: dataset, fold, weights, storage.
+    """
+    index = open_index(job.dataset, job.index, job.storage)
+    folds = tuple(draw_fold(job, index, number) for number in job.fold_numbers)
+    contents = {
+        (name, number): method_contents(job, of_fold(method, number))
+        for name, method in job.methods.items()
+        for number in job.fold_numbers
+    }
+    fs, output = open_filesystem(job.output.uri, job.storage)
+    check_writable(job.output.uri, job.storage)
+    digest = hash_manifest(manifest(job, index, folds), index)
+    parts = PartsFolder(fs, f"{output}/parts/{digest[:DIGITS]}")
+    return CheckedEvaluation(
+        job=job,
+        index=index,
+        folds=folds,
+        units=cut(folds, job.compute.episodes_per_unit),
+        episodes_sha256=digest,
+        contents=contents,
+        output=output,
+        parts=parts,
+        done=parts.done(set(contents.values())),
+    )
+
+
+def publish_manifest(checked: CheckedEvaluation) -> None:
+    """Write the episodes beside the results to come; the same episodes have the same name."""
+    table = manifest(checked.job, checked.index, checked.folds)
+    about = {"sha256": checked.episodes_sha256, "dataset": checked.job.dataset.model_dump_json()}
+    path = f"{checked.output}/{checked.episodes_name}"
+    create_once(checked.parts.fs, path, to_parquet(table.replace_schema_metadata(about)))
+
+
+def of_fold(method: Method, number: int) -> Method:
+    """Return the method with `{fold}` in its weights paths replaced."""
+    return with_weights(
+        method,
+        {
+            place: weights.replace("{fold}", str(number))
+            for place, weights in weights_of(method).items()
+        },
+    )
+
+
+def method_contents(job: EvaluateJob, method: Method) -> str:
+    """Return the sha256 of all that a method's counts depend on besides the episodes.
+
+    Raises BadWeights.
+    """
+    settings = {
+        place: value
+        for place, value in leaves("method", method.model_dump(mode="json"))
+        if place not in weights_of(method)
+    }
+    weights = weight_contents(method, job.storage)
+    return fingerprint_of(
+        {
+            **settings,
+            **weights,
+            "mask_logit": str(job.mask_logit),
+            "revision": str(EVALUATION_REVISION),
+        }
+    )

@@ -1,0 +1,152 @@
+"""Turn a fold of an index into the episodes that every method is scored on, and their manifest.
+
+All methods, annotation formats and shots of an evaluation see the same references and targets, so
+that their scores may be compared pair by pair. No pair of reference and target comes twice.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.dataset_index import DatasetIndex
+from pipeline.episodes import Episode, EpisodePool, draw_episode, make_pool
+from pipeline.folds import split
+from schemas.episode import AnnotationFormat, EpisodeSettings, References
+from schemas.errors import BadInput
+from schemas.evaluate import EPISODES_SCHEMA, EvaluateJob
+
+
+@dataclass(frozen=True)
+class FoldEpisodes:
+    """A fold's episodes, each with as many references as the most shots ask for."""
+
+    number: int
+    episodes: tuple[Episode, ...]
+    too_few: tuple[int, ...]
+    """Categories in too few images for the references and a target."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How the references of an episode are given: how many, and what is drawn on them."""
+
+    shots: int
+    form: AnnotationFormat
+    mask_growth_px: int
+
+
+def variants_of(job: EvaluateJob) -> tuple[Variant, ...]:
+    """Return every way in which an episode's references are given."""
+    return tuple(
+        Variant(shots, form, growth_px)
+        for shots in sorted(job.shots)
+        for form in job.formats
+        for growth_px in job.mask_growth_px
+    )
+
+
+def draw_fold(job: EvaluateJob, index: DatasetIndex, number: int) -> FoldEpisodes:
+    """Draw a fold's distinct episodes, as many of each category as of any other.
+
+    A category with fewer pairs of images than its share gives all it has. Raises BadInput when no
+    category has enough images.
+    """
+    fold = split(job.protocol, number, index.commit.categories)
+    of_all = fold.training if job.protocol == "all" else fold.novel
+    settings = EpisodeSettings(
+        formats={"mask": 1.0},
+        references=References(min=max(job.shots), max=max(job.shots)),
+        negative_share=job.negative_share,
+        per_epoch=job.episodes_per_fold,
+        min_area_px=job.min_area_px,
+    )
+    pool = make_pool(index, fold.training if job.classes == "base" else of_all, settings)
+    enough = tuple(c for c in pool.categories if len(c.present) > max(job.shots))
+    short = [c.category_id for c in pool.categories if c not in enough]
+    too_few = tuple(sorted([*pool.too_few, *short]))
+    if not enough:
+        raise BadInput(
+            "no category with enough images for an episode",
+            f"fold {number} of protocol {job.protocol}",
+            f"{len(too_few)} categories, each in fewer than {max(job.shots) + 1} images",
+            "more images, or fewer shots",
+        )
+    pool = replace(pool, categories=enough)
+    return FoldEpisodes(number, tuple(_distinct(job, pool)), too_few)
+
+
+def _distinct(job: EvaluateJob, pool: EpisodePool) -> Iterable[Episode]:
+    seen: set[tuple[int, int, int, bool]] = set()
+    for number in range(job.episodes_per_fold):
+        episode = draw_episode(pool, job.seed, 0, number)
+        negative = episode.target_object is None
+        pair = (
+            episode.category_id,
+            episode.references[0].object,
+            episode.target_image,
+            negative,
+        )
+        if pair not in seen:
+            seen.add(pair)
+            yield episode
+
+
+def annotation_key(job_seed: int, fold: int, episode: int, place: int) -> tuple[int | str, ...]:
+    """Return the key of `model.draws.Draws` that a reference's annotation is simulated with."""
+    return "annotation", job_seed, fold, episode, place
+
+
+def manifest(job: EvaluateJob, index: DatasetIndex, folds: Sequence[FoldEpisodes]) -> pa.Table:
+    """Return the manifest, EPISODES_SCHEMA: by fold, episode, shots, format."""
+    ids = index.images["image_id"].to_pylist()
+    names = {category.id: category.name for category in index.commit.categories}
+    rows = []
+    for fold in folds:
+        for episode in fold.episodes:
+            shown = [reference.object for reference in episode.references]
+            images = [ids[int(index.image_of_object[row])] for row in shown]
+            keys = [
+                json.dumps(annotation_key(job.seed, fold.number, episode.number, place))
+                for place in range(len(shown))
+            ]
+            for variant in variants_of(job):
+                rows.append(
+                    {
+                        "fold": fold.number,
+                        "episode": episode.number,
+                        "category_id": episode.category_id,
+                        "category": names[episode.category_id],
+                        "shots": variant.shots,
+                        "format": variant.form,
+                        "mask_growth_px": variant.mask_growth_px,
+                        "references": images[: variant.shots],
+                        "target": ids[episode.target_image],
+                        "negative": episode.target_object is None,
+                        "seed": job.seed,
+                        "annotation_seeds": keys[: variant.shots],
+                        "reference_rows": shown[: variant.shots],
+                        "target_image": episode.target_image,
+                        "target_row": episode.target_object,
+                    }
+                )
+    return pa.Table.from_pylist(rows, schema=EPISODES_SCHEMA)
+
+
+def hash_manifest(table: pa.Table, index: DatasetIndex) -> str:
+    """Return the sha256 of the rows, in order, and of the index that they are rows of."""
+    digest = hashlib.sha256(json.dumps(index.commit.sha256, sort_keys=True).encode())
+    for row in table.to_pylist():
+        digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """Return a table as the bytes of a Parquet file."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()

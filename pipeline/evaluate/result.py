@@ -1,0 +1,82 @@
+"""A run's parts become its results: all counts, their scores, a page and a chart."""
+
+import io
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
+
+from pipeline.evaluate.chart import chart
+from pipeline.evaluate.check import EVALUATION_REVISION, CheckedEvaluation
+from pipeline.evaluate.episodes import to_parquet
+from pipeline.evaluate.scores import Drawing, score
+from pipeline.evaluate.table import markdown
+from pipeline.storage import read_bytes, replace
+from schemas.errors import MissingFile
+from schemas.evaluate import EvaluateResult
+
+
+def publish(checked: CheckedEvaluation) -> EvaluateResult:
+    """Write the results of a finished run, results.json last; nothing if they are there already.
+
+    Every unit has a part of every method.
+    """
+    fs, output, job = checked.parts.fs, checked.output, checked.job
+    result = describe(checked)
+    if _published(fs, output) == result:
+        return result
+    results = gather(checked)
+    categories = checked.index.commit.categories
+    names = {category.id: category.name for category in categories}
+    scores = score(results, names, Drawing(job.resamples, job.seed))
+    replace(fs, f"{output}/results.parquet", to_parquet(results))
+    replace(fs, f"{output}/scores.parquet", to_parquet(scores))
+    replace(fs, f"{output}/results.svg", chart(job, scores).encode())
+    replace(fs, f"{output}/results.md", markdown(job, result, scores).encode())
+    replace(fs, f"{output}/results.json", result.model_dump_json(indent=1).encode())
+    return result
+
+
+def describe(checked: CheckedEvaluation) -> EvaluateResult:
+    """Return what the results of a job are of."""
+    job = checked.job
+    names = {category.id: category.name for category in checked.index.commit.categories}
+    too_few = {number for fold in checked.folds for number in fold.too_few}
+    return EvaluateResult(
+        episodes=checked.episodes_name,
+        episodes_sha256=checked.episodes_sha256,
+        methods={
+            name: {number: checked.contents[name, number] for number in job.fold_numbers}
+            for name in job.methods
+        },
+        random_weights=job.random_weights,
+        too_few=tuple(names[number] for number in sorted(too_few)),
+        resamples=job.resamples,
+        revision=EVALUATION_REVISION,
+    )
+
+
+def gather(checked: CheckedEvaluation) -> pa.Table:
+    """Return the counts of all methods, each row with its method's name."""
+    tables = []
+    for name in checked.job.methods:
+        for number in checked.job.fold_numbers:
+            units = [unit.name for unit in checked.units if unit.fold == number]
+            table = checked.parts.read(checked.contents[name, number], units)
+            tables.append(table.add_column(0, "method", pa.array([name] * len(table))))
+    return pa.concat_tables(tables)
+
+
+def _published(fs: AbstractFileSystem, output: str) -> EvaluateResult | None:
+    try:
+        return EvaluateResult.model_validate_json(read_bytes(fs, f"{output}/results.json"))
+    except MissingFile:
+        return None
+
+
+def read_scores(checked: CheckedEvaluation) -> list[dict[str, Any]]:
+    """Return the published means over folds, rows of SCORES_SCHEMA."""
+    data = read_bytes(checked.parts.fs, f"{checked.output}/scores.parquet")
+    rows = pq.read_table(io.BytesIO(data)).to_pylist()
+    return [row for row in rows if row["fold"] is None]

@@ -1,0 +1,183 @@
+"""Scores become a Markdown page: the papers' table, with their rows, and ours in full."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.evaluate.papers import PAPER_ROWS
+from schemas.evaluate import EvaluateJob, EvaluateResult
+
+Scores = Mapping[tuple[Any, ...], dict[str, Any]]
+Variant = tuple[str, str, int, int]
+"""Method, annotation format, shots, growth of the reference's mask."""
+
+
+def markdown(job: EvaluateJob, result: EvaluateResult, scores: pa.Table) -> str:
+    """Return the page; scores are SCORES_SCHEMA."""
+    rows = scores.to_pylist()
+    found = {(*_variant(row), row["fold"], row["category"], row["metric"]): row for row in rows}
+    variants = list(dict.fromkeys(_variant(row) for row in rows))
+    lines = [
+        *_head(job, result, rows),
+        *_paper_table(job, found, variants),
+        *_own_table(found, variants),
+    ]
+    if job.negative_share:
+        lines += _absent_table(found, variants)
+    lines += _category_tables(rows)
+    return "\n".join(lines) + "\n"
+
+
+def _variant(row: Mapping[str, Any]) -> Variant:
+    return row["method"], row["format"], row["shots"], row["mask_growth_px"]
+
+
+def _head(
+    job: EvaluateJob, result: EvaluateResult, rows: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    per_fold = {
+        row["fold"]: row["episodes"]
+        for row in rows
+        if row["fold"] is not None and row["category"] is None
+    }
+    yield f"# Evaluation on {_dataset(job)}, protocol {job.protocol}"
+    yield ""
+    yield (
+        f"{job.classes.capitalize()} categories; "
+        + ", ".join(f"fold {fold}: {count} episodes" for fold, count in per_fold.items())
+        + f" (asked for {job.episodes_per_fold}); no pair of reference and target twice; "
+        f"the same pairs for every row. Episodes: `{result.episodes}`, sha256 "
+        f"{result.episodes_sha256[:16]}…, seed {job.seed}."
+    )
+    if result.random_weights:
+        yield ""
+        yield (
+            "**Untrained weights in "
+            + ", ".join(result.random_weights)
+            + ": these rows mean nothing.**"
+        )
+    if result.too_few:
+        yield ""
+        yield f"Left out, in too few images: {', '.join(result.too_few)}."
+    yield ""
+    yield "In brackets: 95 % interval over episodes (percentile bootstrap within each category)."
+    yield ""
+    yield "![mIoU by method](results.svg)"
+
+
+def _dataset(job: EvaluateJob) -> str:
+    place = next(
+        value
+        for name in ("root", "instances", "output")
+        if (value := getattr(job.dataset, name, None)) is not None
+    )
+    return f"{job.dataset.type} `{place.rstrip('/').rpartition('/')[2]}`"
+
+
+def _paper_table(job: EvaluateJob, found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
+    folds = list(job.fold_numbers)
+    growth = len(job.mask_growth_px) > 1
+    yield from ("", "## mIoU on the 512 x 512 grid, per cent", "")
+    heads = ["Method", "Label type", "Shots", *(f"F-{fold}" for fold in folds), "Mean", "Source"]
+    yield from _heads(heads)
+    for variant in variants:
+        of_folds = (found[*variant, fold, None, "miou_grid"] for fold in folds)
+        yield _line(
+            variant[0],
+            _label(variant, growth),
+            str(variant[2]),
+            *(_per_cent(row, interval=False) for row in of_folds),
+            _per_cent(found[*variant, None, None, "miou_grid"]),
+            "this run",
+        )
+    for row in PAPER_ROWS:
+        if (
+            row.protocol == job.protocol
+            and job.classes == "novel"
+            and any(row.shots == shots and row.label == form for _, form, shots, _ in variants)
+        ):
+            printed = [f"{row.folds[fold]:.1f}" if row.folds else "" for fold in folds]
+            yield _line(
+                row.method, row.label, str(row.shots), *printed, f"{row.mean:.1f}", row.source
+            )
+    if job.protocol == "all":
+        yield from ("", "No row of the papers: none of their tables here is of these images.")
+
+
+def _own_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
+    metrics = {
+        "mIoU, 512 grid": "miou_grid",
+        "mIoU, own resolution": "miou",
+        "FB-IoU, 512 grid": "fb_iou_grid",
+        "FB-IoU, own resolution": "fb_iou",
+        "boundary IoU": "boundary_iou",
+    }
+    growth = len({variant[3] for variant in variants}) > 1
+    yield from ("", "## Means over folds with intervals, per cent", "")
+    yield from _heads(["Method", "Label type", "Shots", *metrics])
+    for variant in variants:
+        cells = [_per_cent(found[*variant, None, None, metric]) for metric in metrics.values()]
+        yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
+
+
+def _absent_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
+    growth = len({variant[3] for variant in variants}) > 1
+    yield from ("", "## Targets that do not show the category", "")
+    yield (
+        "A false mask covers more than 1 % of the image. AUROC: how often a target with the object "
+        "scores above one without it, by the method's presence, else by SAM's predicted IoU."
+    )
+    yield ""
+    yield from _heads(["Method", "Label type", "Shots", "False masks, %", "Presence AUROC, %"])
+    for variant in variants:
+        cells = [
+            _per_cent(found[*variant, None, None, metric])
+            for metric in ("false_mask_rate", "presence_auroc")
+        ]
+        yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
+
+
+def _category_tables(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a table for each way of giving references: a row a category, a column a method."""
+    of_category = [row for row in rows if row["category"] and row["metric"] == "iou_grid"]
+    for given in dict.fromkeys(_variant(row)[1:] for row in of_category):
+        chosen = [row for row in of_category if _variant(row)[1:] == given]
+        methods = list(dict.fromkeys(row["method"] for row in chosen))
+        form, shots, growth_px = given
+        grown = f", reference masks grown by {growth_px} px" if growth_px else ""
+        yield from ("", f"## IoU by category, 512 grid, per cent: {form}, {shots}-shot{grown}", "")
+        yield from _heads(["Fold", "Category", "Episodes", *methods])
+        by_place: dict[tuple[int, str], dict[str, Mapping[str, Any]]] = {}
+        for row in chosen:
+            by_place.setdefault((row["fold"], row["category"]), {})[row["method"]] = row
+        for (fold, category), of_methods in by_place.items():
+            episodes = str(next(iter(of_methods.values()))["episodes"])
+            cells = [
+                _per_cent(of_methods[name], interval=False) if name in of_methods else ""
+                for name in methods
+            ]
+            yield _line(str(fold), category, episodes, *cells)
+
+
+def _label(variant: Variant, growth: bool) -> str:
+    return f"{variant[1]}, {variant[3]:+d} px" if growth else variant[1]
+
+
+def _per_cent(row: Mapping[str, Any], interval: bool = True) -> str:
+    if row["value"] is None:
+        return ""
+    text = f"{100 * row['value']:.1f}"
+    if interval and row["low"] is not None:
+        text += f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+    return text
+
+
+def _heads(heads: Sequence[str]) -> Iterator[str]:
+    yield _line(*heads)
+    yield "|" + "---|" * len(heads)
+
+
+def _line(*cells: str) -> str:
+    # A category's name comes from a data set: a bar in it would end the cell.
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

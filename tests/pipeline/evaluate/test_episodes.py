@@ -1,0 +1,119 @@
+"""Episodes of an evaluation: distinct, balanced, the same for all, and named by contents."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pipeline.dataset_index import DatasetIndex, open_index
+from pipeline.evaluate.episodes import draw_fold, hash_manifest, manifest
+from pipeline.evaluate.units import cut
+from schemas.errors import BadInput
+from schemas.evaluate import EPISODES_SCHEMA, EvaluateJob
+from tests.datasets import CocoFiles, write_folder
+from tests.pipeline.evaluate.made import a_job
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> tuple[EvaluateJob, DatasetIndex]:
+    dataset = write_folder(tmp_path / "photos", {"cat": 7, "dog": 7, "hat": 6, "cup": 3})
+    dataset["exhaustive"] = True
+    job = a_job(
+        tmp_path,
+        dataset,
+        formats=("mask", "points"),
+        shots=(1, 5),
+        episodes_per_fold=60,
+        negative_share=0.25,
+    )
+    return job, open_index(job.dataset, job.index, job.storage)
+
+
+def test_episodes_are_distinct_and_as_many_of_each_category(
+    opened: tuple[EvaluateJob, DatasetIndex],
+) -> None:
+    job, index = opened
+    fold = draw_fold(job, index, 0)
+    pairs = {
+        (e.references[0].object, e.target_image, e.target_object is None) for e in fold.episodes
+    }
+    assert len(pairs) == len(fold.episodes) == 60
+    assert set(Counter(e.category_id for e in fold.episodes).values()) == {20}
+    assert 5 <= sum(e.target_object is None for e in fold.episodes) <= 25
+    for episode in fold.episodes:
+        shown = {int(index.image_of_object[r.object]) for r in episode.references}
+        assert len(shown) == 5
+        assert episode.target_image not in shown
+
+
+def test_a_category_in_fewer_images_than_an_episode_needs_is_named(
+    opened: tuple[EvaluateJob, DatasetIndex],
+) -> None:
+    job, index = opened
+    names = {category.id: category.name for category in index.commit.categories}
+    assert [names[number] for number in draw_fold(job, index, 0).too_few] == ["cup"]
+    with pytest.raises(BadInput, match="enough images"):
+        draw_fold(job.model_copy(update={"shots": (7,)}), index, 0)
+
+
+def test_a_category_whose_pairs_are_used_up_gives_no_pair_twice(tmp_path: Path) -> None:
+    dataset = write_folder(tmp_path / "photos", {"cat": 3, "dog": 8})
+    job = a_job(tmp_path, dataset, episodes_per_fold=40)
+    fold = draw_fold(job, open_index(job.dataset, job.index, job.storage), 0)
+    assert Counter(e.category_id for e in fold.episodes) == {1: 6, 2: 20}
+
+
+def test_all_formats_and_shots_share_references_and_targets(
+    opened: tuple[EvaluateJob, DatasetIndex],
+) -> None:
+    job, index = opened
+    table = manifest(job, index, [draw_fold(job, index, 0)])
+    assert table.schema == EPISODES_SCHEMA
+    rows = table.to_pylist()
+    assert len(rows) == 60 * 4
+    for episode in range(60):
+        same = [row for row in rows if row["episode"] == episode]
+        assert {(row["format"], row["shots"]) for row in same} == {
+            (form, shots) for form in ("mask", "points") for shots in (1, 5)
+        }
+        assert len({(row["target"], row["negative"], row["category"]) for row in same}) == 1
+        longest = max((row["references"] for row in same), key=len)
+        assert all(row["references"] == longest[: row["shots"]] for row in same)
+
+
+def test_the_same_job_has_the_same_episodes_and_hash(
+    opened: tuple[EvaluateJob, DatasetIndex],
+) -> None:
+    job, index = opened
+
+    def digest(job: EvaluateJob) -> str:
+        return hash_manifest(manifest(job, index, [draw_fold(job, index, 0)]), index)
+
+    assert digest(job) == digest(job.model_copy())
+    assert digest(job) != digest(job.model_copy(update={"seed": 1}))
+    assert digest(job) != digest(job.model_copy(update={"formats": ("mask", "box")}))
+
+
+def test_novel_and_base_categories_of_a_fold_have_no_episode_in_common(tmp_path: Path) -> None:
+    files = CocoFiles(tmp_path / "coco", ("person", "bicycle", "car", "motorcycle"))
+    for number in range(12):
+        names = ("person", "bicycle", "car", "motorcycle")
+        files.image(number, **{names[number % 4]: (8, 8, 68, 68)})
+    job = a_job(tmp_path, files.save(), protocol="coco20i", folds=(1,))
+    index = open_index(job.dataset, job.index, job.storage)
+    novel = draw_fold(job, index, 1)
+    base = draw_fold(job.model_copy(update={"classes": "base"}), index, 1)
+    assert {e.category_id for e in novel.episodes} == {2}
+    assert {e.category_id for e in base.episodes} == {1, 3, 4}
+
+
+def test_units_hold_every_episode_once_with_equal_targets_together(
+    opened: tuple[EvaluateJob, DatasetIndex],
+) -> None:
+    job, index = opened
+    fold = draw_fold(job, index, 0)
+    units = cut([fold], 8)
+    ordered = [episode for unit in units for episode in unit.episodes]
+    assert sorted(e.number for e in ordered) == [e.number for e in fold.episodes]
+    assert [e.target_image for e in ordered] == sorted(e.target_image for e in ordered)
+    assert len({unit.name for unit in units}) == len(units) == 8
