@@ -41,11 +41,15 @@ format: install
 demo: install
 	$(RUN)python examples/demo.py
 
-# Retrains the small SAM and backbone from nothing, into out/nano: an encoder trained on the committed
-# ones does not fit the new ones, and is trained by `vrp train`. Run again to go on after a stop.
+# Retrains the small weights from nothing, into out/nano/weights: SAM and backbone side by side, then
+# the VRP encoder on top of both. Run again to go on after a stop.
 nano: install
 	$(RUN)vrp nano pretrain out/nano
 	$(RUN)vrp nano export out/nano out/nano/weights --commit "$$(git rev-parse HEAD)"
+	test -f out/nano/scenes/instances.json || $(RUN)vrp nano scenes out/nano/scenes --count 3000 --seed 3
+	$(RUN)vrp train examples/train_nano.yaml
+	cp out/nano/vrp/fold-0/vrp.safetensors out/nano/weights/nano-vrp.safetensors
+	$(RUN)vrp nano score out/nano/weights
 
 bench: install
 	$(RUN)python -m benchmarks

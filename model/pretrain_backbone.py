@@ -10,6 +10,9 @@ from torch.nn import functional as F
 TEMPERATURE = 12.0
 """Factor on cosines before the softmax: at 1 they could never be sure."""
 
+MIDDLE = 0.5
+"""The cosine between same and different; features behind a ReLU have none below 0."""
+
 BACKGROUND = 0
 """The label of cells without an object; categories are numbered from 1."""
 
@@ -49,6 +52,30 @@ def _episode(shown_ASC: Tensor, shown_AS: Tensor, asked_ASC: Tensor, asked_AS: T
     kept_N = torch.isin(asked_AS, present_L)
     logits_NL = TEMPERATURE * asked_ASC[kept_N] @ F.normalize(means_LC, dim=1).T
     return _balanced(logits_NL, torch.searchsorted(present_L, asked_AS[kept_N]))
+
+
+def pseudo_mask_loss(high_BChw: Tensor, labels_Bhw: Tensor, group: int) -> Tensor:
+    """Teach VRP-SAM's pseudo-mask: the greatest cosine to one image's cells of a category.
+
+    Every image is the reference of the one before it among its `group` of neighbours in the batch.
+    Object and rest weigh the same; where the category is absent there is only the rest.
+    """
+    order = torch.arange(len(high_BChw)).view(-1, group)
+    pairs = zip(order.flatten().tolist(), order.roll(-1, dims=1).flatten().tolist(), strict=True)
+    cells_BSC = F.normalize(high_BChw.flatten(2).transpose(1, 2), dim=2)
+    labels_BS = labels_Bhw.flatten(1)
+    losses = []
+    for asked, shown in pairs:
+        for label in torch.unique(labels_BS[shown][labels_BS[shown] > BACKGROUND]):
+            foreground_FC = cells_BSC[shown, labels_BS[shown] == label]
+            likeness_S = (cells_BSC[asked] @ foreground_FC.T).amax(dim=1)
+            truth_S = (labels_BS[asked] == label).float()
+            loss_S = F.binary_cross_entropy_with_logits(
+                TEMPERATURE * (likeness_S - MIDDLE), truth_S, reduction="none"
+            )
+            sides = [loss_S[truth_S == side] for side in (0, 1)]
+            losses.append(torch.stack([side.mean() for side in sides if len(side)]).mean())
+    return torch.stack(losses).mean() if losses else high_BChw.sum() * 0
 
 
 def _balanced(logits_NL: Tensor, labels_N: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ from model.pixels import normalise
 from model.pretrain_sam import CORNERS, NEGATIVE, POSITIVE, PromptBatch, Window, shrink
 from pipeline.scenes.groups import SceneGroup
 
-Lesson = Literal["prompts", "cells"]
-"""What a step teaches: SAM by points and boxes, the backbone by cells."""
+Lesson = Literal["prompts", "cells", "pseudo_masks"]
+"""What a step teaches: SAM by points and boxes, the backbone by cells and by pseudo-masks."""
 
 PROMPTS = 3
 """Box prompts and point prompts of each image in a step; the encoder runs once for all."""
@@ -43,6 +43,8 @@ class NanoBatch:
     boxes: PromptBatch | None
     points: PromptBatch | None
     labels_BHW: Tensor
+    per_group: int
+    """Neighbours in the batch that show the same few categories."""
 
     def to(self, device: torch.device) -> "NanoBatch":
         """Return the batch on a device."""
@@ -52,6 +54,7 @@ class NanoBatch:
             None if self.boxes is None else self.boxes.to(device),
             None if self.points is None else self.points.to(device),
             self.labels_BHW.to(device),
+            self.per_group,
         )
 
 
@@ -70,7 +73,7 @@ def draw_batch(
             images.append(_recoloured(group.images_GHW3[number][:, flip], rng))
             owners.append(np.ascontiguousarray(group.owners_GHW[number][:, flip]))
             labels.append(np.array((0, *(category + 1 for category in group.labels[number]))))
-    if tuple(lessons) == ("cells",):
+    if "prompts" not in lessons:
         # Where in the image an object lies is nothing to the backbone: look at one from near.
         views = [_near_an_object(owner, window.cells * 16, rng) for owner in owners]
     else:
@@ -85,6 +88,7 @@ def draw_batch(
         _prompts(seen, labels, window, rng, box=True) if "prompts" in lessons else None,
         _prompts(seen, labels, window, rng, box=False) if "prompts" in lessons else None,
         torch.from_numpy(np.stack([c[o] for c, o in zip(labels, seen, strict=True)])),
+        len(images) // len(groups),
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from model.pretrain_backbone import dense_loss, prototype_loss
+from model.pretrain_backbone import dense_loss, prototype_loss, pseudo_mask_loss
 from model.pretrain_sam import (
     CORNERS,
     POSITIVE,
@@ -122,3 +122,12 @@ def test_prototypes_compare_categories_that_no_classifier_knows() -> None:
     clear[1, :, 0] = torch.eye(2).flip(1)
     alike = torch.ones(2, 2, 1, 2)
     assert prototype_loss(clear, labels) < prototype_loss(alike, labels)
+
+
+def test_a_pseudo_mask_costs_less_where_only_the_category_is_like_itself() -> None:
+    labels_Bhw = torch.tensor([[[0, 1], [2, 2]], [[1, 1], [0, 0]]])
+    one_hot_BChw = torch.eye(3)[labels_Bhw].permute(0, 3, 1, 2)
+    assert pseudo_mask_loss(one_hot_BChw, labels_Bhw, group=2) < 0.01
+    assert pseudo_mask_loss(torch.ones_like(one_hot_BChw), labels_Bhw, group=2) > 1
+    nothing = torch.zeros_like(labels_Bhw)
+    assert pseudo_mask_loss(one_hot_BChw, nothing, group=2) == 0

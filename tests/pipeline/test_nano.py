@@ -75,7 +75,7 @@ def test_the_same_generator_draws_the_same_batch(group: SceneGroup, batch: NanoB
 
 
 def test_a_step_teaches_every_network(networks: NanoNetworks, batch: NanoBatch) -> None:
-    losses = step_losses(networks, batch, ("prompts", "cells"))
+    losses = step_losses(networks, batch, ("prompts", "cells", "pseudo_masks"))
     total = torch.stack([v for k, v in losses.items() if not k.startswith("iou_")]).sum()
     total.backward()
     for part in (networks.sam.image_encoder, networks.sam.mask_decoder, networks.backbone):
