@@ -20,6 +20,7 @@ from jobs.nano import nano_app
 from jobs.plan import plan
 from jobs.report import report
 from jobs.retry import retry
+from jobs.status import status
 from jobs.submit import submit
 from jobs.submitted import cancel, jobs, logs
 from jobs.train import train
@@ -39,7 +40,7 @@ app = typer.Typer(
 )
 for command in (label, plan, retry, verify, report, train, episodes, embed, evaluate):
     app.command()(command)
-for command in (submit, jobs, logs, cancel):
+for command in (submit, jobs, logs, status, cancel):
     app.command()(command)
 app.add_typer(export_app, name="export")
 app.add_typer(weights_app, name="weights")

@@ -1,0 +1,84 @@
+"""A folder becomes the status of the job whose output it is."""
+
+import json
+import re
+from dataclasses import dataclass
+
+from fsspec import AbstractFileSystem
+
+from pipeline.embeddings import SHARD_NAME
+from pipeline.status.labeling import LabelStatus, label_status
+from pipeline.status.training import TrainStatus, train_status
+from pipeline.storage import check_endpoint, list_files, open_filesystem, read_bytes
+from schemas.errors import BadStorage, MissingFile
+from schemas.job import Storage
+from schemas.train import TrainIdentity
+
+_STORE = re.compile(r"([0-9a-f]{16})/shards/([^/]+)")
+
+
+@dataclass(frozen=True)
+class EmbedStatus:
+    """What a store of embeddings holds; which images are to come, only the job knows."""
+
+    done: bool
+    """Never: see above."""
+    units: dict[str, int]
+    """Committed, by the key of a SAM and its preprocessing."""
+    bytes: int
+
+
+@dataclass(frozen=True)
+class EvaluateStatus:
+    """How far an evaluation is."""
+
+    done: bool
+    parts: int
+    """Units of episodes that are counted, of all methods."""
+
+
+Status = LabelStatus | TrainStatus | EmbedStatus | EvaluateStatus
+
+
+def read_status(uri: str, storage: Storage) -> Status | None:
+    """Return how far the job is whose output this is, None where nothing has begun.
+
+    Raises BadStorage for a folder that is no job's output.
+    """
+    check_endpoint(storage)
+    fs, output = open_filesystem(uri, storage)
+    try:
+        identity = json.loads(read_bytes(fs, f"{output}/job.json"))
+    except MissingFile:
+        return _without_identity(fs, output)
+    except ValueError as error:
+        raise BadStorage("a job.json that cannot be read", uri, str(error), "JSON") from error
+    if "categories" in identity:
+        return label_status(fs, output)
+    return train_status(fs, output, TrainIdentity.model_validate(identity))
+
+
+def _without_identity(fs: AbstractFileSystem, output: str) -> EmbedStatus | EvaluateStatus | None:
+    found = list_files(fs, output)
+    if any(name.startswith("episodes-") for name in found):
+        parts = sum(name.startswith("parts/") for name in found)
+        return EvaluateStatus("results.json" in found, parts)
+    units: dict[str, int] = {}
+    size = 0
+    for name, shard_bytes in found.items():
+        place = _STORE.fullmatch(name)
+        if place and SHARD_NAME.fullmatch(place[2]):
+            units[place[1]] = units.get(place[1], 0) + 1
+            size += shard_bytes
+    if units:
+        return EmbedStatus(False, units, size)
+    # What `vrp submit` uploads comes before the job's own first file.
+    strange = [name for name in found if not name.startswith(("inputs/", "."))]
+    if strange:
+        raise BadStorage(
+            "a folder that is no job's output",
+            output,
+            strange[0],
+            "the output of a job, or of none",
+        )
+    return None

@@ -1,0 +1,75 @@
+"""A labeling job's output becomes how far it is: listings and a plan, no cluster and no driver."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fsspec import AbstractFileSystem
+
+from pipeline.attempts import list_notes
+from pipeline.commit import is_complete, read_commit, unfinished
+from pipeline.keep_run import read_runs
+from pipeline.plan import Plan, read_plan
+from pipeline.sink import UnitName, list_units
+from pipeline.storage import list_files
+from schemas.commit import Counts, Shard
+from schemas.run import Run
+
+RUNS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class LabelStatus:
+    """How far a labeling job is; `counts` are of its commit, None until there is one."""
+
+    done: bool
+    shards: int
+    shards_finished: int
+    units: int
+    units_at_work: tuple[str, ...]
+    """Begun and not committed: being labelled, or left by a process that died."""
+    units_with_rejected: int
+    images_least: int
+    images_most: int
+    """Images of the committed units: a shard's last unit may hold fewer than the others."""
+    counts: Counts | None
+    runs: tuple[Run, ...]
+    """The last that ended otherwise than by a kill, oldest first."""
+
+
+def label_status(fs: AbstractFileSystem, output: str) -> LabelStatus:
+    """Read a labeling output: five listings, the plan, the commit and the last runs."""
+    shards, _ = read_plan(fs, output)
+    units, commit = list_units(fs, output), read_commit(fs, output)
+    plan = Plan(shards, (), commit.vanished if commit else ())
+    left = unfinished(plan, units)
+    least, most = count_images(shards, units)
+    committed = {str(unit) for unit in units}
+    return LabelStatus(
+        done=bool(shards) and not left and is_complete(commit, plan, units),
+        shards=len(shards),
+        shards_finished=len(shards) - len(left),
+        units=len(units),
+        units_at_work=tuple(note for note in list_notes(fs, output) if note not in committed),
+        units_with_rejected=len(list_files(fs, f"{output}/rejected")),
+        images_least=least,
+        images_most=most,
+        counts=commit.counts if commit else None,
+        runs=tuple(read_runs(fs, output, RUNS_SHOWN)),
+    )
+
+
+def count_images(shards: Iterable[Shard], units: Iterable[UnitName]) -> tuple[int, int]:
+    """Return the least and the most images that committed units hold, from their names alone."""
+    planned = {shard.id: shard for shard in shards}
+    least = most = 0
+    for unit in units:
+        shard = planned.get(unit.shard_id)
+        if shard is None:
+            continue
+        if shard.kind == "images":
+            least += len(shard.images)
+            most += len(shard.images)
+        else:
+            least += 0 if unit.last else shard.images_per_unit
+            most += shard.images_per_unit
+    return least, most
