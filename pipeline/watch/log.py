@@ -17,11 +17,16 @@ import ray
 # Ray rotates its own logs at 100 MB and keeps five; a unit's line takes 300 bytes.
 MAX_BYTES = 100 * 2**20
 KEPT_FILES = 5
+ID_CHARACTERS = 16  # of Ray's 56: no two of a cluster are alike
 _LOG = logging.getLogger("vrp")
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line: time, level, event, and the fields it was given."""
+    """A record as one line: time, level, event, the process's fields and the record's own."""
+
+    def __init__(self, process: Mapping[str, str]) -> None:
+        super().__init__()
+        self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its end."""
@@ -29,6 +34,7 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "event": record.getMessage(),
+            **self._process,
             **getattr(record, "fields", {}),
         }
         return json.dumps(line)
@@ -39,16 +45,18 @@ def start_log() -> None:
     if _LOG.handlers or not ray.is_initialized():
         return
     context = ray.get_runtime_context()
+    process = {"node": context.get_node_id()[:ID_CHARACTERS]}
+    process["worker"] = context.get_worker_id()[:ID_CHARACTERS]
     folder = Path(context.get_temp_dir()) / context.get_session_name() / "logs"
     try:
         handler = RotatingFileHandler(
-            folder / f"vrp-{context.get_worker_id()[:16]}.log",
+            folder / f"vrp-{process['worker']}.log",
             maxBytes=MAX_BYTES,
             backupCount=KEPT_FILES,
         )
     except OSError:
         return  # a full or foreign disk costs the lines, not the job
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines(process))
     _LOG.addHandler(handler)
     _LOG.setLevel(logging.INFO)
     _LOG.propagate = False  # else Ray would print every line on the driver

@@ -41,7 +41,9 @@ class Meter:
 # Prometheus's own.
 UNITS = Meter("vrp_units", "counter", ("output",), "Units committed.")
 IMAGES = Meter("vrp_images", "counter", ("output", "status"), "Images: with_labels or rejected.")
-ROWS = Meter("vrp_rows", "counter", ("output", "status"), "Label rows: labelled or empty.")
+ROWS = Meter(
+    "vrp_rows", "counter", ("output", "status"), "Label rows: labelled, empty, or of one instance."
+)
 REJECTED = Meter("vrp_rejected", "counter", ("output", "reason"), "Rejected images by reason.")
 STAGE_SECONDS = Meter(
     "vrp_stage_seconds",

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ class UnitWatch:
             metrics.IMAGES, done.images - len(done.rejected), output=output, status="with_labels"
         )
         record(metrics.IMAGES, len(done.rejected), output=output, status="rejected")
-        for status, rows in Counter(row["status"] for row in done.labels).items():
+        for status, rows in Counter(map(_status, done.labels)).items():
             record(metrics.ROWS, rows, output=output, status=status)
         for reason, images in Counter(row["reason"] for row in done.rejected).items():
             record(metrics.REJECTED, images, output=output, reason=reason)
@@ -68,3 +68,8 @@ class UnitWatch:
         record(metrics.UNIT_TIME, unit_s, output=output)
         record(metrics.IDLE_SHARE, idle_share, output=output)
         record(metrics.UNIT_RETRIES, float(done.again), output=output)
+
+
+def _status(row: Mapping[str, Any]) -> str:
+    """Return a row's status; rows of single objects stand beside those of whole categories."""
+    return row["status"] if row.get("instance_id") is None else "instance"

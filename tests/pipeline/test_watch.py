@@ -59,7 +59,7 @@ def lines() -> Iterator[io.StringIO]:
     """What the log writes, in this process, which no Ray runs in."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines({"node": "n1"}))
     log = logging.getLogger("vrp")
     level = log.level
     log.addHandler(handler)
@@ -85,6 +85,7 @@ def test_a_unit_is_one_line_and_each_image_it_rejected_another(lines: io.StringI
     rejected, unit = parsed(lines)
     assert rejected["output"] == unit["output"] == OUTPUT
     assert rejected["unit"] == unit["unit"] == f"{'0' * 16}-00007-last"
+    assert unit["node"] == "n1"
     assert (rejected["event"], rejected["level"]) == ("rejected", "WARNING")
     assert (rejected["image"], rejected["reason"]) == ("b.jpg", "decode")
     assert rejected["message"] == 'cut "off"\nat 3'
