@@ -24,7 +24,7 @@ from model.build import build_segmenter
 from model.device import pick_precision
 from pipeline.decode import decode_image
 from pipeline.label import CheckedJob, check, configure_ray_data, label
-from pipeline.rows import RowContext, label_row
+from pipeline.rows import RowContext, label_rows
 from schemas.job import LabelJob
 from schemas.receipt import Receipt
 
@@ -96,7 +96,7 @@ def _bare_loop(checked: CheckedJob, folder: Path) -> float:
         pixels_HW3 = decode_image(data, checked.job.limits).pixels_HW3
         height, width, _ = pixels_HW3.shape
         (predictions,) = segmenter.segment([pixels_HW3])
-        rows += len([label_row(found, (height, width), context) for found in predictions])
+        rows += len(label_rows(predictions, (height, width), context))
     return time.perf_counter() - start
 
 

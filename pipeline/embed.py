@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
-import ray
 from fsspec import AbstractFileSystem
 from ray.data import ActorPoolStrategy
 
 from model.device import pick_device, pick_precision
 from model.embed import SamEmbedder
+from pipeline.cluster_room import read_room
 from pipeline.commit import unfinished
 from pipeline.decode import DecodedImage, decode_image
 from pipeline.embeddings import (
@@ -68,9 +68,7 @@ def embed(checked: CheckedEmbedding, on_receipt: Callable[[EmbedReceipt], None])
     job = checked.job
     claim_store(checked.fs, checked.folder, checked.fields)
     if checked.unfinished:
-        gpus = job.compute.gpus_per_actor
-        if gpus == "auto":
-            gpus = 1.0 if ray.cluster_resources().get("GPU", 0) else 0.0
+        gpus = read_room().gpus(job.compute.gpus_per_actor)
         receipts = read_dataset(job, checked.unfinished).map_batches(
             EmbedUnits,
             fn_constructor_args=(job, dict(checked.fields), gpus),

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import ray
 from fsspec import AbstractFileSystem
 from ray.data import ActorPoolStrategy, DataContext
 
 from model.segmenter import LoadedReference
 from pipeline.budget import RejectedBudget
+from pipeline.cluster_room import check_room, read_room
 from pipeline.commit import is_complete, read_commit, read_parts, unfinished, write_commit
 from pipeline.identity import check_identity, claim_output, identify, read_identity
 from pipeline.keep_run import keep_run
@@ -156,7 +156,7 @@ def _segment(
     if not work:
         return
     compute = checked.job.compute
-    gpus = _gpus_per_actor(checked.job)
+    gpus = read_room().gpus(compute.gpus_per_actor)
     _check_room(checked.job, gpus)
     task = SegmentTask(checked.job, checked.references, _row_context(checked), gpus, again)
     receipts = read_dataset(checked.job, work).map_batches(

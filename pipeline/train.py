@@ -12,6 +12,7 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from ray.util.queue import Empty, Queue
 
+from pipeline.cluster_room import check_room
 from pipeline.fold_run import FoldRun, open_fold
 from pipeline.storage import check_writable, create_once, open_filesystem
 from pipeline.train_checkpoints import begin_run, newest_checkpoint, read_checkpoint
@@ -146,14 +147,6 @@ def _arrow_filesystem(fs: AbstractFileSystem) -> pa_fs.FileSystem:
 
 
 def _check_room(job: TrainJob) -> None:
-    """Refuse a job whose smallest group of workers never fits: Ray would wait for ever."""
-    have = ray.cluster_resources()
-    for resource, share in _resources(job).items():
-        need = share * job.compute.workers.min
-        if need > have.get(resource, 0):
-            raise BadInput(
-                f"the cluster has too few {resource}s for this job",
-                "compute.workers.min x the share of each worker",
-                f"{have.get(resource, 0):g} {resource}s in the cluster",
-                f"{need:g}, or fewer workers",
-            )
+    """Refuse a job whose smallest group of workers never fits."""
+    need = {name: share * job.compute.workers.min for name, share in _resources(job).items()}
+    check_room(need, "compute.workers.min x the share of each worker")

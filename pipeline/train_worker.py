@@ -13,6 +13,7 @@ from fsspec import AbstractFileSystem
 from ray.util.queue import Queue
 
 from model.device import pick_device, pick_precision
+from pipeline.cluster_room import read_room
 from pipeline.fold_run import open_fold
 from pipeline.learner import Worker
 from pipeline.storage import open_filesystem
@@ -87,7 +88,4 @@ class _RayOutlet:
 
 def gpus_per_worker(job: TrainJob) -> float:
     """Return each worker's share of GPUs in this cluster."""
-    asked = job.compute.gpus_per_worker
-    if asked != "auto":
-        return asked
-    return 1.0 if ray.cluster_resources().get("GPU", 0) else 0.0
+    return read_room().gpus(job.compute.gpus_per_worker)

@@ -9,6 +9,7 @@ from ray.util.actor_pool import ActorPool
 
 from model.device import pick_device, pick_precision
 from model.side_by_side import SideBySide
+from pipeline.cluster_room import read_room
 from pipeline.dataset_index import open_index
 from pipeline.episode_data import EpisodeReader
 from pipeline.evaluate.check import CheckedEvaluation, of_fold, publish_manifest
@@ -86,7 +87,7 @@ def run(checked: CheckedEvaluation, on_done: Callable[[Done], None]) -> None:
     compute = checked.job.compute
     gpus = gpus_per_actor(checked.job)
     resources = {"CPU": compute.cpus_per_actor} | ({"GPU": gpus} if gpus else {})
-    room = actors_that_fit(resources, ray.cluster_resources())
+    room = actors_that_fit(resources, read_room().grown)
     wanted = room if compute.actors == "auto" else compute.actors
     remote = ray.remote(EvaluateUnits).options(
         num_cpus=compute.cpus_per_actor,
@@ -110,10 +111,7 @@ def run(checked: CheckedEvaluation, on_done: Callable[[Done], None]) -> None:
 
 def gpus_per_actor(job: EvaluateJob) -> float:
     """Return each actor's share of GPUs in this cluster."""
-    asked = job.compute.gpus_per_actor
-    if asked != "auto":
-        return asked
-    return 1.0 if ray.cluster_resources().get("GPU", 0) else 0.0
+    return read_room().gpus(job.compute.gpus_per_actor)
 
 
 def actors_that_fit(needed: Mapping[str, float], have: Mapping[str, float]) -> int:
