@@ -199,26 +199,11 @@ def _row_context(checked: CheckedJob) -> RowContext:
     )
 
 
-def _gpus_per_actor(job: LabelJob) -> float:
-    asked = job.compute.gpus_per_actor
-    if asked != "auto":
-        return asked
-    return 1.0 if ray.cluster_resources().get("GPU", 0) else 0.0
-
-
 def _check_room(job: LabelJob, gpus: float) -> None:
-    """Refuse a job whose smallest pool and one reader never fit: Ray would wait for ever."""
-    have = ray.cluster_resources()
+    """Refuse a job whose smallest pool and one reader never fit."""
     compute = job.compute
     need = {
         "CPU": compute.actors.min * compute.cpus_per_actor + READ_CPUS,
         "GPU": compute.actors.min * gpus,
     }
-    for resource, amount in need.items():
-        if amount > have.get(resource, 0):
-            raise BadInput(
-                f"the cluster has too few {resource}s for this job",
-                "compute.actors.min x the share of each actor, and one reader",
-                f"{have.get(resource, 0):g} {resource}s in the cluster",
-                f"{amount:g}, or fewer or smaller actors",
-            )
+    check_room(need, "compute.actors.min x the share of each actor, and one reader")
