@@ -20,9 +20,12 @@ def export() -> None:
 
 
 @export_app.command()
-def coco(
+def coco(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     output: OutputUri,
     to: Annotated[str, typer.Option(help="The file to write: a path or s3://bucket/key.")],
+    instances: Annotated[
+        bool, typer.Option("--instances", help="An annotation per object, not per category.")
+    ] = False,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     anonymous: Anonymous = False,
@@ -33,13 +36,14 @@ def coco(
     Credentials come from the AWS variables. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
-    counts = export_coco(output, storage, to)
-    summary = {"images": counts.with_labels, "annotations": counts.labelled, "to": to}
+    counts = export_coco(output, storage, to, instances=instances)
+    annotations = counts.instances if instances else counts.labelled
+    summary = {"images": counts.with_labels, "annotations": annotations, "to": to}
     if as_json:
         typer.echo(json.dumps(summary))
         return
     lines = (
-        f"{counts.with_labels} images, {counts.labelled} masks",
+        f"{counts.with_labels} images, {annotations} {'objects' if instances else 'masks'}",
         f"left out: {counts.rejected} rejected images",
         f"written: {to}",
     )

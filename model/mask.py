@@ -28,6 +28,26 @@ def mask_at(prediction: Prediction, size_HW: tuple[int, int], threshold: float) 
             return _letterbox_mask(prediction.logits_hw, size_HW, threshold)
 
 
+def logits_at(
+    prediction: Prediction, size_HW: tuple[int, int], box: tuple[slice, slice]
+) -> np.ndarray:
+    """Return the logits that `mask_at` compares with its threshold, float32, of a box of pixels.
+
+    box: rows and columns of the image, with a start and a stop.
+    """
+    ys, xs = box
+    match prediction.frame:
+        case "squash":
+            logits_hw = prediction.logits_hw
+            (h, w), (H, W) = logits_hw.shape, size_HW
+            rows_Yw = _blend(logits_hw, *(line[ys] for line in _neighbours(H, h)))
+            rows_wY = np.ascontiguousarray(rows_Yw.T)
+            return _blend(rows_wY, *(line[xs] for line in _neighbours(W, w))).T
+        case "letterbox":
+            maps_1HW = letterbox_maps(torch.from_numpy(prediction.logits_hw)[None], size_HW)
+            return maps_1HW[0].numpy()[ys, xs]
+
+
 def stability(logits_hw: np.ndarray, threshold: float, offset: float = 1.0) -> float:
     """Return the IoU of the masks at threshold +- offset, 0 where both are empty.
 

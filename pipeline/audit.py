@@ -1,27 +1,22 @@
 """Re-read a commit from storage and list everything that is not as it says."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from fsspec import AbstractFileSystem
-from pycocotools import mask as coco_mask
 
 from pipeline.commit import read_commit, unfinished
-from pipeline.committed import read_table
-from pipeline.drawn_runs import run_lengths
+from pipeline.committed import read_table, with_added_columns
+from pipeline.mask_faults import check_objects, mask_fault
 from pipeline.plan import Plan, read_plan
 from pipeline.sink import parse_unit
 from schemas.commit import Commit, Counts, Part, Shard
 from schemas.errors import BadStorage
 from schemas.row import LABEL_SCHEMA, REJECTED_SCHEMA
-
-# What COCO's compressed RLE is written with: six bits a character, from "0" on.
-RLE_TEXT = re.compile(r"[0-o]*")
 
 
 def audit(fs: AbstractFileSystem, output: str) -> Iterator[str]:
@@ -51,7 +46,7 @@ def audit(fs: AbstractFileSystem, output: str) -> Iterator[str]:
 
 
 def _read(fs: AbstractFileSystem, output: str, part: Part) -> tuple[pa.Table, pa.Table]:
-    labels = read_table(fs, f"{output}/{part.path}", part.sha256)
+    labels = with_added_columns(read_table(fs, f"{output}/{part.path}", part.sha256))
     if part.rejected_path is None:
         return labels, REJECTED_SCHEMA.empty_table()
     return labels, read_table(fs, f"{output}/{part.rejected_path}", part.rejected_sha256)
@@ -61,18 +56,22 @@ def _check_part(part: Part, labels: pa.Table, rejected: pa.Table, commit: Commit
     if not labels.schema.equals(LABEL_SCHEMA) or not rejected.schema.equals(REJECTED_SCHEMA):
         yield f"{part.path}: columns of another schema"
         return
-    statuses = Counter(labels["status"].to_pylist())
+    whole = labels.filter(pc.field("instance_id").is_null())
+    statuses = Counter(whole["status"].to_pylist())
     found = {
-        "rows": labels.num_rows,
+        "rows": whole.num_rows,
+        "instances": labels.num_rows - whole.num_rows,
         "labelled": statuses["labelled"],
         "empty": statuses["empty"],
         "rejected": rejected.num_rows,
-        "images": len(set(labels["image_id"].to_pylist())) + rejected.num_rows,
+        "images": len(set(whole["image_id"].to_pylist())) + rejected.num_rows,
     }
     for name, count in found.items():
         if count != getattr(part, name):
             yield f"{part.path}: {count} {name}, the commit says {getattr(part, name)}"
-    yield from (f"{part.path}: {fault}" for fault in _check_rows(labels, rejected, commit))
+    yield from (f"{part.path}: {fault}" for fault in _check_rows(whole, rejected, commit))
+    objects = labels.filter(pc.field("instance_id").is_valid())
+    yield from (f"{part.path}: {fault}" for fault in check_objects(whole, objects))
 
 
 def _check_rows(labels: pa.Table, rejected: pa.Table, commit: Commit) -> Iterator[str]:
@@ -94,25 +93,6 @@ def _check_rows(labels: pa.Table, rejected: pa.Table, commit: Commit) -> Iterato
     for row in labels.to_pylist():
         if fault := mask_fault(row["rle_counts"], (row["height"], row["width"]), row):
             yield f"{row['image_id']}: category {row['category_id']}: {fault}"
-
-
-def mask_fault(counts: str, size_HW: tuple[int, int], row: dict[str, object]) -> str | None:
-    """Return what is wrong with a run-length mask: it must fill its image and match area and box.
-
-    The text is checked before it is decoded: pycocotools writes where wrong runs lead it.
-    """
-    if not RLE_TEXT.fullmatch(counts):
-        return "not COCO compressed RLE"
-    runs = run_lengths(counts)
-    height, width = size_HW
-    if min(runs, default=0) < 0 or sum(runs) != height * width:
-        return f"runs of {sum(runs)} pixels in an image of {height} x {width}"
-    rle: Any = {"size": [height, width], "counts": counts.encode()}
-    if int(coco_mask.area(rle)) != row["area_px"]:
-        return f"an area of {int(coco_mask.area(rle))}, the row says {row['area_px']}"
-    if coco_mask.toBbox(rle).tolist() != row["box_xywh"]:
-        return f"a box of {coco_mask.toBbox(rle).tolist()}, the row says {row['box_xywh']}"
-    return None
 
 
 def _hashes(labels: pa.Table, rejected: pa.Table) -> np.ndarray:

@@ -98,4 +98,5 @@ def _total(parts: Sequence[Part]) -> Counts:
         rows=sum(part.rows for part in parts),
         labelled=sum(part.labelled for part in parts),
         empty=sum(part.empty for part in parts),
+        instances=sum(part.instances for part in parts),
     )

@@ -5,12 +5,14 @@ import io
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
 from pipeline.storage import read_bytes
 from schemas.commit import Commit, Identity, Part
 from schemas.errors import BadStorage, MissingFile
+from schemas.row import ADDED_COLUMNS, LABEL_SCHEMA
 
 
 def read_committed(fs: AbstractFileSystem, output: str) -> tuple[Commit, Identity]:
@@ -40,10 +42,26 @@ def read_committed(fs: AbstractFileSystem, output: str) -> tuple[Commit, Identit
 def read_labels(fs: AbstractFileSystem, output: str, commit: Commit) -> Iterator[pa.Table]:
     """Yield the rows (LABEL_SCHEMA) of each part in the commit's order, one part in memory.
 
-    Raises BadStorage for a part that is missing or not the one that was committed.
+    One row for each image and category; `read_all_rows` has those of single objects too. Raises
+    BadStorage for a part that is missing or not the one that was committed.
     """
+    for table in read_all_rows(fs, output, commit):
+        yield table.filter(pc.field("instance_id").is_null())
+
+
+def read_all_rows(fs: AbstractFileSystem, output: str, commit: Commit) -> Iterator[pa.Table]:
+    """Yield all rows of each part, as `read_labels`: objects follow the row of their category."""
     for part in commit.parts:
-        yield read_table(fs, f"{output}/{part.path}", part.sha256)
+        yield with_added_columns(read_table(fs, f"{output}/{part.path}", part.sha256))
+
+
+def with_added_columns(table: pa.Table) -> pa.Table:
+    """Return label rows with the columns that older parts lack."""
+    for name in ADDED_COLUMNS:
+        if name not in table.column_names:
+            field = LABEL_SCHEMA.field(name)
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
 
 
 def read_rejected(fs: AbstractFileSystem, output: str, parts: Iterable[Part]) -> Iterator[pa.Table]:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from pipeline.committed import read_committed, read_labels
+from pipeline.committed import read_all_rows, read_committed, read_labels
 from pipeline.storage import open_filesystem
 from pipeline.stream_out import stream_out
 from schemas.commit import Commit, Counts, Identity
@@ -24,30 +24,36 @@ from schemas.job import Storage
 
 COLUMNS = [
     "image_id", "uri", "height", "width", "category_id", "status", "rle_counts", "box_xywh",
-    "area_px", "score",
+    "area_px", "score", "instance_id",
 ]  # fmt: skip
 
 
-def export_coco(output_uri: str, storage: Storage, to: str) -> Counts:
+def export_coco(output_uri: str, storage: Storage, to: str, *, instances: bool = False) -> Counts:
     """Write the labels committed below output_uri to the file `to`, whole or not at all.
 
-    Raises BadStorage: no commit, damaged parts, a file that cannot be written.
+    An annotation is an image's whole category, or, with `instances`, one object. Raises BadInput
+    for instances that no job made, BadStorage: no commit, damaged parts, a file that cannot be
+    written.
     """
     fs, output = open_filesystem(output_uri, storage)
     commit, identity = read_committed(fs, output)
-    rows = _number(read_labels(fs, output, commit), identity.source == "coco")
+    if instances:
+        _check_instances(identity, output_uri)
+    tables = (read_all_rows if instances else read_labels)(fs, output, commit)
+    rows = _number(tables, identity.source == "coco")
     with (
         stream_out(*open_filesystem(to, storage)) as file,
         # The annotations go straight out; of the two lists, that of the images is the short one.
         tempfile.TemporaryFile() as images,
     ):
         file.write(_opening(commit, identity))
-        found = _write_lists(rows, file, images)
+        found = _write_lists(rows, file, images, instances=instances)
         file.write(b'],\n"images":[')
         images.seek(0)
         copyfileobj(images, file)
         file.write(b"]}\n")
-        wanted = (commit.counts.with_labels, commit.counts.labelled)
+        counts = commit.counts
+        wanted = (counts.with_labels, counts.instances if instances else counts.labelled)
         if found != wanted:
             raise BadStorage(
                 "a commit whose parts hold something else than it counts",
@@ -56,6 +62,16 @@ def export_coco(output_uri: str, storage: Storage, to: str) -> Counts:
                 f"{wanted[0]} and {wanted[1]}",
             )
     return commit.counts
+
+
+def _check_instances(identity: Identity, output_uri: str) -> None:
+    if "instances.by" not in identity.fields:
+        raise BadInput(
+            "labels without single objects",
+            output_uri,
+            "one mask for each category of an image",
+            "labels of a job with a key `instances`, or an export without --instances",
+        )
 
 
 def _opening(commit: Commit, identity: Identity) -> bytes:
@@ -101,7 +117,11 @@ def _coco_id(image_id: str) -> int:
 
 
 def _write_lists(
-    rows: Iterator[tuple[dict[str, Any], bool]], annotations: BinaryIO, images: BinaryIO
+    rows: Iterator[tuple[dict[str, Any], bool]],
+    annotations: BinaryIO,
+    images: BinaryIO,
+    *,
+    instances: bool,
 ) -> tuple[int, int]:
     """Write both lists' entries; return how many images and annotations there were."""
     image_count = label_count = 0
@@ -109,7 +129,7 @@ def _write_lists(
         if new:
             images.write(_entry(_image(row), first=image_count == 0))
             image_count += 1
-        if row["status"] == "labelled":
+        if row["status"] == "labelled" and (row["instance_id"] is not None) == instances:
             label_count += 1
             annotations.write(_entry(_annotation(label_count, row), first=label_count == 1))
     return image_count, label_count

@@ -36,6 +36,9 @@ def identify(
         **{f"category {number}": name for number, name in names.items()},
         **{f"reference {r.id}": names[r.category_id] for r in references},
         "targets.type": job.targets.type,
+        # Left at their defaults they are no fields, as in outputs made before they existed.
+        **({"overlaps": job.overlaps} if job.overlaps != "keep" else {}),
+        **(dict(leaves("instances", job.instances.model_dump())) if job.instances else {}),
         # Embeddings from a store are rounded to float16, so a mask may differ in a pixel.
         **({"embeddings": "float16"} if job.embeddings is not None else {}),
     }

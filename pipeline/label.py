@@ -196,6 +196,8 @@ def _row_context(checked: CheckedJob) -> RowContext:
             for category in ids
         },
         thresholds=checked.job.thresholds,
+        overlaps=checked.job.overlaps,
+        instances=checked.job.instances,
     )
 
 

@@ -1,7 +1,7 @@
 """Turn predictions into label rows, and faults into rejected rows."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +9,13 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from model.mask import mask_at, stability
+from model.overlaps import owners
 from model.segmenter import Prediction
+from pipeline.components import components
 from pipeline.shards import EncodedImage
 from schemas.commit import Identity
 from schemas.errors import ImageRejected
-from schemas.job import Thresholds
+from schemas.job import Components, Overlaps, Thresholds
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class RowContext:
     identity: Identity
     references: Mapping[int, tuple[str, ...]]  # reference ids by category id
     thresholds: Thresholds
+    overlaps: Overlaps = "keep"
+    instances: Components | None = None
 
     @property
     def names(self) -> dict[int, str]:
@@ -36,41 +40,111 @@ def encode_rle(mask_HW: np.ndarray) -> Any:
     return {"size": list(mask_HW.shape), "counts": runs["counts"].decode("ascii")}
 
 
-def label_row(
-    prediction: Prediction, size_HW: tuple[int, int], context: RowContext
-) -> dict[str, Any]:
-    """Return the columns of LABEL_SCHEMA that one prediction decides; size_HW in pixels.
+@dataclass(frozen=True)
+class _Found:
+    """A prediction at the image's size; an unlabelled one's runs are empty."""
 
-    A mask that misses a threshold becomes an empty one; its score and stability stay, to show why.
+    prediction: Prediction
+    stability: float
+    rle: Any
+    area_px: int
+
+    @property
+    def labelled(self) -> bool:
+        return self.area_px > 0
+
+
+def label_rows(
+    predictions: Sequence[Prediction], size_HW: tuple[int, int], context: RowContext
+) -> list[dict[str, Any]]:
+    """Return the columns of LABEL_SCHEMA that an image's predictions decide; size_HW in pixels.
+
+    A row per prediction, each followed by those of its objects if the job wants them. A mask that
+    misses a threshold becomes an empty one; its score and stability stay, to show why.
     """
     limits = context.thresholds
+    found = [_find(prediction, size_HW, limits) for prediction in predictions]
+    if context.overlaps == "argmax":
+        found = _settled(found, size_HW, limits)
+    rows = []
+    for one in found:
+        row = _row(one, size_HW, context)
+        rows.append(row)
+        if context.instances is not None and one.labelled:
+            rows += _instance_rows(row, context.instances)
+    return rows
+
+
+def _find(prediction: Prediction, size_HW: tuple[int, int], limits: Thresholds) -> _Found:
     stable = stability(prediction.logits_hw, limits.mask_logit)
-    mask_HW = mask_at(prediction, size_HW, limits.mask_logit)
+    if prediction.score < limits.min_score or stable < limits.min_stability:
+        return _found(prediction, stable, np.zeros(size_HW, bool), limits)
+    return _found(prediction, stable, mask_at(prediction, size_HW, limits.mask_logit), limits)
+
+
+def _found(
+    prediction: Prediction, stable: float, mask_HW: np.ndarray, limits: Thresholds
+) -> _Found:
     rle = encode_rle(mask_HW)
     area_px = int(coco_mask.area(rle))
-    labelled = (
-        area_px >= limits.min_area_px
-        and prediction.score >= limits.min_score
-        and stable >= limits.min_stability
+    if area_px < limits.min_area_px:
+        rle, area_px = encode_rle(np.zeros(mask_HW.shape, dtype=bool)), 0
+    return _Found(prediction, stable, rle, area_px)
+
+
+def _settled(found: Sequence[_Found], size_HW: tuple[int, int], limits: Thresholds) -> list[_Found]:
+    """Give each pixel of several masks to one; what falls below min_area_px becomes empty."""
+    labelled = [one for one in found if one.labelled]
+    if len(labelled) < 2:
+        return list(found)
+    union_px = int(coco_mask.area(coco_mask.merge([one.rle for one in labelled])))
+    if union_px == sum(one.area_px for one in labelled):
+        return list(found)
+    owner_HW = owners([one.prediction for one in labelled], size_HW, limits.mask_logit)
+    kept = iter(
+        _found(one.prediction, one.stability, owner_HW == place, limits)
+        for place, one in enumerate(labelled)
     )
-    if not labelled:
-        rle, area_px = encode_rle(np.zeros(size_HW, dtype=bool)), 0
+    return [next(kept) if one.labelled else one for one in found]
+
+
+def _row(found: _Found, size_HW: tuple[int, int], context: RowContext) -> dict[str, Any]:
+    prediction = found.prediction
     return {
         "height": size_HW[0],
         "width": size_HW[1],
         "category_id": prediction.category_id,
         "category": context.names[prediction.category_id],
-        "status": "labelled" if labelled else "empty",
-        "rle_counts": rle["counts"],
-        "box_xywh": [float(side) for side in coco_mask.toBbox(rle)],
-        "area_px": area_px,
+        "status": "labelled" if found.labelled else "empty",
+        **_mask_columns(found.rle, found.area_px),
         "score": prediction.score,
-        "stability": stable,
+        "stability": found.stability,
         "references": list(context.references[prediction.category_id]),
         "job_fingerprint": context.identity.fingerprint,
         "model_fingerprint": context.identity.model_fingerprint,
         "random_weights": bool(context.identity.random_weights),
+        "presence": prediction.presence,
+        "instance_id": None,
     }
+
+
+def _mask_columns(rle: Any, area_px: int) -> dict[str, Any]:
+    counts = rle["counts"]
+    return {
+        "rle_counts": counts if isinstance(counts, str) else counts.decode("ascii"),
+        "box_xywh": [float(side) for side in coco_mask.toBbox(rle)],
+        "area_px": area_px,
+    }
+
+
+def _instance_rows(row: dict[str, Any], wanted: Components) -> list[dict[str, Any]]:
+    """Return a row per object of a labelled category, which has the category's score."""
+    size_HW = (row["height"], row["width"])
+    split = components(row["rle_counts"], size_HW, wanted.most, wanted.min_area_px)
+    return [
+        {**row, **_mask_columns(rle, area_px), "instance_id": number}
+        for number, (rle, area_px) in enumerate(split, start=1)
+    ]
 
 
 def rejected_row(image: EncodedImage, fault: ImageRejected, context: RowContext) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pipeline.embeddings import EmbeddingStore, image_key, model_fields
 from pipeline.method_weights import local_method
 from pipeline.read import table_to_units
 from pipeline.retry import Retry, split_unit
-from pipeline.rows import RowContext, label_row, rejected_row
+from pipeline.rows import RowContext, label_rows, rejected_row
 from pipeline.shards import EncodedImage, Unit
 from pipeline.sink import UnitName, read_part, write_unit
 from pipeline.storage import open_filesystem
@@ -240,8 +240,8 @@ class SegmentUnits:
             }
             try:
                 labels += [
-                    about | label_row(prediction, image.size_HW, self._task.context)
-                    for prediction in image.outcome
+                    about | row
+                    for row in label_rows(image.outcome, image.size_HW, self._task.context)
                 ]
             except MemoryError as error:
                 fault = ImageRejected("out-of-memory", f"no memory for its masks: {error}")

@@ -87,16 +87,18 @@ def write_unit(
         rejected_sha256 = hashlib.sha256(data).hexdigest()
         rejected_path = f"rejected/{unit}-{rejected_sha256[:8]}.parquet"
         create_once(fs, f"{output}/{rejected_path}", data)
-    labelled = sum(row["status"] == "labelled" for row in labels)
+    whole = [row for row in labels if row.get("instance_id") is None]
+    labelled = sum(row["status"] == "labelled" for row in whole)
     part = Part(
         path=unit.path,
         sha256="",  # of the file, so it cannot stand inside it
         bytes=0,
         images=images,
-        rows=len(labels),
+        rows=len(whole),
         labelled=labelled,
-        empty=len(labels) - labelled,
+        empty=len(whole) - labelled,
         rejected=len(rejected),
+        instances=len(labels) - len(whole),
         rejected_path=rejected_path,
         rejected_sha256=rejected_sha256,
     )
@@ -120,9 +122,12 @@ def read_part(fs: AbstractFileSystem, output: str, path: str) -> Part:
         raise BadStorage(
             "a part cannot be read", f"{output}/{path}", repr(error), "a labels part of this output"
         ) from error
-    if footer.num_rows != part.rows:
+    if footer.num_rows != part.rows + part.instances:
         raise BadStorage(
-            "a part has lost rows", f"{output}/{path}", f"{footer.num_rows}", f"{part.rows} rows"
+            "a part has lost rows",
+            f"{output}/{path}",
+            f"{footer.num_rows}",
+            f"{part.rows + part.instances} rows",
         )
     return _with_digest(part, data)
 

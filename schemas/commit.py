@@ -32,10 +32,11 @@ class Part(Spec):
     sha256: str
     bytes: int
     images: int = Field(description="Images read: with labels + rejected.")
-    rows: int
+    rows: int = Field(description="One for each image with labels and each category.")
     labelled: int
     empty: int
     rejected: int
+    instances: int = Field(default=0, description="Rows of single objects, beside `rows`.")
     rejected_path: str | None = None
     rejected_sha256: str | None = None
 
@@ -55,6 +56,7 @@ class Counts(Spec):
     rows: int
     labelled: int
     empty: int
+    instances: int = Field(default=0, description="Rows of single objects, beside `rows`.")
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:

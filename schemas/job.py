@@ -27,6 +27,20 @@ class Thresholds(Spec):
     min_area_px: int = Field(default=1, ge=1, description="Smallest mask, in image pixels.")
 
 
+Overlaps = Literal["keep", "argmax"]
+
+
+class Components(Spec):
+    """A row for each connected component of a category's mask; pixels touch by side or corner."""
+
+    by: Literal["components"]
+    most: int = Field(
+        default=100, ge=1, description="Rows for one category of an image, the largest first."
+    )
+    # One cell of SAM's logits covers 4 x 4 pixels of its input: what is smaller is interpolation.
+    min_area_px: int = Field(default=16, ge=1, description="Smaller ones get no row.")
+
+
 class Actors(Spec):
     """How many segmenting actors; Ray grows and shrinks the pool between the two."""
 
@@ -104,6 +118,14 @@ class LabelJob(Spec):
     method: Method
     output: Output
     thresholds: Thresholds = Thresholds()
+    overlaps: Overlaps = Field(
+        default="keep",
+        description="Pixels that several categories claim: kept by all, or argmax: given to the "
+        "category whose score, times the sigmoid of its logit there, is greatest.",
+    )
+    instances: Components | None = Field(
+        default=None, description="Rows for single objects beside each category's own."
+    )
     embeddings: Uri | None = Field(
         default=None, description="A store made by `vrp embed`; what it lacks is computed."
     )

@@ -1,4 +1,6 @@
-"""The rows on storage: one per image and category, and one per unusable image."""
+"""The rows on storage: one per image and category, its objects where asked for, and one per
+unusable image.
+"""
 
 import pyarrow as pa
 
@@ -21,8 +23,13 @@ LABEL_SCHEMA = pa.schema(
         ("job_fingerprint", pa.string()),
         ("model_fingerprint", pa.string()),
         ("random_weights", pa.bool_()),  # True: untrained weights, the mask means nothing
+        ("presence", pa.float32()),  # how sure the method is that it is there; null: it says not
+        ("instance_id", pa.int32()),  # 1, 2, … of one object; null: the row of the whole category
     ]
 )
+
+ADDED_COLUMNS = ("presence", "instance_id")
+"""What parts lack that were written before there was such a column: null in all their rows."""
 
 REJECTED_SCHEMA = pa.schema(
     [

@@ -78,3 +78,14 @@ def test_an_output_claimed_again_by_its_own_job_is_fine(tmp_path: Path) -> None:
     claim_output(fs, output, identity())
     claim_output(fs, output, identity())
     assert read_identity(fs, output) == identity()
+
+
+def test_overlaps_and_instances_count_only_when_they_are_asked_for() -> None:
+    same = identity(overlaps="keep", instances=None)
+    assert same.fields == identity().fields
+    assert "overlaps" not in same.fields
+    chosen = identity(overlaps="argmax", instances={"by": "components", "most": 5})
+    assert chosen.fields["overlaps"] == "argmax"
+    assert chosen.fields["instances.most"] == "5"
+    assert chosen.fingerprint != same.fingerprint
+    assert chosen.model_fingerprint == same.model_fingerprint

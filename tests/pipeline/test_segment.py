@@ -18,7 +18,7 @@ from pipeline.attempts import Note
 from pipeline.label import check
 from pipeline.read import UNIT_SCHEMA, table_to_units, unit_to_table
 from pipeline.retry import Retry
-from pipeline.rows import RowContext, label_row
+from pipeline.rows import RowContext, label_rows
 from pipeline.segment import SegmentTask, SegmentUnits, segment_images
 from pipeline.shards import EncodedImage, Unit, read_units
 from pipeline.sink import UnitName, list_units
@@ -181,12 +181,12 @@ def test_images_that_kill_their_process_are_found_and_their_neighbours_labelled(
 def test_an_image_whose_masks_do_not_fit_in_memory_costs_no_neighbour(
     actor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(prediction, size_HW, context):
+    def no_room(predictions, size_HW, context):
         if size_HW == (30, 40):
             raise MemoryError("30 x 40")
-        return label_row(prediction, size_HW, context)
+        return label_rows(predictions, size_HW, context)
 
-    monkeypatch.setattr(pipeline.segment, "label_row", no_room)
+    monkeypatch.setattr(pipeline.segment, "label_rows", no_room)
     (receipt,) = receipts(actor, unit(png(WHITE), png(WHITE, (40, 30)), png(WHITE)))
     assert (receipt.part.labelled, receipt.part.rejected) == (2, 1)
     assert receipt.part.rejected_path is not None
