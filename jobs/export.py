@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
+from pipeline.commit_share import parse_share
 from pipeline.export_coco import export_coco
 from pipeline.export_png import export_png
 from schemas.job import Storage
@@ -26,6 +27,9 @@ def coco(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     instances: Annotated[
         bool, typer.Option("--instances", help="An annotation per object, not per category.")
     ] = False,
+    share: Annotated[
+        str, typer.Option(help="N/OF: only this share of the labels, with the ids of the whole.")
+    ] = "1/1",
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     anonymous: Anonymous = False,
@@ -36,7 +40,7 @@ def coco(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     Credentials come from the AWS variables. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
-    counts = export_coco(output, storage, to, instances=instances)
+    counts = export_coco(output, storage, to, instances=instances, share=parse_share(share))
     annotations = counts.instances if instances else counts.labelled
     summary = {"images": counts.with_labels, "annotations": annotations, "to": to}
     if as_json:

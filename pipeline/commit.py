@@ -79,7 +79,7 @@ def write_commit(
         fingerprint=identity.fingerprint,
         random_weights=identity.random_weights,
         categories=identity.categories,
-        counts=_total(parts),
+        counts=total_counts(parts),
         shards=len(plan.shards),
         vanished=plan.vanished,
         parts=tuple(parts),
@@ -88,7 +88,8 @@ def write_commit(
     return commit
 
 
-def _total(parts: Sequence[Part]) -> Counts:
+def total_counts(parts: Sequence[Part]) -> Counts:
+    """Return the sums over parts."""
     images = sum(part.images for part in parts)
     rejected = sum(part.rejected for part in parts)
     return Counts(

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from pipeline.commit_share import WHOLE, Share, cut_commit
 from pipeline.committed import read_all_rows, read_committed, read_labels
 from pipeline.storage import open_filesystem
 from pipeline.stream_out import stream_out
@@ -28,26 +29,31 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def export_coco(output_uri: str, storage: Storage, to: str, *, instances: bool = False) -> Counts:
+def export_coco(
+    output_uri: str, storage: Storage, to: str, *, instances: bool = False, share: Share = WHOLE
+) -> Counts:
     """Write the labels committed below output_uri to the file `to`, whole or not at all.
 
-    An annotation is an image's whole category, or, with `instances`, one object. Raises BadInput
-    for instances that no job made, BadStorage: no commit, damaged parts, a file that cannot be
-    written.
+    An annotation is an image's whole category, or, with `instances`, one object. A share has the
+    ids that its images and annotations have in the whole. Raises BadInput for instances that no job
+    made, BadStorage: no commit, damaged parts, a file that cannot be written.
     """
     fs, output = open_filesystem(output_uri, storage)
-    commit, identity = read_committed(fs, output)
+    whole, identity = read_committed(fs, output)
+    cut = cut_commit(whole, share)
+    commit, before = cut.commit, cut.before
     if instances:
         _check_instances(identity, output_uri)
     tables = (read_all_rows if instances else read_labels)(fs, output, commit)
-    rows = _number(tables, identity.source == "coco")
+    rows = _number(tables, identity.source == "coco", before.with_labels)
+    masks_before = before.instances if instances else before.labelled
     with (
         stream_out(*open_filesystem(to, storage)) as file,
         # The annotations go straight out; of the two lists, that of the images is the short one.
         tempfile.TemporaryFile() as images,
     ):
         file.write(_opening(commit, identity))
-        found = _write_lists(rows, file, images, instances=instances)
+        found = _write_lists(rows, file, images, instances=instances, masks_before=masks_before)
         file.write(b'],\n"images":[')
         images.seek(0)
         copyfileobj(images, file)
@@ -89,9 +95,13 @@ def _opening(commit: Commit, identity: Identity) -> bytes:
     return json.dumps(head).removesuffix("}").encode() + b',\n"annotations":['
 
 
-def _number(tables: Iterator[pa.Table], own_ids: bool) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield each row with its image's `number` and `file_name`, and whether the image is new."""
-    count = 0
+def _number(
+    tables: Iterator[pa.Table], own_ids: bool, count: int
+) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yield each row with its image's `number` and `file_name`, and whether the image is new.
+
+    Numbers follow on `count`.
+    """
     for table in tables:
         numbers: dict[str, int] = {}  # an image lies in one unit, so in one part
         for row in table.select(COLUMNS).to_pylist():
@@ -122,8 +132,12 @@ def _write_lists(
     images: BinaryIO,
     *,
     instances: bool,
+    masks_before: int,
 ) -> tuple[int, int]:
-    """Write both lists' entries; return how many images and annotations there were."""
+    """Write both lists' entries; return how many images and annotations there were.
+
+    Annotations are numbered from masks_before + 1.
+    """
     image_count = label_count = 0
     for row, new in rows:
         if new:
@@ -131,7 +145,8 @@ def _write_lists(
             image_count += 1
         if row["status"] == "labelled" and (row["instance_id"] is not None) == instances:
             label_count += 1
-            annotations.write(_entry(_annotation(label_count, row), first=label_count == 1))
+            entry = _annotation(masks_before + label_count, row)
+            annotations.write(_entry(entry, first=label_count == 1))
     return image_count, label_count
 
 

@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from pipeline.commit_share import Share, parse_share
 from pipeline.export_coco import export_coco
 from pipeline.rows import label_rows as label_rows_of
 from pipeline.storage import list_files, open_filesystem, read_bytes
@@ -61,6 +62,27 @@ def test_every_image_with_labels_is_listed_in_the_commits_order(tmp_path: Path) 
     ]
     assert document["info"]["counts"]["rejected"] == 1
     assert document["info"]["fingerprint"] == "f"
+
+
+def test_shares_hold_together_what_the_whole_holds_with_its_ids(tmp_path: Path) -> None:
+    output = str(tmp_path / "out")
+    commit_units(output, UNITS)
+    whole = _export(tmp_path / "out", tmp_path / "coco.json")
+    shares = []
+    for number in (1, 2, 3):
+        to = tmp_path / f"{number}.json"
+        export_coco(output, Storage(), str(to), share=Share(number, 3))
+        shares.append(json.loads(to.read_text()))
+    for kind in ("images", "annotations"):
+        assert [entry for share in shares for entry in share[kind]] == whole[kind]
+    assert all(share["categories"] == whole["categories"] for share in shares)
+    assert sum(share["info"]["counts"]["rejected"] for share in shares) == 1
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2"])
+def test_a_share_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="N/OF"):
+        parse_share(text)
 
 
 def test_masks_areas_and_boxes_agree_in_pycocotools(tmp_path: Path) -> None:
