@@ -11,7 +11,7 @@ from rich.table import Table
 
 from jobs.cluster import join_cluster
 from jobs.job_file import read_job
-from jobs.options import AsJson, Overrides
+from jobs.options import AsJson, Overrides, Preset, with_preset
 from pipeline.evaluate.check import CheckedEvaluation, check
 from pipeline.evaluate.result import publish, read_scores
 from pipeline.evaluate.run import Done, run
@@ -22,6 +22,7 @@ LINE_EVERY_S = 10.0  # as of labeling: a job of a night is then some 3,000 lines
 
 def evaluate(
     job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
+    preset: Preset = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
     dry_run: Annotated[
@@ -35,7 +36,7 @@ def evaluate(
     """
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     start = time.monotonic()
-    checked = check(read_job(EvaluateJob, job_file, overrides))
+    checked = check(read_job(EvaluateJob, job_file, with_preset(preset, overrides)))
     print_plan(checked, console)
     if dry_run:
         return

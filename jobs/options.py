@@ -14,3 +14,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="The last line of output is
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="key.subkey=value, may be repeated.")
 ]
+Preset = Annotated[
+    str | None, typer.Option(help="A table of a paper (docs/ablations.md), or a paper's recipe.")
+]
+
+
+def with_preset(preset: str | None, overrides: list[str] | None) -> list[str]:
+    """Return the overrides with the preset before them; the job file's own preset gives way."""
+    return [*([f"preset={preset}"] if preset is not None else []), *(overrides or [])]

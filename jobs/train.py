@@ -11,6 +11,7 @@ from rich.table import Table
 
 from jobs.cluster import join_cluster
 from jobs.job_file import read_job
+from jobs.options import Preset, with_preset
 from pipeline.train import CheckedTraining, check
 from pipeline.train import train as train_folds
 from schemas.train import TrainJob, TrainProgress
@@ -23,6 +24,7 @@ def train(
     folds: Annotated[
         list[int] | None, typer.Option("--fold", help="0 to 3, may be repeated; default 0.")
     ] = None,
+    preset: Preset = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="key.subkey=value, may be repeated.")
     ] = None,
@@ -39,7 +41,7 @@ def train(
     is. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
     console = Console(stderr=as_json, highlight=False)
-    checked = check(read_job(TrainJob, job_file, overrides), folds or [0])
+    checked = check(read_job(TrainJob, job_file, with_preset(preset, overrides)), folds or [0])
     console.print(_plan_table(checked))
     if dry_run:
         return

@@ -147,6 +147,7 @@ def build_vrp_encoder(method: Vrp) -> VrpEncoder:
         SAM_SIZES[method.sam.type].prompt_width,
         method.queries,
         method.reading,
+        method.query_init,
     ).eval()
 
 
@@ -202,6 +203,7 @@ def _check_card(card: Card | None, method: Vrp) -> None:
         "backbone": method.backbone.type,
         "reading": method.reading.model_dump(),
         "queries": method.queries,
+        "query_init": method.query_init,
     }
     got = card.model_dump()
     differing = [name for name in wanted if got.get(name) != wanted[name]]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from model.backbone import FeatureMaps
 from model.flat_attention import use_flat_attention
-from model.loss import mask_loss
+from model.loss import Terms, mask_loss
 from model.mask_decoder import decode
 from model.sam import dense_position
 from model.vrp import VrpNetworks
@@ -58,7 +58,10 @@ def freeze(networks: VrpNetworks, precision: str) -> None:
 
 
 def episode_losses(
-    networks: VrpNetworks, prompt: Prompt, episodes: Sequence[EpisodeTensors]
+    networks: VrpNetworks,
+    prompt: Prompt,
+    episodes: Sequence[EpisodeTensors],
+    terms: Terms = "bce+dice",
 ) -> Tensor:
     """Return each episode's loss: [B]. All episodes have the same number of references."""
     scales = draw_dropout([e.seed for e in episodes], len(episodes[0].references_R3HW), networks)
@@ -66,7 +69,7 @@ def episode_losses(
     device = logits_BHW.device
     truth_BHW = torch.stack([e.truth_HW for e in episodes]).to(device, non_blocking=True)
     valid_BHW = torch.stack([e.valid_HW for e in episodes]).to(device, non_blocking=True)
-    return mask_loss(logits_BHW, truth_BHW, valid_BHW)
+    return mask_loss(logits_BHW, truth_BHW, valid_BHW, terms)
 
 
 def episode_logits(

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from model.backbone import FeatureMaps
 from model.pseudo_mask import foreground_cells, pseudo_mask, unit_cells
-from schemas.method import VrpReading
+from schemas.method import QueryInit, VrpReading
 
 # At 64 x 64 cells and width 256 a pair holds about 12 MB of bf16 activations.
 PAIRS_PER_STEP = 64
@@ -66,13 +66,27 @@ class VrpEncoder(nn.Module):
     DINOv3-B maps, 1,395,456 with VGG-16, 1,723,136 with DINOv2-L.
     """
 
-    def __init__(self, mid_channels: int, width: int, queries: int, reading: VrpReading) -> None:
+    queries: Tensor
+
+    def __init__(
+        self,
+        mid_channels: int,
+        width: int,
+        queries: int,
+        reading: VrpReading,
+        query_init: QueryInit = "random",
+    ) -> None:
         super().__init__()
         self.width = width
         self.reading = reading
+        self.query_init: QueryInit = query_init
         self.reduce = nn.Conv2d(mid_channels, width, kernel_size=1, bias=False)
         self.merge = nn.Conv2d(2 * width + 1, width, kernel_size=1, bias=False)
-        self.queries = nn.Parameter(torch.randn(queries, width))
+        if query_init == "random":
+            self.queries = nn.Parameter(torch.randn(queries, width))
+        else:
+            # Only how many there are: nothing to learn, and no parameter without a gradient.
+            self.register_buffer("queries", torch.zeros(queries, width))
         self.reference_cross = PromptAttention(width)
         self.reference_self = PromptAttention(width)
         self.target_cross = PromptAttention(width)
@@ -119,7 +133,7 @@ class VrpEncoder(nn.Module):
         area_R1 = mask_R1hw.sum(dim=(2, 3)) + 0.0005
         prototype_RD = (features_RDhw * mask_R1hw).sum(dim=(2, 3)) / area_R1
         cells_RSD = self._merge(self._project(features_RDhw), prototype_RD, mask_R1hw.flatten(1))
-        tokens_RND = self.queries.expand(len(mask_Rhw), -1, -1)
+        tokens_RND = self._first_tokens(features_RDhw, mask_R1hw, prototype_RD)
         tokens_RND = self.reference_cross(
             tokens_RND, cells_RSD + self._position(features_RDhw), cells_RSD
         )
@@ -159,6 +173,26 @@ class VrpEncoder(nn.Module):
             )
         ]
         return torch.cat(prompts).unflatten(0, (R, B)).transpose(0, 1)
+
+    def _first_tokens(
+        self, features_RDhw: Tensor, mask_R1hw: Tensor, prototype_RD: Tensor
+    ) -> Tensor:
+        """Return each reference's tokens before they attend to anything: [R, N, D]."""
+        if self.query_init == "random":
+            return self.queries.expand(len(mask_R1hw), -1, -1)
+        around_R1hw = 1 - mask_R1hw
+        background_RD = (features_RDhw * around_R1hw).sum(dim=(2, 3)) / (
+            around_R1hw.sum(dim=(2, 3)) + 0.0005
+        )
+        N = len(self.queries)
+        objects = {"foreground": N, "background": 0, "half": N // 2}[self.query_init]
+        return torch.cat(
+            [
+                prototype_RD[:, None].expand(-1, objects, -1),
+                background_RD[:, None].expand(-1, N - objects, -1),
+            ],
+            dim=1,
+        )
 
     def _features(self, mid_BChw: Tensor, scale_BD: Tensor | None = None) -> Tensor:
         features_BDhw = F.relu(self.reduce(mid_BChw))

@@ -40,6 +40,7 @@ class Learner:
         self.networks = networks
         self.worker = worker
         self._batch = recipe.batch
+        self._loss = recipe.loss
         self.optimizer = AdamW(
             networks.encoder.parameters(),
             lr=recipe.learning_rate,
@@ -61,7 +62,8 @@ class Learner:
         for number, places in enumerate(passes):
             more = number + 1 < len(passes)
             with self._shared.no_sync() if self._shared and more else nullcontext():
-                loss = episode_losses(self.networks, prompt, [episodes[i] for i in places]).sum()
+                chosen = [episodes[i] for i in places]
+                loss = episode_losses(self.networks, prompt, chosen, self._loss).sum()
                 (loss * self.worker.workers / self._batch).backward()
             total += loss.detach()
         self.optimizer.step()

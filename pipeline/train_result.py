@@ -86,6 +86,7 @@ def _card(run: FoldRun, state: TrainState, last_loss: float, hours: float) -> Vr
         backbone=job.method.backbone.type,
         reading=job.method.reading,
         queries=job.method.queries,
+        query_init=job.method.query_init,
         label_types=tuple(formats),
         fold=f"{job.protocol}/{run.fold.number}",
         categories_seen=tuple(names[number] for number in run.fold.training),

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from schemas.method import BackboneType, SamType, VrpReading
+from schemas.method import BackboneType, QueryInit, SamType, VrpReading
 from schemas.spec import Spec
 
 AnnotationFormat = Literal["point", "scribble", "box", "mask"]
@@ -48,6 +48,7 @@ class VrpCard(Spec):
     backbone: BackboneType
     reading: VrpReading
     queries: int
+    query_init: QueryInit = "random"
     label_types: tuple[AnnotationFormat, ...] = ()
     fold: str | None = Field(default=None, description="E.g. coco-20i/0; its classes are unseen.")
     categories_seen: tuple[str, ...] = ()

@@ -13,8 +13,9 @@ so a method added or trained anew is run alone, and one that was run is not run 
 from typing import Annotated, Any, Literal, Self
 
 import pyarrow as pa
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from schemas.ablations import EVALUATIONS, merged
 from schemas.dataset import Dataset
 from schemas.episode import PRESENT_PX, AnnotationFormat
 from schemas.fold import FOLDS, Protocol
@@ -26,6 +27,17 @@ GRID_PX = 512
 """Side of the square on which few-shot papers count pixels: images and masks stretched to it."""
 
 MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+()/-]{0,60}$")]
+
+
+def _known(preset: str) -> str:
+    if preset not in EVALUATIONS:
+        raise ValueError(f"preset {preset!r}; wanted one of {', '.join(EVALUATIONS)}")
+    return preset
+
+
+PresetName = Annotated[
+    str, AfterValidator(_known), Field(json_schema_extra={"enum": list(EVALUATIONS)})
+]
 
 
 class EvaluateCompute(Spec):
@@ -53,6 +65,9 @@ class EvaluateCompute(Spec):
 class EvaluateJob(Spec):
     """Run methods on the same episodes of a dataset, and say how well each does."""
 
+    preset: PresetName | None = Field(
+        default=None, description="A table of a paper; what the job says itself counts more."
+    )
     dataset: Dataset
     index: Uri = Field(description="A folder for the dataset's index; built when it holds none.")
     protocol: Protocol = "all"
@@ -89,6 +104,13 @@ class EvaluateJob(Spec):
     allow_random_weights: bool = Field(
         default=False, description="Accept untrained weights; every table then says so."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, value: object) -> object:
+        if not isinstance(value, dict) or value.get("preset") not in EVALUATIONS:
+            return value  # an unknown name fails as a field
+        return merged(EVALUATIONS[value["preset"]], value)
 
     @model_validator(mode="after")
     def _folds_of_the_protocol(self) -> Self:

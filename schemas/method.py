@@ -89,6 +89,10 @@ READINGS: dict[str, VrpReading] = {
 }
 
 
+QueryInit = Literal["random", "foreground", "background", "half"]
+"""What prompt tokens are before they attend: learned, or prototypes of the reference (Table 6)."""
+
+
 class Vrp(Spec):
     """VRP-SAM (CVPR 2024): references become prompt tokens for SAM's mask decoder."""
 
@@ -98,6 +102,13 @@ class Vrp(Spec):
     backbone: Backbone
     reading: VrpReading = VrpReading()
     queries: int = Field(default=50, ge=1, description="Prompt tokens per reference.")
+    query_init: QueryInit = Field(
+        default="random",
+        description="Learned tokens, or the mean feature of the object, of what is around it, or "
+        "half of each; VRP-SAM's Table 6.",
+        # Left out of a dump when it is not chosen: older outputs keep their identity.
+        exclude_if=lambda chosen: chosen == "random",
+    )
 
     @model_validator(mode="before")
     @classmethod

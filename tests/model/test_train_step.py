@@ -52,6 +52,16 @@ def test_the_loss_is_equation_6_worked_out_by_hand():
     assert loss_B.tolist() == pytest.approx([math.log(2) + 0.5])
 
 
+def test_each_term_of_the_loss_may_stand_alone():
+    logits_BHW = torch.zeros(1, 2, 2)
+    truth_BHW = torch.tensor([[[1.0, 0.0], [0.0, 0.0]]])
+    valid_BHW = torch.ones(1, 2, 2, dtype=torch.bool)
+    assert mask_loss(logits_BHW, truth_BHW, valid_BHW, "bce").tolist() == [
+        pytest.approx(math.log(2))
+    ]
+    assert mask_loss(logits_BHW, truth_BHW, valid_BHW, "dice").tolist() == [pytest.approx(0.5)]
+
+
 def test_void_pixels_count_for_nothing():
     logits_BHW = torch.randn(1, 4, 4, generator=torch.Generator().manual_seed(0))
     truth_BHW = (logits_BHW > 0.2).float()

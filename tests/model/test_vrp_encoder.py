@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from model import vrp_encoder
 from model.backbone import BACKBONES, FeatureMaps
 from model.vrp_encoder import VrpEncoder
-from schemas.method import READINGS, BackboneType, VrpReading
+from schemas.method import READINGS, BackboneType, QueryInit, VrpReading
 from tests.model.waves import stir, wave
 
 GRID = 8
@@ -180,3 +180,21 @@ def attention_names(ours: str, theirs: str) -> dict[str, int]:
         "norm.bias": ".norm.bias",
     }
     return {f"{ours}.{part}": len(layer + theirs_part) for part, theirs_part in parts.items()}
+
+
+@pytest.mark.parametrize(
+    ("query_init", "first", "last"),
+    [("foreground", 3.0, 3.0), ("background", 1.0, 1.0), ("half", 3.0, 1.0)],
+)
+def test_queries_begin_as_prototypes_of_the_object_and_of_what_is_around_it(
+    query_init: QueryInit, first: float, last: float
+) -> None:
+    encoder = VrpEncoder(8, 16, 4, VrpReading(), query_init)
+    assert "queries" not in dict(encoder.named_parameters())
+    mask_R1hw = torch.zeros(1, 1, 4, 4)
+    mask_R1hw[..., :2, :] = 1
+    features_RDhw = 1 + 2 * mask_R1hw.expand(1, 16, 4, 4)
+    tokens_RND = encoder._first_tokens(features_RDhw, mask_R1hw, torch.full((1, 16), 3.0))
+    assert tokens_RND.shape == (1, 4, 16)
+    assert torch.allclose(tokens_RND[:, 0], torch.tensor(first), atol=1e-3)
+    assert torch.allclose(tokens_RND[:, -1], torch.tensor(last), atol=1e-3)
