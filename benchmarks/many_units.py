@@ -4,7 +4,7 @@
 
 390,625 units of 256 are 100 million images. CPU seconds and the growth of this process's memory:
 the names of the parts listed, the commit built, written and read; and, for single image files, the
-plan and what each reading task is handed.
+plan and what each reading task is handed; and an export to COCO.
 """
 
 import argparse
@@ -15,16 +15,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from pipeline.commit import unfinished
+import numpy as np
+
+from pipeline.commit import total_counts, unfinished
+from pipeline.export_coco import export_coco
 from pipeline.plan import Plan, extend_plan
-from pipeline.sink import UnitName, parse_unit
+from pipeline.rows import encode_rle
+from pipeline.sink import UnitName, parse_unit, write_unit
 from pipeline.sources import cut_list
-from pipeline.storage import list_files, open_filesystem
-from schemas.commit import Commit, Counts, Part, Shard
+from pipeline.storage import list_files, open_filesystem, replace
+from schemas.commit import Commit, Counts, Identity, Part, Shard
 from schemas.job import Storage
 from schemas.reference import Category
 
+EXPORTED_UNITS = 40
 UNITS_PER_SHARD = 40  # tars of 10,240 images, 1 GB of photos of 100 KB
 
 
@@ -37,6 +43,7 @@ def main() -> None:
     _measure_units(given.units)
     gc.collect()
     _measure_files(given.files)
+    _measure_export(EXPORTED_UNITS)
 
 
 @contextmanager
@@ -145,6 +152,73 @@ def _measure_files(files: int) -> None:
     with _measured("what reading tasks are handed"):
         size = sum(len(shard.model_dump_json()) for shard in shards)
     print(f"{'in Ray object store':52s} {size / 2**20:7.1f} MiB")
+
+
+def _measure_export(units: int) -> None:
+    """Commit units of 256 images of 640 x 480 with three wavy masks each; export them."""
+    with tempfile.TemporaryDirectory() as folder:
+        fs, output = open_filesystem(folder, Storage())
+        counts_text = encode_rle(_wavy_disc())["counts"]
+        parts = []
+        for number in range(units):
+            rows = [
+                _row(f"{number}/{i}.jpg", c, counts_text) for i in range(256) for c in (1, 2, 3)
+            ]
+            name = UnitName("0" * 16, number, last=number == units - 1)
+            parts.append(write_unit(fs, output, name, rows, [], images=256))
+        categories = tuple(Category(id=c, name=str(c)) for c in (1, 2, 3))
+        counts = total_counts(parts)
+        commit = Commit(
+            fingerprint="f",
+            random_weights=(),
+            categories=categories,
+            counts=counts,
+            shards=1,
+            parts=tuple(parts),
+        )
+        identity = Identity(
+            fingerprint="f",
+            model_fingerprint="m",
+            fields={},
+            categories=categories,
+            source="webdataset",
+            random_weights=(),
+        )
+        replace(fs, f"{output}/commit.json", commit.model_dump_json().encode())
+        replace(fs, f"{output}/job.json", identity.model_dump_json().encode())
+        with _measured(f"export of {counts.rows} masks"):
+            export_coco(folder, Storage(), f"{folder}/coco.json")
+        size = Path(f"{folder}/coco.json").stat().st_size
+        print(f"{'bytes a mask':52s} {size / counts.rows:7.0f}")
+        print(f"{'of which run lengths':52s} {len(counts_text):7d}")
+
+
+def _wavy_disc() -> np.ndarray:
+    y, x = np.mgrid[:480, :640]
+    angle = np.arctan2(y - 240, x - 320)
+    return np.hypot(y - 240, x - 320) < 150 + 20 * np.sin(9 * angle)
+
+
+def _row(image_id: str, category: int, counts_text: str) -> dict[str, Any]:
+    return {
+        "image_id": image_id,
+        "uri": f"s3://bucket/shards/00000.tar#{image_id}",
+        "height": 480,
+        "width": 640,
+        "exif_orientation": 1,
+        "category_id": category,
+        "category": str(category),
+        "status": "labelled",
+        "rle_counts": counts_text,
+        "box_xywh": [150.0, 70.0, 340.0, 340.0],
+        "area_px": 70_000,
+        "score": 0.9,
+        "stability": 0.9,
+        "references": ["0123456789ab"],
+        "job_fingerprint": "f",
+        "model_fingerprint": "m",
+        "random_weights": False,
+    }
 
 
 if __name__ == "__main__":
