@@ -20,7 +20,8 @@ from botocore.loaders import Loader, create_loader
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline.patient_s3 import CONNECT_S, SILENCE_S, PatientS3
+from pipeline.patient_s3 import PatientS3
+from pipeline.s3_options import s3_options
 from pipeline.storage_errors import endpoint_of, translated, unanswered
 from schemas.errors import BadStorage
 from schemas.job import Storage
@@ -52,7 +53,7 @@ def _open_s3(uri: str, storage: Storage, options: dict[str, Any]) -> tuple[Patie
         raise BadStorage(
             "an endpoint that is no URL", uri, endpoint, "http://host:port or https://host"
         )
-    fs = PatientS3(**options, **_s3_options(storage))
+    fs = PatientS3(**options, **s3_options(storage))
     # s3fs would read botocore's service descriptions again for every client, 0.17 s of CPU
     # against 0.04. Not an option of the file system, which would then no longer pickle.
     fs.session = AioSession()
@@ -63,30 +64,6 @@ def _open_s3(uri: str, storage: Storage, options: dict[str, Any]) -> tuple[Patie
 @cache
 def _service_descriptions() -> Loader:
     return create_loader()
-
-
-def _s3_options(storage: Storage) -> dict[str, Any]:
-    client: dict[str, str] = {}
-    if storage.endpoint_url:
-        client["endpoint_url"] = storage.endpoint_url
-    if storage.region:
-        client["region_name"] = storage.region
-    secrets = {"key": storage.key, "secret": storage.secret, "token": storage.token}
-    return {
-        "anon": storage.anonymous,
-        "client_kwargs": client,
-        "config_kwargs": {
-            "connect_timeout": CONNECT_S,
-            "read_timeout": SILENCE_S,
-            # One try: PatientS3 repeats them.
-            "retries": {"mode": "standard", "total_max_attempts": 1},
-            "max_pool_connections": 32,
-            # Trailing checksums, botocore's default, are refused by Ceph RGW 16.
-            "request_checksum_calculation": "when_required",
-            "response_checksum_validation": "when_required",
-        },
-        **{name: value.get_secret_value() for name, value in secrets.items() if value},
-    }
 
 
 def path_of(fs: AbstractFileSystem, uri: str) -> str:
