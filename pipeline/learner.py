@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 
 from model.device import Precision
+from model.loss import Terms
 from model.train_step import EpisodeTensors, episode_logits, episode_losses, freeze
 from model.vrp import VrpNetworks
 from schemas.train import Recipe
@@ -40,7 +41,7 @@ class Learner:
         self.networks = networks
         self.worker = worker
         self._batch = recipe.batch
-        self._loss = recipe.loss
+        self._loss: Terms = recipe.loss
         self.optimizer = AdamW(
             networks.encoder.parameters(),
             lr=recipe.learning_rate,
