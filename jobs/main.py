@@ -11,6 +11,7 @@ import ray.exceptions
 import typer
 from rich.console import Console
 
+from jobs.datasets import datasets_app
 from jobs.embed import embed
 from jobs.episodes import episodes
 from jobs.evaluate import evaluate
@@ -43,6 +44,7 @@ for command in (label, plan, retry, verify, report, train, episodes, embed, eval
 for command in (submit, jobs, logs, status, cancel):
     app.command()(command)
 app.add_typer(export_app, name="export")
+app.add_typer(datasets_app, name="datasets")
 app.add_typer(weights_app, name="weights")
 app.add_typer(nano_app, name="nano")
 

@@ -12,11 +12,16 @@ import pyarrow.parquet as pq
 
 from pipeline.datasets.list_coco import list_coco
 from pipeline.datasets.list_commit import list_commit
+from pipeline.datasets.list_davis import list_davis
 from pipeline.datasets.list_folder import list_folder
+from pipeline.datasets.list_lvis import list_lvis
+from pipeline.datasets.list_paco import list_paco
+from pipeline.datasets.list_pascal_part import list_pascal_part
 from pipeline.datasets.list_voc import list_voc
 from pipeline.datasets.listing import Listing
 from pipeline.storage import open_filesystem, read_bytes, replace
 from schemas.dataset import (
+    ADDED_IMAGE_COLUMNS,
     IMAGES_SCHEMA,
     OBJECTS_SCHEMA,
     PROBLEMS_SCHEMA,
@@ -24,8 +29,12 @@ from schemas.dataset import (
     CocoDataset,
     CommitDataset,
     Dataset,
+    DavisDataset,
     FolderDataset,
     IndexCommit,
+    LvisDataset,
+    PacoDataset,
+    PascalPartDataset,
     VocDataset,
 )
 from schemas.episode import PRESENT_PX
@@ -87,14 +96,13 @@ def open_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
                 "an index file has changed", f"{uri}/{name}", "other bytes", f"sha256 {digest}"
             )
         tables[name] = pq.read_table(io.BytesIO(data))
-    return DatasetIndex(
-        commit, tables["images.parquet"], tables["objects.parquet"], tables["problems.parquet"]
-    )
+    images = _with_added_columns(tables["images.parquet"])
+    return DatasetIndex(commit, images, tables["objects.parquet"], tables["problems.parquet"])
 
 
 def build_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
     """Read the dataset, write its three tables below uri, then index.json."""
-    index, files = _from_listing(dataset, _list(dataset, storage))
+    index, files = _from_listing(dataset, list_dataset(dataset, storage))
     fs, path = open_filesystem(uri, storage)
     for name, data in files.items():
         replace(fs, f"{path}/{name}", data)
@@ -102,16 +110,34 @@ def build_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
     return index
 
 
-def _list(dataset: Dataset, storage: Storage) -> Listing:
+def list_dataset(dataset: Dataset, storage: Storage) -> Listing:
+    """Read a dataset of any layout; what it lacks is among the listing's problems, or BadInput."""
     match dataset:
         case CocoDataset():
-            return list_coco(dataset, storage)
+            listing = list_coco(dataset, storage)
         case VocDataset():
-            return list_voc(dataset, storage)
+            listing = list_voc(dataset, storage)
         case FolderDataset():
-            return list_folder(dataset, storage)
+            listing = list_folder(dataset, storage)
+        case LvisDataset():
+            listing = list_lvis(dataset, storage)
+        case PacoDataset():
+            listing = list_paco(dataset, storage)
+        case PascalPartDataset():
+            listing = list_pascal_part(dataset, storage)
+        case DavisDataset():
+            listing = list_davis(dataset, storage)
         case CommitDataset():
-            return list_commit(dataset, storage)
+            listing = list_commit(dataset, storage)
+    return listing
+
+
+def _with_added_columns(images: pa.Table) -> pa.Table:
+    for name in ADDED_IMAGE_COLUMNS:
+        if name not in images.column_names:
+            field = IMAGES_SCHEMA.field(name)
+            images = images.append_column(field, pa.nulls(images.num_rows, field.type))
+    return images
 
 
 def _from_listing(dataset: Dataset, listing: Listing) -> tuple[DatasetIndex, dict[str, bytes]]:

@@ -30,7 +30,7 @@ class LoadedEpisode:
     references: tuple[LoadedReference, ...]
     target_HW3: np.ndarray
     mask_HW: np.ndarray  # empty for a negative
-    target_sha256: str  # of the encoded bytes, by which SAM's embedding of it is found
+    target_sha256: str  # of the encoded bytes and the part cut out; SAM's embedding goes by it
     ignore_HW: np.ndarray  # neither object nor background: no loss, no metric
 
 
@@ -70,7 +70,7 @@ class EpisodeReader:
             references=tuple(references),
             target_HW3=self._decode(episode.target_image, target),
             mask_HW=mask_HW,
-            target_sha256=hashlib.sha256(target).hexdigest(),
+            target_sha256=hashlib.sha256(target + self._crop(episode.target_image)).hexdigest(),
             ignore_HW=ignore_HW,
         )
 
@@ -83,6 +83,9 @@ class EpisodeReader:
         row = self._images[image]
         try:
             pixels_HW3 = decode_image(data, Limits()).pixels_HW3
+            if row["crop_xyxy"] is not None:
+                left, top, right, bottom = row["crop_xyxy"]
+                pixels_HW3 = np.ascontiguousarray(pixels_HW3[top:bottom, left:right])
         except ImageRejected as rejected:
             raise BadInput(
                 "an image of the dataset cannot be decoded",
@@ -98,6 +101,11 @@ class EpisodeReader:
                 f"{row['width']} x {row['height']}; delete the index to build it anew",
             )
         return pixels_HW3
+
+    def _crop(self, image: int) -> bytes:
+        """Return what tells a part of a photo from the whole and from its other parts."""
+        crop = self._images[image]["crop_xyxy"]
+        return b"" if crop is None else f" {crop}".encode()
 
     def masks(self, image: int, shown: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Return the object's mask, empty without one, and the ignored pixels."""

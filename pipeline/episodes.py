@@ -44,8 +44,9 @@ class CategoryPool:
     """Where one category is shown large enough, and where it is absent."""
 
     category_id: int
-    present: np.ndarray  # rows of objects, one per image
+    present: np.ndarray  # rows of objects, one per image; in a sequence the reference is the first
     absent: np.ndarray  # rows of images
+    sequence: bool = False  # of a video, or a set whose first image is its reference
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,17 @@ def make_pool(
 ) -> EpisodePool:
     """Gather the categories' images; kept_images, bool [images], leaves some out.
 
-    Raises BadInput when no category is in two images, or when negatives are wanted of a dataset
-    that does not say what is absent.
+    Raises BadInput when no category is in two images, when negatives are wanted of a dataset
+    that does not say what is absent, or several references of one whose first image is it.
     """
+    ordered = index.images["sequence"].null_count < len(index.images)
+    if ordered and settings.references.max > 1:
+        raise BadInput(
+            "several references of a data set of sequences",
+            index.commit.dataset.model_dump_json(),
+            f"up to {settings.references.max} references",
+            "one: a sequence's first image",
+        )
     kept = np.ones(len(index.images), bool) if kept_images is None else kept_images
     states = index.objects["state"].to_numpy(zero_copy_only=False)
     areas_px = index.objects["area_px"].to_numpy()
@@ -77,6 +86,10 @@ def make_pool(
     for category_id in category_ids:
         of_category = index.category_of_object == category_id
         present = np.flatnonzero(of_category & large)
+        if ordered:
+            # The first image is the reference however small the object is there.
+            shown = np.flatnonzero(of_category & (areas_px > 0) & kept[index.image_of_object])
+            present = np.union1d(shown[:1], present)
         if len(present) < 2:
             too_few.append(category_id)
             continue
@@ -87,7 +100,7 @@ def make_pool(
             absent = np.intersect1d(
                 absent, index.image_of_object[of_category & (states == "absent")]
             )
-        pools.append(CategoryPool(category_id, present, absent))
+        pools.append(CategoryPool(category_id, present, absent, ordered))
     if not pools:
         raise BadInput(
             "no category to draw episodes of",
@@ -154,7 +167,7 @@ def draw_episode(pool: EpisodePool, seed: int, epoch: int, number: int) -> Episo
 def _pair(category: CategoryPool, occurrence: int, seed: int, negative: bool) -> tuple[int, int]:
     """Return the places of a reference in `present`, and of a target in `absent` or `present`."""
     targets = len(category.absent) if negative else len(category.present) - 1
-    size = len(category.present) * targets
+    size = targets if category.sequence else len(category.present) * targets
     lap, step = divmod(occurrence, size)
     kind = "negative" if negative else "positive"
     pair = shuffled(step, size, kind, seed, category.category_id, lap)

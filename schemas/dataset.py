@@ -55,10 +55,56 @@ class FolderDataset(Spec):
     masks: Uri | None = Field(
         default=None, description="A folder with the same tree of masks; else beside the images."
     )
+    classes: Uri | None = Field(
+        default=None, description="A text file, a class a line: only these; FSS-1000's splits."
+    )
+    first_is_reference: bool = Field(
+        default=False, description="Of each class the first image by name; PerSeg's protocol."
+    )
     exhaustive: bool = Field(
         default=False,
         description="A class that an image has no mask for is absent from it; allows negatives.",
     )
+
+
+class LvisDataset(Spec):
+    """LVIS v1 over COCO 2017's images, which lie in train2017 and val2017 whatever the split.
+
+    A category is absent only where LVIS says so (`neg_category_ids`). One that is annotated in part
+    (`not_exhaustive_category_ids`) is taken as shown, as Matcher's protocol does.
+    """
+
+    type: Literal["lvis"]
+    images: Uri = Field(description="The folder that holds train2017 and val2017.")
+    instances: Uri = Field(description="lvis_v1_train.json or lvis_v1_val.json.")
+
+
+class PacoDataset(Spec):
+    """PACO-LVIS: parts of objects; an image is the box of one object, cut out of its photo.
+
+    A category is `object:part`; its mask is the union of the object's parts of that name.
+    """
+
+    type: Literal["paco"]
+    images: Uri = Field(description="The folder that holds COCO's train2017 and val2017.")
+    instances: Uri = Field(description="paco_lvis_v1_train.json, …_val.json or …_test.json.")
+
+
+class PascalPartDataset(Spec):
+    """PASCAL-Part with merged parts, as Matcher's authors share it; boxes cut out as for PACO."""
+
+    type: Literal["pascal_part"]
+    root: Uri = Field(description="VOCdevkit/VOC2010, with the JSON files beside JPEGImages.")
+    split: Literal["train", "val"] = "val"
+
+
+class DavisDataset(Spec):
+    """DAVIS at 480p: one category per sequence (2016), or per object of a sequence (2017)."""
+
+    type: Literal["davis"]
+    root: Uri = Field(description="Holds JPEGImages, Annotations and ImageSets.")
+    year: Literal[2016, 2017] = 2017
+    split: Literal["train", "val", "trainval"] = "val"
 
 
 class CommitDataset(Spec):
@@ -73,7 +119,15 @@ class CommitDataset(Spec):
 
 
 Dataset = Annotated[
-    CocoDataset | VocDataset | FolderDataset | CommitDataset, Field(discriminator="type")
+    CocoDataset
+    | VocDataset
+    | FolderDataset
+    | LvisDataset
+    | PacoDataset
+    | PascalPartDataset
+    | DavisDataset
+    | CommitDataset,
+    Field(discriminator="type"),
 ]
 
 IMAGES_SCHEMA = pa.schema(
@@ -84,8 +138,17 @@ IMAGES_SCHEMA = pa.schema(
         ("range_end", pa.int64()),
         ("height", pa.int32()),  # as displayed, EXIF orientation applied
         ("width", pa.int32()),
+        (
+            "crop_xyxy",
+            pa.list_(pa.int32(), 4),
+        ),  # the part of the photo that is the image; null: all
+        ("sequence", pa.string()),  # of a video: its first frame is the reference; null: a photo
+        ("frame", pa.int32()),
     ]
 )
+
+ADDED_IMAGE_COLUMNS = ("crop_xyxy", "sequence", "frame")
+"""What indexes lack that were built before there was such a column: null in all their rows."""
 
 ObjectState = Literal[
     "shown",  # area_px is above 0

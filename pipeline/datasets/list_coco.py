@@ -1,7 +1,7 @@
 """Read COCO images and an instances JSON into a listing: one union mask per image and category."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +24,8 @@ from schemas.errors import BadInput
 from schemas.job import Storage
 
 Entry = dict[str, Any]
-NEEDED_KEYS = {
+Document = dict[str, list[Entry]]
+NEEDED_KEYS: Mapping[str, Sequence[str]] = {
     "images": ("id", "file_name", "height", "width"),
     "annotations": ("id", "image_id", "category_id"),
     "categories": ("id", "name"),
@@ -45,10 +46,14 @@ def list_coco(dataset: CocoDataset, storage: Storage) -> Listing:
 
     Raises BadInput for a file that is not an instances JSON, BadStorage for one that is missing.
     """
-    document = _read_instances(dataset.instances, storage)
-    folder = Place.open(dataset.images, storage)
-    categories = _categories(document["categories"], dataset.instances)
-    images, faulty = _images(document["images"], folder)
+    document = read_instances(dataset.instances, storage)
+    return list_document(document, Place.open(dataset.images, storage), dataset.instances)
+
+
+def list_document(document: Document, folder: Place, uri: str) -> Listing:
+    """Turn the three lists of the JSON at `uri` into a listing; images lie below the folder."""
+    categories = _categories(document["categories"], uri)
+    images, faulty = measure_images(document["images"], folder)
     drawn: dict[tuple[str, int], _Drawn] = {}
     problems = list(faulty)
     sizes = {image.image_id: (image.height, image.width) for image in images}
@@ -56,7 +61,7 @@ def list_coco(dataset: CocoDataset, storage: Storage) -> Listing:
     names = dict(categories)
     for entry in document["annotations"]:
         image_id, category_id = str(entry["image_id"]), entry["category_id"]
-        where = f"{dataset.instances}#{entry['id']}"
+        where = f"{uri}#{entry['id']}"
         if image_id not in sizes:
             if image_id not in left_out:
                 problems.append(Problem(image_id, where, "bad-annotation", "of no listed image"))
@@ -72,11 +77,14 @@ def list_coco(dataset: CocoDataset, storage: Storage) -> Listing:
     return Listing(categories, images, objects, problems, exhaustive=True)
 
 
-def _read_instances(uri: str, storage: Storage) -> dict[str, list[Entry]]:
+def read_instances(
+    uri: str, storage: Storage, needed: Mapping[str, Sequence[str]] = NEEDED_KEYS
+) -> Document:
+    """Return a JSON file whose lists have the needed keys. Raises BadInput, BadStorage."""
     data = Place.open(uri, storage).read()
     try:
         document = json.loads(data)
-        for name, keys in NEEDED_KEYS.items():
+        for name, keys in needed.items():
             for number, entry in enumerate(document[name]):
                 if missing := [key for key in keys if key not in entry]:
                     raise ValueError(f"{name}[{number}] lacks {', '.join(missing)}")
@@ -95,7 +103,7 @@ def _categories(entries: Sequence[Entry], uri: str) -> list[tuple[int, str]]:
     return categories
 
 
-def _images(entries: Sequence[Entry], folder: Place) -> tuple[list[ImageRow], list[Problem]]:
+def measure_images(entries: Sequence[Entry], folder: Place) -> tuple[list[ImageRow], list[Problem]]:
     """Return the images that exist in the size the JSON says, in the order of their ids."""
     present = list_files(folder.fs, folder.path)
     images: dict[str, ImageRow] = {}
@@ -129,21 +137,28 @@ def _draw(entry: Entry, size_HW: tuple[int, int], drawn: _Drawn) -> Iterator[str
     kept = drawn.crowds if entry.get("iscrowd") else drawn.objects
     segmentation = entry.get("segmentation")
     try:
-        if isinstance(segmentation, dict):
-            if tuple(segmentation["size"]) != size_HW:
-                raise ValueError(f"an RLE of size {segmentation['size']}, of an image {size_HW}")
-            kept.append(runs_of(segmentation["counts"], size_HW))
-            return
-        # pycocotools takes four numbers for a box, so anything short of a triangle is kept from it.
-        polygons = [polygon for polygon in segmentation or () if len(polygon) >= 6]
-        if len(polygons) < len(segmentation or ()):
+        if not isinstance(segmentation, dict) and any(len(p) < 6 for p in segmentation or ()):
             yield "a polygon of fewer than three corners is left out"
-        if not polygons:
-            raise ValueError("no segmentation")
-        kept.append(filled(polygons, size_HW))
+        kept.append(drawn_runs(segmentation, size_HW))
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
         drawn.broken = True
         yield str(error)
+
+
+def drawn_runs(segmentation: Any, size_HW: tuple[int, int]) -> Any:
+    """Return the COCO runs of an annotation's polygons or RLE.
+
+    Raises ValueError, TypeError, KeyError, IndexError or OverflowError for what is neither.
+    """
+    if isinstance(segmentation, dict):
+        if tuple(segmentation["size"]) != size_HW:
+            raise ValueError(f"an RLE of size {segmentation['size']}, of an image {size_HW}")
+        return runs_of(segmentation["counts"], size_HW)
+    # pycocotools takes four numbers for a box, so anything short of a triangle is kept from it.
+    polygons = [polygon for polygon in segmentation or () if len(polygon) >= 6]
+    if not polygons:
+        raise ValueError("no segmentation")
+    return filled(polygons, size_HW)
 
 
 def _objects(

@@ -50,7 +50,7 @@ def list_folder(dataset: FolderDataset, storage: Storage) -> Listing:
     problems: list[Problem] = []
     pairs: list[_Pair] = []
     with ThreadPoolExecutor(LIST_THREADS) as pool:
-        named = _pair_names(folder, masks, problems)
+        named = _pair_names(folder, masks, problems, _read_classes(dataset, storage))
         for found in pool.map(lambda pair: _read_pair(pair[0], pair[1], folder, masks), named):
             if isinstance(found, Problem):
                 problems.append(found)
@@ -65,9 +65,7 @@ def list_folder(dataset: FolderDataset, storage: Storage) -> Listing:
     images: dict[str, ImageRow] = {}
     objects: dict[tuple[str, int], ObjectRow] = {}
     for pair in pairs:
-        first = images.setdefault(
-            pair.content, ImageRow(pair.name, folder.below(pair.name).uri, *pair.size)
-        )
+        first = images.setdefault(pair.content, _image(pair, folder, dataset, len(images)))
         key = (first.image_id, ids[pair.category])
         if key in objects:
             message = f"the same photo as {first.image_id}, in the same class"
@@ -79,16 +77,42 @@ def list_folder(dataset: FolderDataset, storage: Storage) -> Listing:
     return Listing(categories, list(images.values()), rows, problems, dataset.exhaustive)
 
 
-def _pair_names(folder: Place, masks: Place, problems: list[Problem]) -> Iterator[tuple[str, str]]:
+def _image(pair: _Pair, folder: Place, dataset: FolderDataset, number: int) -> ImageRow:
+    sequence = pair.category if dataset.first_is_reference else None
+    frame = number if dataset.first_is_reference else None
+    uri = folder.below(pair.name).uri
+    return ImageRow(pair.name, uri, *pair.size, sequence=sequence, frame=frame)
+
+
+def _read_classes(dataset: FolderDataset, storage: Storage) -> frozenset[str] | None:
+    """Return the classes that are wanted, None for all."""
+    if dataset.classes is None:
+        return None
+    lines = Place.open(dataset.classes, storage).read().decode("utf-8").splitlines()
+    return frozenset(line.strip() for line in lines if line.strip())
+
+
+def _pair_names(
+    folder: Place, masks: Place, problems: list[Problem], classes: frozenset[str] | None
+) -> Iterator[tuple[str, str]]:
     """Yield (image, mask) paths below their folders, by name; the unpaired become problems."""
     beside = masks is folder
-    names = [name for name in list_files(folder.fs, folder.path) if _is_image(name)]
+    names = [
+        name
+        for name in list_files(folder.fs, folder.path)
+        if _is_image(name) and (classes is None or PurePosixPath(name).parent.name in classes)
+    ]
     if beside:
         images = [name for name in names if not name.lower().endswith(".png")]
         pngs = set(names) - set(images)
     else:
         images = names
-        pngs = {name for name in list_files(masks.fs, masks.path) if name.lower().endswith(".png")}
+        pngs = {
+            name
+            for name in list_files(masks.fs, masks.path)
+            if name.lower().endswith(".png")
+            and (classes is None or PurePosixPath(name).parent.name in classes)
+        }
     for name in images:
         mask = str(PurePosixPath(name).with_suffix(".png"))
         if mask in pngs:

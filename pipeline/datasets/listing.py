@@ -40,6 +40,9 @@ class ImageRow:
     width: int
     range_start: int | None = None
     range_end: int | None = None
+    crop_xyxy: tuple[int, int, int, int] | None = None
+    sequence: str | None = None
+    frame: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
