@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import aiohttp
 import requests
 import typer
 from ray.exceptions import AuthenticationError
@@ -75,6 +76,9 @@ def answered(address: str) -> Iterator[None]:
             "no connection",
             "the dashboard's address; `ray dashboard cluster.yaml` forwards it to this machine",
         ) from error
+    except aiohttp.ClientError as error:
+        # Only a log that is followed comes this way.
+        raise OSError(f"{address}: {error}; the job goes on") from error
     except RuntimeError as error:
         # The job server's other refusals have no type: "Request failed with status code 404: …".
         status = re.search(r"status code (\d+)", str(error))

@@ -19,6 +19,7 @@ from jobs.submitted import follow
 from pipeline.submit.inputs import Document, SubmittedJob, packaged_weights, portable, results_uri
 from pipeline.submit.package import JOB_FILE, pack
 from schemas.embed import EmbedJob
+from schemas.errors import BadInput
 from schemas.evaluate import EvaluateJob
 from schemas.job import LabelJob
 from schemas.train import TrainJob
@@ -60,6 +61,8 @@ def submit(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     (with --follow: done), 2 wrong input, 1 anything else.
     """
     console = Console(stderr=as_json, highlight=False)
+    if folds and kind != "train":
+        raise BadInput("an option of another command", "--fold", kind, "vrp submit train")
     job = read_job(KINDS[kind], job_file, overrides)
     client = open_client(address)
     document = portable(job, shared_paths=shared_paths, send_secrets=send_secrets)
