@@ -67,8 +67,8 @@ STAGES: tuple[NanoStage, ...] = (
     # Without this, the greatest cosine of 1,000 cells is high everywhere (mIoU 0.16).
     NanoStage(1500, ("cells", "pseudo_masks"), groups=4, last=0.01),
     # Parts of images: twice as many steps in the same time.
-    NanoStage(6000, ("prompts",)),
-    NanoStage(1500, ("prompts",), cells=16, rate=5e-4, last=0.01),
+    NanoStage(3500, ("prompts",)),
+    NanoStage(600, ("prompts",), cells=16, rate=5e-4, last=0.01),
 )
 
 
