@@ -4,10 +4,11 @@ On the square that few-shot papers use, and at the image's own resolution.
 """
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 
-from model.boundary import boundary_overlap
+from model.boundary import boundary_px, boundary_region, contour_accuracy
 from model.mask import mask_at
 from model.metrics import overlap
 from model.segmenter import Prediction
@@ -19,6 +20,11 @@ class Truth:
 
     mask_HW: np.ndarray
     ignore_HW: np.ndarray
+
+    @cached_property
+    def boundary(self) -> np.ndarray:
+        """The mask's boundary region, bool [H, W]: the same for every prediction."""
+        return boundary_region(self.mask_HW, boundary_px(self.mask_HW.shape))
 
 
 @dataclass(frozen=True)
@@ -39,12 +45,13 @@ class EpisodeCounts:
     image_px: int
     score: float
     presence: float | None
+    contour_f: float | None = None
 
 
 def count_pixels(
-    prediction: Prediction, truth: Truth, mask_logit: float, grid_px: int
+    prediction: Prediction, truth: Truth, mask_logit: float, grid_px: int, *, contours: bool = False
 ) -> EpisodeCounts:
-    """Compare a prediction with the truth.
+    """Compare a prediction with the truth; contours asks for DAVIS's F too, which takes longest.
 
     On the grid, logits over the stretched image are upsampled to the grid itself; letterboxed ones
     have no such form, and their mask of the image's size is sampled as the truth is.
@@ -57,17 +64,19 @@ def count_pixels(
         on_grid = sampled(predicted_HW, grid_px)
     grid = overlap(on_grid, sampled(truth.mask_HW, grid_px), sampled(truth.ignore_HW, grid_px))
     own = overlap(predicted_HW, truth.mask_HW, truth.ignore_HW)
-    boundary = boundary_overlap(predicted_HW, truth.mask_HW, truth.ignore_HW)
+    boundary_HW = boundary_region(predicted_HW, boundary_px(size_HW))
+    outline = overlap(boundary_HW, truth.boundary, truth.ignore_HW)
     counted_HW = ~truth.ignore_HW
     return EpisodeCounts(
         **{f"grid_{name}": value for name, value in asdict(grid).items()},
         **asdict(own),
-        boundary_intersection_px=boundary[0],
-        boundary_union_px=boundary[1],
+        boundary_intersection_px=outline.intersection_px,
+        boundary_union_px=outline.union_px,
         predicted_px=int(np.count_nonzero(predicted_HW & counted_HW)),
         image_px=int(np.count_nonzero(counted_HW)),
         score=prediction.score,
         presence=prediction.presence,
+        contour_f=contour_accuracy(predicted_HW, truth.mask_HW) if contours else None,
     )
 
 

@@ -28,7 +28,8 @@ GROWTHS_PX = (-20, -10, 10, 20)
 
 def _trained(preset: str, backbone: Mapping[str, str] = RESNET, **changes: Any) -> Preset:
     """Return method vrp with the encoder of a training preset."""
-    weights = f"out/{preset}/fold-{{fold}}/vrp.safetensors"
+    fold = "0" if preset == "coco-all" else "{fold}"  # protocol all has one fold
+    weights = f"out/{preset}/fold-{fold}/vrp.safetensors"
     return {"type": "vrp", "weights": weights, "sam": SAM_H, "backbone": backbone, **changes}
 
 
@@ -66,6 +67,9 @@ SAM_SIZES = {
 COCO: Preset = {"protocol": "coco20i"}
 PASCAL: Preset = {"protocol": "pascal5i"}
 ANY: Preset = {"protocol": "all"}
+PARTS: Preset = {"protocol": "pascal_part"}
+# Every frame after the first, however little of an object it shows.
+VIDEO: Preset = {"protocol": "all", "episodes_per_fold": "all", "min_area_px": 1}
 
 EVALUATIONS: dict[str, Preset] = {
     "vrp-sam-1": COCO
@@ -112,15 +116,22 @@ EVALUATIONS: dict[str, Preset] = {
         "methods": _encoders("coco20i", "ResNet-50", "DINOv2-B"),
     },
     "vrp-sam-14": PASCAL | {"methods": _encoders("pascal5i", "ResNet-50")},
-    "vrp-sam-15": ANY
+    "vrp-sam-15": PARTS
+    | {"methods": {"PerSAM": PERSAMS["PerSAM"]} | _encoders("coco-all", "ResNet-50")},
+    "vrp-sam-16": VIDEO
     | {"methods": {"PerSAM": PERSAMS["PerSAM"]} | _encoders("coco-all", "ResNet-50")},
     "persam-1": ANY | {"methods": PERSAMS},
     "persam-2": COCO | {"methods": PERSAMS_DINO},
     "persam-4-perseg": ANY | {"methods": PERSAMS},
     "persam-4-coco": COCO | {"methods": PERSAMS_DINO},
+    "persam-6": VIDEO | {"methods": PERSAMS_DINO},
     "persam-7": ANY | {"shots": (1, 3), "methods": PERSAMS},
     "persam-8": ANY | {"shots": (1, 5), "methods": PERSAMS_DINO},
-    "persam-9": ANY | {"methods": PERSAMS | PERSAMS_DINO},
+    "persam-9-davis": VIDEO | {"methods": PERSAMS | PERSAMS_DINO},
+    "persam-9-fss": ANY | {"methods": PERSAMS | PERSAMS_DINO},
+    "persam-9-lvis": {"protocol": "lvis92i", "methods": PERSAMS | PERSAMS_DINO},
+    "persam-9-part": PARTS | {"methods": PERSAMS | PERSAMS_DINO},
+    "persam-9-paco": {"protocol": "paco_part", "methods": PERSAMS | PERSAMS_DINO},
     "persam-10": ANY | {"methods": SAM_SIZES},
     "persam-11": ANY | {"mask_growth_px": (0, *GROWTHS_PX), "methods": PERSAMS},
 }

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from schemas.ablations import EVALUATIONS, merged
 from schemas.dataset import Dataset
 from schemas.episode import PRESENT_PX, AnnotationFormat
-from schemas.fold import FOLDS, Protocol
+from schemas.fold import FOLDS_OF, Protocol
 from schemas.job import Output, Storage
 from schemas.method import Method, random_seed, weights_of
 from schemas.spec import Spec, Uri
@@ -71,7 +71,7 @@ class EvaluateJob(Spec):
     dataset: Dataset
     index: Uri = Field(description="A folder for the dataset's index; built when it holds none.")
     protocol: Protocol = "all"
-    folds: tuple[Annotated[int, Field(ge=0, lt=FOLDS)], ...] | None = Field(
+    folds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
         default=None, description="Left out: every fold of the protocol."
     )
     classes: Literal["novel", "base"] = Field(
@@ -88,7 +88,9 @@ class EvaluateJob(Spec):
         description="Pixels by which references' true masks are dilated, or eroded when negative, "
         "before they are annotated; each is scored.",
     )
-    episodes_per_fold: int = Field(default=1000, ge=1)
+    episodes_per_fold: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
+        default=1000, description="all: every pair of a reference and a target there is; for video."
+    )
     negative_share: float = Field(
         default=0.0, ge=0, lt=1, description="Share of targets that do not show the category."
     )
@@ -114,8 +116,11 @@ class EvaluateJob(Spec):
 
     @model_validator(mode="after")
     def _folds_of_the_protocol(self) -> Self:
-        if self.protocol == "all" and self.folds not in (None, (0,)):
-            raise ValueError(f"folds {self.folds} of protocol all; wanted none: it has one")
+        folds = FOLDS_OF[self.protocol]
+        if self.folds is not None and not set(self.folds) <= set(range(folds)):
+            raise ValueError(f"folds {self.folds} of protocol {self.protocol}, which has {folds}")
+        if self.episodes_per_fold == "all" and self.negative_share:
+            raise ValueError("episodes_per_fold all with negative_share: wanted a number")
         for name in ("folds", "formats", "shots", "mask_growth_px"):
             values: tuple[Any, ...] = getattr(self, name) or ()
             if len(set(values)) < len(values):
@@ -136,7 +141,7 @@ class EvaluateJob(Spec):
         """The folds to evaluate, in order."""
         if self.folds is not None:
             return tuple(sorted(self.folds))
-        return (0,) if self.protocol == "all" else tuple(range(FOLDS))
+        return tuple(range(FOLDS_OF[self.protocol]))
 
     @property
     def random_weights(self) -> tuple[str, ...]:
@@ -205,6 +210,7 @@ COUNTS_SCHEMA = pa.schema(
         ("image_px", pa.int64()),  # without ignored pixels
         ("score", pa.float32()),  # SAM's predicted IoU
         ("presence", pa.float32()),  # of a method that searches for the object; else null
+        ("contour_f", pa.float32()),  # DAVIS's F of a frame; null for other data sets
     ]
 )
 

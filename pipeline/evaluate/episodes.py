@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.dataset_index import DatasetIndex
-from pipeline.episodes import Episode, EpisodePool, draw_episode, make_pool
+from pipeline.episodes import CategoryPool, Episode, EpisodePool, draw_episode, make_pool
 from pipeline.folds import split
 from schemas.episode import AnnotationFormat, EpisodeSettings, References
 from schemas.errors import BadInput
@@ -62,7 +62,7 @@ def draw_fold(job: EvaluateJob, index: DatasetIndex, number: int) -> FoldEpisode
         formats={"mask": 1.0},
         references=References(min=max(job.shots), max=max(job.shots)),
         negative_share=job.negative_share,
-        per_epoch=job.episodes_per_fold,
+        per_epoch=1,
         min_area_px=job.min_area_px,
     )
     pool = make_pool(index, fold.training if job.classes == "base" else of_all, settings)
@@ -76,13 +76,23 @@ def draw_fold(job: EvaluateJob, index: DatasetIndex, number: int) -> FoldEpisode
             f"{len(too_few)} categories, each in fewer than {max(job.shots) + 1} images",
             "more images, or fewer shots",
         )
-    pool = replace(pool, categories=enough)
+    count = job.episodes_per_fold
+    if count == "all":
+        # A round of one episode a category for each pair of the largest category.
+        count = len(enough) * max(_pairs(category) for category in enough)
+    settings = settings.model_copy(update={"per_epoch": count})
+    pool = replace(pool, categories=enough, settings=settings)
     return FoldEpisodes(number, tuple(_distinct(job, pool)), too_few)
+
+
+def _pairs(category: CategoryPool) -> int:
+    targets = len(category.present) - 1
+    return targets if category.sequence else targets * len(category.present)
 
 
 def _distinct(job: EvaluateJob, pool: EpisodePool) -> Iterable[Episode]:
     seen: set[tuple[int, int, int, bool]] = set()
-    for number in range(job.episodes_per_fold):
+    for number in range(pool.settings.per_epoch):
         episode = draw_episode(pool, job.seed, 0, number)
         negative = episode.target_object is None
         pair = (

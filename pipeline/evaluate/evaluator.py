@@ -35,6 +35,7 @@ class Settings:
     seed: int
     variants: tuple[Variant, ...]
     mask_logit: float
+    contours: bool = False
 
 
 class Evaluator:
@@ -54,11 +55,12 @@ class Evaluator:
         rows: dict[str, list[Row]] = {name: [] for name in names}
         for episode in episodes:
             loaded = self._reader.load(episode)
+            truth = Truth(loaded.mask_HW, loaded.ignore_HW)
             for variant in self._settings.variants:
                 references = self._annotate(loaded, variant)
                 for name in names:
                     segmenter = self._methods.study(name, references)
-                    rows[name].append(self._row(loaded, variant, segmenter))
+                    rows[name].append(self._row(loaded, truth, variant, segmenter))
         return rows
 
     def _annotate(self, loaded: LoadedEpisode, variant: Variant) -> list[LoadedReference]:
@@ -75,10 +77,17 @@ class Evaluator:
             drawn.append(replace(reference, annotation=annotation))
         return drawn
 
-    def _row(self, loaded: LoadedEpisode, variant: Variant, segmenter: Segmenter) -> Row:
+    def _row(
+        self, loaded: LoadedEpisode, truth: Truth, variant: Variant, segmenter: Segmenter
+    ) -> Row:
         [[prediction]] = segmenter.segment([loaded.target_HW3])
-        truth = Truth(loaded.mask_HW, loaded.ignore_HW)
-        counts = count_pixels(prediction, truth, self._settings.mask_logit, GRID_PX)
+        counts = count_pixels(
+            prediction,
+            truth,
+            self._settings.mask_logit,
+            GRID_PX,
+            contours=self._settings.contours,
+        )
         return {
             "fold": self._settings.fold,
             "episode": loaded.episode.number,

@@ -1,7 +1,7 @@
 """What the papers print for the protocols evaluated here: facts, each with its table.
 
-VRP-SAM: Sun et al., CVPR 2024. Per cent of mIoU, one shot, 1000 pairs a fold on the 512 grid. The
-rows are of SAM ViT-H, and of the encoder named beside the method.
+VRP-SAM: Sun et al., CVPR 2024; PerSAM: Zhang et al., ICLR 2024. Per cent of mIoU. The rows are of
+SAM ViT-H, and of the encoder named beside the method.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,8 @@ class PaperRow:
 
 
 ONE, TWO, THREE, FOUR = (f"VRP-SAM, Table {number}" for number in (1, 2, 3, 4))
-SEVEN, ELEVEN = "VRP-SAM, Table 7", "VRP-SAM, Table 11"
+SEVEN, ELEVEN, FIFTEEN = (f"VRP-SAM, Table {number}" for number in (7, 11, 15))
+NINE = "PerSAM supplement, Table 9"
 
 PAPER_ROWS = (
     PaperRow("coco20i", "PerSAM", "mask", 1, (23.1, 23.6, 22.0, 23.4), 23.0, ONE),
@@ -55,4 +56,25 @@ PAPER_ROWS = (
     PaperRow("coco_to_pascal", "VRP-SAM (ResNet-50)", "scribbles", 1, (), 72.5, FOUR),
     PaperRow("coco_to_pascal", "VRP-SAM (ResNet-50)", "box", 1, (), 72.3, FOUR),
     PaperRow("coco_to_pascal", "VRP-SAM (ResNet-50)", "mask", 1, (), 75.9, FOUR),
+    PaperRow("pascal_part", "PerSAM", "mask", 1, (19.9, 51.8, 18.6, 32.0), 30.1, FIFTEEN),
+    PaperRow(
+        "pascal_part", "VRP-SAM (ResNet-50)", "mask", 1, (23.4, 56.6, 25.8, 35.6), 35.4, FIFTEEN
+    ),
+    PaperRow(
+        "pascal_part", "VRP-SAM (DINOv2-B)", "mask", 1, (30.3, 52.1, 25.8, 36.7), 36.2, FIFTEEN
+    ),
+    PaperRow("pascal_part", "PerSAM (DINOv2)", "mask", 1, (), 32.5, NINE),
+    PaperRow("pascal_part", "PerSAM-F (DINOv2)", "mask", 1, (), 32.9, NINE),
+    PaperRow("lvis92i", "PerSAM (DINOv2)", "mask", 1, (), 15.6, NINE),
+    PaperRow("lvis92i", "PerSAM-F (DINOv2)", "mask", 1, (), 18.4, NINE),
+    PaperRow("paco_part", "PerSAM (DINOv2)", "mask", 1, (), 22.5, NINE),
+    PaperRow("paco_part", "PerSAM-F (DINOv2)", "mask", 1, (), 22.7, NINE),
 )
+
+DAVIS_2017_ROWS = (
+    ("PerSAM", 60.3, 56.6, 63.9, "VRP-SAM, Table 16"),
+    ("VRP-SAM (ResNet-50)", 64.8, 62.1, 67.4, "VRP-SAM, Table 16"),
+    ("PerSAM (DINOv2)", 66.9, None, None, "PerSAM supplement, Table 6"),
+    ("PerSAM-F (DINOv2)", 76.1, None, None, "PerSAM supplement, Table 6"),
+)
+"""Method, J&F, J, F, source."""

@@ -69,7 +69,7 @@ class EvaluateUnits:
             remembered=2 * (1 + max(job.shots)),
             cache=cache_folder(),
         )
-        settings = Settings(fold, job.seed, variants_of(job), job.mask_logit)
+        settings = Settings(fold, job.seed, variants_of(job), job.mask_logit, has_contours(job))
         self._evaluator = Evaluator(self._reader, methods, settings)
         self._loaded = (fold, frozenset(names))
         return self._evaluator
@@ -107,6 +107,11 @@ def run(checked: CheckedEvaluation, on_done: Callable[[Done], None]) -> None:
     finished: Any = ActorPool(actors).map_unordered(commit, todo)
     for done in finished:
         on_done(done)
+
+
+def has_contours(job: EvaluateJob) -> bool:
+    """Return whether frames are scored by DAVIS's F too."""
+    return job.dataset.type == "davis"
 
 
 def gpus_per_actor(job: EvaluateJob) -> float:

@@ -64,6 +64,26 @@ def _auroc(rows: Arrays) -> float:
     return presence_auroc(rows["score"] if known else rows["presence"], ~rows["negative"])
 
 
+def _of_objects(value: Callable[[Arrays], np.ndarray]) -> Score:
+    """Return DAVIS's mean: over an object's frames, then over objects; NaN for other data sets."""
+
+    def score_of(rows: Arrays) -> float:
+        if not len(rows["contour_f"]) or np.isnan(rows["contour_f"]).any():
+            return float("nan")
+        of_frames = value(rows)
+        objects = np.unique(rows["category_id"])
+        means = [of_frames[rows["category_id"] == number].mean() for number in objects]
+        return float(np.mean(means))
+
+    return score_of
+
+
+def _region(rows: Arrays) -> np.ndarray:
+    """Return J of each frame: 1 where both masks are empty (`model.metrics.region_similarity`)."""
+    empty = rows["union_px"] == 0
+    return np.where(empty, 1.0, rows["intersection_px"] / np.maximum(rows["union_px"], 1))
+
+
 METRICS: dict[str, Score] = {
     "miou_grid": lambda rows: mean_iou(_overlaps(rows, "grid_")),
     "miou": lambda rows: mean_iou(_overlaps(rows, "")),
@@ -72,6 +92,9 @@ METRICS: dict[str, Score] = {
     "boundary_iou": lambda rows: mean_iou(_overlaps(rows, "boundary_", background=False)),
     "false_mask_rate": _false_masks,
     "presence_auroc": _auroc,
+    "davis_j": _of_objects(_region),
+    "davis_f": _of_objects(lambda rows: rows["contour_f"]),
+    "davis_j_and_f": _of_objects(lambda rows: (_region(rows) + rows["contour_f"]) / 2),
 }
 OF_CATEGORY: dict[str, Callable[[Arrays], Mapping[int, float]]] = {
     "iou_grid": lambda rows: iou_by_class(_overlaps(rows, "grid_")),

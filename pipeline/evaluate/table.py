@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.evaluate.papers import PAPER_ROWS
+from pipeline.evaluate.papers import DAVIS_2017_ROWS, PAPER_ROWS
 from schemas.evaluate import EvaluateJob, EvaluateResult
 
 Scores = Mapping[tuple[Any, ...], dict[str, Any]]
@@ -25,6 +25,8 @@ def markdown(job: EvaluateJob, result: EvaluateResult, scores: pa.Table) -> str:
     ]
     if job.negative_share:
         lines += _absent_table(found, variants)
+    if job.dataset.type == "davis":
+        lines += _davis_table(found, variants)
     lines += _category_tables(rows)
     return "\n".join(lines) + "\n"
 
@@ -136,6 +138,17 @@ def _absent_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
             for metric in ("false_mask_rate", "presence_auroc")
         ]
         yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
+
+
+def _davis_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
+    yield from ("", "## DAVIS: means over frames, then over objects, per cent", "")
+    yield from _heads(["Method", "Label type", "J&F", "J", "F", "Source"])
+    for variant in variants:
+        metrics = ("davis_j_and_f", "davis_j", "davis_f")
+        cells = [_per_cent(found[*variant, None, None, metric]) for metric in metrics]
+        yield _line(variant[0], variant[1], *cells, "this run")
+    for method, *values, source in DAVIS_2017_ROWS:
+        yield _line(method, "mask", *(f"{value:.1f}" if value else "" for value in values), source)
 
 
 def _category_tables(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -61,7 +61,8 @@ class PartsFolder:
             pq.read_table(io.BytesIO(read_bytes(self.fs, self.path(method, unit))))
             for unit in units
         ]
-        return pa.concat_tables([COUNTS_SCHEMA.empty_table(), *tables])
+        # A part of an earlier version lacks a column that was added since: null in its rows.
+        return pa.concat_tables([COUNTS_SCHEMA.empty_table(), *tables], promote_options="default")
 
 
 def cut(folds: Sequence[FoldEpisodes], size: int) -> tuple[EvaluationUnit, ...]:

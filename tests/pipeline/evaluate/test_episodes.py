@@ -63,6 +63,13 @@ def test_a_category_whose_pairs_are_used_up_gives_no_pair_twice(tmp_path: Path) 
     assert Counter(e.category_id for e in fold.episodes) == {1: 6, 2: 20}
 
 
+def test_all_pairs_are_every_reference_with_every_other_image(tmp_path: Path) -> None:
+    dataset = write_folder(tmp_path / "photos", {"cat": 3, "dog": 4})
+    job = a_job(tmp_path, dataset, episodes_per_fold="all")
+    fold = draw_fold(job, open_index(job.dataset, job.index, job.storage), 0)
+    assert Counter(e.category_id for e in fold.episodes) == {1: 3 * 2, 2: 4 * 3}
+
+
 def test_all_formats_and_shots_share_references_and_targets(
     opened: tuple[EvaluateJob, DatasetIndex],
 ) -> None:

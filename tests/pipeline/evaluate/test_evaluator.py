@@ -15,6 +15,7 @@ from schemas.evaluate import COUNTS_SCHEMA, EvaluateJob
 from tests.datasets import HEIGHT, LARGE, WIDTH, filled, write_folder
 from tests.pipeline.evaluate.made import Drawn, a_job
 
+RESULTS = pa.schema([("method", pa.string()), *COUNTS_SCHEMA])
 OBJECT_PX = 60 * 60  # LARGE, in every image of write_folder
 IMAGE_PX = HEIGHT * WIDTH
 
@@ -47,7 +48,7 @@ def scored(tmp_path: Path) -> dict[tuple[str, str], float | None]:
     dataset = write_folder(tmp_path / "photos", {"cat": 4, "dog": 4})
     job = a_job(tmp_path, {**dataset, "exhaustive": True}, negative_share=0.3)
     rows, _ = _run(job, Drawn(**WRONG._masks))
-    table = pa.Table.from_pylist(rows)
+    table = pa.Table.from_pylist(rows, schema=RESULTS)
     scores = score(table, {1: "cat", 2: "dog"}, Drawing(20, 0)).to_pylist()
     return {(row["method"], row["metric"]): row["value"] for row in scores if row["fold"] is None}
 
@@ -120,3 +121,30 @@ def test_every_method_gets_each_variants_annotations_of_the_same_references(
     ]
     images = {references[0].id for _, references in methods.studied}
     assert len(images) == len(fold.episodes) == 1
+
+
+def test_frames_are_scored_by_region_and_contour_over_objects() -> None:
+    counted = {name: [0, 0, 0] for name in COUNTS_SCHEMA.names}
+    rows = pa.Table.from_pydict(
+        {
+            **counted,
+            "method": ["m"] * 3,
+            "format": ["mask"] * 3,
+            "negative": [False] * 3,
+            "category_id": [1, 1, 2],
+            "intersection_px": [1, 0, 3],
+            "union_px": [2, 0, 4],  # of the second frame both masks are empty
+            "score": [0.5] * 3,
+            "presence": [None] * 3,
+            "contour_f": [1.0, 0.0, 0.25],
+        },
+        schema=RESULTS,
+    )
+    scores = {
+        row["metric"]: row["value"]
+        for row in score(rows, {1: "a", 2: "b"}, Drawing(10, 0)).to_pylist()
+        if row["fold"] is None
+    }
+    assert scores["davis_j"] == (0.75 + 0.75) / 2
+    assert scores["davis_f"] == (0.5 + 0.25) / 2
+    assert scores["davis_j_and_f"] == (0.625 + 0.5) / 2
