@@ -162,7 +162,7 @@ class EvaluateResult(Spec):
     random_weights: tuple[str, ...]
     too_few: tuple[str, ...] = Field(description="Categories in too few images, left out.")
     resamples: int
-    revision: int
+    revision: int = Field(description="Of how counts become scores and pages.")
 
 
 # One row an episode, shots and annotation: the same targets and references in all of them.

@@ -1,4 +1,4 @@
-"""Counts of episodes become scores with intervals: by fold, over folds, and by category.
+"""Scores of counted episodes, with intervals: by fold, over folds, by category, and compared.
 
 Scores of masks are over targets that show the category; the others are judged by what is masked in
 them all the same, and by how well presence tells them apart.
@@ -12,20 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from model.bootstrap import bootstrap_interval
-from model.metrics import (
-    Overlaps,
-    false_mask_rate,
-    foreground_background_iou,
-    iou_by_class,
-    mean_iou,
-    presence_auroc,
-)
-from pipeline.score_labels import FALSE_MASK_SHARE
+from pipeline.evaluate.metrics import METRICS, OF_CATEGORY, Arrays, Score
 from schemas.evaluate import SCORES_SCHEMA
 
 KEYS = ("method", "format", "shots", "mask_growth_px")
-Arrays = Mapping[str, np.ndarray]
-Score = Callable[[Arrays], float]
+GAIN = "miou_grid_gain"
+"""mIoU minus that of the job's first method on the same episodes."""
 
 
 @dataclass(frozen=True)
@@ -36,79 +28,13 @@ class Drawing:
     seed: int
 
 
-def _overlaps(rows: Arrays, prefix: str, background: bool = True) -> Overlaps:
-    """Take the counts of positives; a metric that needs no background is given zeros."""
-    shown = ~rows["negative"]
-    none = np.zeros(int(shown.sum()), np.int64)
-
-    def column(name: str) -> np.ndarray:
-        return rows[f"{prefix}{name}_px"][shown]
-
-    return Overlaps(
-        rows["category_id"][shown],
-        column("intersection"),
-        column("union"),
-        column("background_intersection") if background else none,
-        column("background_union") if background else none,
-    )
-
-
-def _false_masks(rows: Arrays) -> float:
-    share = rows["predicted_px"] / np.maximum(rows["image_px"], 1)
-    return false_mask_rate(share[rows["negative"]] > FALSE_MASK_SHARE)
-
-
-def _auroc(rows: Arrays) -> float:
-    # SAM's predicted IoU stands in for methods that do not search for the object.
-    known = np.isnan(rows["presence"]).any()
-    return presence_auroc(rows["score"] if known else rows["presence"], ~rows["negative"])
-
-
-def _of_objects(value: Callable[[Arrays], np.ndarray]) -> Score:
-    """Return DAVIS's mean: over an object's frames, then over objects; NaN for other data sets."""
-
-    def score_of(rows: Arrays) -> float:
-        if not len(rows["contour_f"]) or np.isnan(rows["contour_f"]).any():
-            return float("nan")
-        of_frames = value(rows)
-        objects = np.unique(rows["category_id"])
-        means = [of_frames[rows["category_id"] == number].mean() for number in objects]
-        return float(np.mean(means))
-
-    return score_of
-
-
-def _region(rows: Arrays) -> np.ndarray:
-    """Return J of each frame: 1 where both masks are empty (`model.metrics.region_similarity`)."""
-    empty = rows["union_px"] == 0
-    return np.where(empty, 1.0, rows["intersection_px"] / np.maximum(rows["union_px"], 1))
-
-
-METRICS: dict[str, Score] = {
-    "miou_grid": lambda rows: mean_iou(_overlaps(rows, "grid_")),
-    "miou": lambda rows: mean_iou(_overlaps(rows, "")),
-    "fb_iou_grid": lambda rows: foreground_background_iou(_overlaps(rows, "grid_")),
-    "fb_iou": lambda rows: foreground_background_iou(_overlaps(rows, "")),
-    "boundary_iou": lambda rows: mean_iou(_overlaps(rows, "boundary_", background=False)),
-    "false_mask_rate": _false_masks,
-    "presence_auroc": _auroc,
-    "davis_j": _of_objects(_region),
-    "davis_f": _of_objects(lambda rows: rows["contour_f"]),
-    "davis_j_and_f": _of_objects(lambda rows: (_region(rows) + rows["contour_f"]) / 2),
-}
-OF_CATEGORY: dict[str, Callable[[Arrays], Mapping[int, float]]] = {
-    "iou_grid": lambda rows: iou_by_class(_overlaps(rows, "grid_")),
-    "iou": lambda rows: iou_by_class(_overlaps(rows, "")),
-    "boundary_iou": lambda rows: iou_by_class(_overlaps(rows, "boundary_", background=False)),
-}
-
-
 def score(results: pa.Table, names: Mapping[int, str], drawing: Drawing) -> pa.Table:
     """Return SCORES_SCHEMA; results are counts with their `method`, names the categories'.
 
     The mean over folds is the mean of the folds' scores, as the papers' tables have it.
     """
     rows: list[dict[str, Any]] = []
+    first: dict[tuple[Any, ...], Arrays] = {}
     for key, arrays in _groups(results):
         folds = np.unique(arrays["fold"])
         scored: list[dict[str, Any]] = []
@@ -119,6 +45,9 @@ def score(results: pa.Table, names: Mapping[int, str], drawing: Drawing) -> pa.T
             rows += [key | {"fold": int(fold)} | row for row in (*scored, *by_category)]
         if len(folds) > 1:
             scored = list(_scored(arrays, drawing))
+        against = first.setdefault(tuple(key.values())[1:], arrays)
+        if against is not arrays:
+            scored.append(_gain(arrays, against, drawing))
         rows += [key | {"fold": None} | row for row in scored]
     return pa.Table.from_pylist(rows, schema=SCORES_SCHEMA)
 
@@ -144,23 +73,46 @@ def _chosen(arrays: Arrays, indices: np.ndarray) -> Arrays:
 
 def _scored(arrays: Arrays, drawing: Drawing) -> Iterator[dict[str, Any]]:
     """Yield every metric over the folds that are there: their mean, if there are several."""
+    for name, metric in METRICS.items():
+        if np.isnan(value := _over_folds(metric, arrays)):
+            yield _score_row(name, None, (value, np.nan, np.nan), len(arrays["fold"]))
+            continue
+        yield _with_interval(
+            name,
+            lambda indices, m=metric: _over_folds(m, _chosen(arrays, indices)),
+            arrays,
+            drawing,
+        )
+
+
+def _gain(arrays: Arrays, against: Arrays, drawing: Drawing) -> dict[str, Any]:
+    """Compare mIoU with another method's, episode by episode: what both find hard cancels out."""
+    for name in ("fold", "episode"):
+        assert np.array_equal(arrays[name], against[name]), "methods share their episodes"
+    metric = METRICS["miou_grid"]
+    return _with_interval(
+        GAIN,
+        lambda indices: (
+            _over_folds(metric, _chosen(arrays, indices))
+            - _over_folds(metric, _chosen(against, indices))
+        ),
+        arrays,
+        drawing,
+    )
+
+
+def _with_interval(
+    name: str, score_of: Callable[[np.ndarray], float], arrays: Arrays, drawing: Drawing
+) -> dict[str, Any]:
+    """Return a score over all episodes, and its interval over those of each fold and category."""
     strata = np.unique(
         np.stack([arrays["fold"], arrays["category_id"], arrays["negative"]]),
         axis=1,
         return_inverse=True,
     )[1]
     episodes = len(arrays["fold"])
-    for name, metric in METRICS.items():
-        value = _over_folds(metric, arrays)
-        low, high = np.nan, np.nan
-        if not np.isnan(value):
-            low, high = bootstrap_interval(
-                lambda indices, m=metric: _over_folds(m, _chosen(arrays, indices)),
-                strata.ravel(),
-                drawing.seed,
-                drawing.resamples,
-            )
-        yield _score_row(name, None, (value, low, high), episodes)
+    low, high = bootstrap_interval(score_of, strata.ravel(), drawing.seed, drawing.resamples)
+    return _score_row(name, None, (score_of(np.arange(episodes)), low, high), episodes)
 
 
 def _over_folds(metric: Score, arrays: Arrays) -> float:

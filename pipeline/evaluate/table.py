@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.evaluate.papers import DAVIS_2017_ROWS, PAPER_ROWS
+from pipeline.evaluate.scores import GAIN
 from schemas.evaluate import EvaluateJob, EvaluateResult
 
 Scores = Mapping[tuple[Any, ...], dict[str, Any]]
@@ -117,9 +118,15 @@ def _own_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
     }
     growth = len({variant[3] for variant in variants}) > 1
     yield from ("", "## Means over folds with intervals, per cent", "")
-    yield from _heads(["Method", "Label type", "Shots", *metrics])
+    first = variants[0][0]
+    heads = ["Method", "Label type", "Shots", *metrics]
+    compared = any(variant[0] != first for variant in variants)
+    yield from _heads([*heads, f"512 mIoU above {first}"] if compared else heads)
     for variant in variants:
         cells = [_per_cent(found[*variant, None, None, metric]) for metric in metrics.values()]
+        if compared:
+            gain = found.get((*variant, None, None, GAIN))
+            cells.append("" if gain is None else _per_cent(gain))
         yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
 
 

@@ -70,6 +70,19 @@ def test_all_pairs_are_every_reference_with_every_other_image(tmp_path: Path) ->
     assert Counter(e.category_id for e in fold.episodes) == {1: 3 * 2, 2: 4 * 3}
 
 
+def test_of_a_sequence_every_later_image_is_a_target_of_the_first(tmp_path: Path) -> None:
+    dataset = write_folder(tmp_path / "photos", {"cat": 3, "dog": 5})
+    dataset["first_is_reference"] = True
+    job = a_job(tmp_path, dataset, episodes_per_fold="all")
+    index = open_index(job.dataset, job.index, job.storage)
+    rows = manifest(job, index, [draw_fold(job, index, 0)]).to_pylist()
+    assert sorted((*row["references"], row["target"]) for row in rows) == [
+        (f"{name}/0.jpg", f"{name}/{number}.jpg")
+        for name, images in (("cat", 3), ("dog", 5))
+        for number in range(1, images)
+    ]
+
+
 def test_all_formats_and_shots_share_references_and_targets(
     opened: tuple[EvaluateJob, DatasetIndex],
 ) -> None:

@@ -10,7 +10,7 @@ from pipeline.dataset_index import open_index
 from pipeline.episode_data import EpisodeReader
 from pipeline.evaluate.episodes import FoldEpisodes, draw_fold, variants_of
 from pipeline.evaluate.evaluator import Evaluator, Settings
-from pipeline.evaluate.scores import Drawing, score
+from pipeline.evaluate.scores import GAIN, Drawing, score
 from schemas.evaluate import COUNTS_SCHEMA, EvaluateJob
 from tests.datasets import HEIGHT, LARGE, WIDTH, filled, write_folder
 from tests.pipeline.evaluate.made import Drawn, a_job
@@ -87,6 +87,19 @@ def test_half_the_object_scores_half_and_the_object_one(
     assert scored["half", "miou_grid"] == pytest.approx(0.5, abs=0.01)
     assert scored["exact", "miou"] == scored["exact", "boundary_iou"] == 1.0
     assert scored["exact", "miou_grid"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_methods_are_compared_with_the_first_on_the_same_episodes(
+    scored: dict[tuple[str, str], float | None],
+) -> None:
+    assert ("everything", GAIN) not in scored
+    for name in ("nothing", "exact", "half"):
+        gain, own = scored[name, GAIN], scored[name, "miou_grid"]
+        first = scored["everything", "miou_grid"]
+        assert gain is not None
+        assert own is not None
+        assert first is not None
+        assert gain == pytest.approx(own - first)
 
 
 def test_presence_that_says_nothing_has_an_auroc_of_one_half(
