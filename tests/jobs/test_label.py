@@ -1,6 +1,8 @@
 """vrp label at the terminal: every mistake is told before an actor starts, with exit code 2."""
 
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -158,9 +160,22 @@ def test_untrained_weights_need_permission(capsys, folder: Path) -> None:
     assert "allow_random_weights: true" in said
 
 
+@pytest.fixture
+def dead_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a head node that was killed leaves: an address that Ray would try for minutes."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # short, as sockets lie below it
+        address = Path(folder, "ray", "ray_current_cluster")
+        address.parent.mkdir()
+        address.write_text("127.0.0.1:1")
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        yield
+        ray.shutdown()
+
+
+@pytest.mark.usefixtures("dead_cluster")
 def test_a_local_pool_that_never_fits_is_refused(capsys, folder: Path) -> None:
     code, _, err = run(capsys, "label", write_job(folder), "--set", "compute.cpus_per_actor=4096")
-    ray.shutdown()
     assert code == 2
     assert "too few CPUs" in err
 
