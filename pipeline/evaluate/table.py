@@ -8,6 +8,7 @@ import pyarrow as pa
 from pipeline.evaluate.papers import DAVIS_2017_ROWS, PAPER_ROWS
 from pipeline.evaluate.scores import GAIN
 from schemas.evaluate import EvaluateJob, EvaluateResult
+from schemas.fold import FOLDS_OF
 
 Scores = Mapping[tuple[Any, ...], dict[str, Any]]
 Variant = tuple[str, str, int, int]
@@ -104,6 +105,9 @@ def _paper_table(job: EvaluateJob, found: Scores, variants: Sequence[Variant]) -
             yield _line(
                 row.method, row.label, str(row.shots), *printed, f"{row.mean:.1f}", row.source
             )
+    count = FOLDS_OF[job.protocol]
+    if len(folds) < count:
+        yield from ("", f"The papers' means are over all {count} folds, ours over those shown.")
     if job.protocol == "all":
         yield from ("", "No row of the papers: none of their tables here is of these images.")
 

@@ -1,0 +1,88 @@
+"""The page of an evaluation: ours beside the papers' rows, and nothing that a name can break."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.evaluate.chart import chart
+from pipeline.evaluate.scores import Drawing, score
+from pipeline.evaluate.table import markdown
+from schemas.evaluate import COUNTS_SCHEMA, EvaluateJob, EvaluateResult
+from tests.pipeline.evaluate.made import a_job
+
+RESULTS = pa.schema([("method", pa.string()), *COUNTS_SCHEMA])
+
+
+def _counts(method: str, fold: int, intersection_px: int, **changes: Any) -> dict[str, Any]:
+    row = dict.fromkeys(COUNTS_SCHEMA.names, 0) | {"presence": None, "contour_f": None}
+    return {
+        **row,
+        "method": method,
+        "format": "mask",
+        "shots": 1,
+        "fold": fold,
+        "category_id": fold,
+        "negative": False,
+        "grid_intersection_px": intersection_px,
+        "grid_union_px": 100,
+        "union_px": 100,
+        **changes,
+    }
+
+
+def _page(tmp_path: Path, rows: list[dict[str, Any]], **changes: Any) -> tuple[str, str]:
+    dataset = {"type": "folder", "root": "/data/photos"}
+    job: EvaluateJob = a_job(tmp_path, dataset, **changes)
+    result = EvaluateResult(
+        episodes="episodes-0.parquet",
+        episodes_sha256="0" * 64,
+        methods={},
+        random_weights=(),
+        too_few=(),
+        resamples=20,
+        revision=1,
+    )
+    table = pa.Table.from_pylist(rows, schema=RESULTS)
+    scores = score(table, {0: "cat | dog", 1: "<cup>"}, Drawing(20, 0))
+    return markdown(job, result, scores), chart(job, scores)
+
+
+def test_the_papers_rows_stand_beside_ours_with_their_source(tmp_path: Path) -> None:
+    page, _ = _page(
+        tmp_path,
+        [_counts("vrp", 0, 40), _counts("vrp", 1, 60)],
+        protocol="coco20i",
+        folds=(0, 1),
+    )
+    assert "| vrp | mask | 1 | 40.0 | 60.0 | 50.0 [50.0, 50.0] | this run |" in page
+    assert "| VRP-SAM (ResNet-50) | mask | 1 | 48.1 | 55.8 | 53.9 | VRP-SAM, Table 1 |" in page
+    assert "| box |" not in page
+    assert "all 4 folds" in page
+
+
+def test_false_masks_are_told_where_negatives_were_asked_for(tmp_path: Path) -> None:
+    absent = {"negative": True, "image_px": 1000, "union_px": 30}
+    rows = [
+        _counts("vrp", 0, 40, score=0.9),
+        _counts("vrp", 0, 0, **absent, predicted_px=30, score=0.3),
+        _counts("vrp", 0, 0, **absent, predicted_px=10, score=0.95),
+    ]
+    page, _ = _page(tmp_path, rows, negative_share=0.5)
+    false_masks, auroc = (cell.split()[0] for cell in _cells(page, "Targets that do not"))
+    assert (false_masks, auroc) == ("50.0", "50.0")
+
+
+def _cells(page: str, section: str) -> list[str]:
+    line = next(
+        line for line in page.partition(f"## {section}")[2].splitlines() if "| vrp " in line
+    )
+    return [cell.strip() for cell in line.strip("|").split("|")][3:]
+
+
+def test_names_of_a_data_set_break_neither_the_page_nor_the_chart(tmp_path: Path) -> None:
+    rows = [_counts("vrp", 0, 40), _counts("vrp", 1, 60)]
+    page, drawn = _page(tmp_path, rows, protocol="coco20i", folds=(0, 1))
+    assert "cat \\| dog" in page
+    assert ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314  # our own bytes
