@@ -114,6 +114,16 @@ def test_the_same_job_has_the_same_episodes_and_hash(
     assert digest(job) != digest(job.model_copy(update={"formats": ("mask", "box")}))
 
 
+def test_the_hash_is_of_the_data_and_not_of_where_it_lies(tmp_path: Path) -> None:
+    digests = []
+    for place, images in (("here", 4), ("there", 4), ("else", 5)):
+        folder = tmp_path / place
+        job = a_job(folder, write_folder(folder / "photos", {"cat": images}))
+        index = open_index(job.dataset, job.index, job.storage)
+        digests.append(hash_manifest(manifest(job, index, [draw_fold(job, index, 0)]), index))
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_novel_and_base_categories_of_a_fold_have_no_episode_in_common(tmp_path: Path) -> None:
     files = CocoFiles(tmp_path / "coco", ("person", "bicycle", "car", "motorcycle"))
     for number in range(12):
