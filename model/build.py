@@ -49,12 +49,15 @@ def build_segmenter(
     device: str,
     precision: Precision,
     cache: Path | None = None,
+    most_objects: int = 1,
 ) -> Segmenter:
     """Build a method's segmenter. Weights are local paths or `random[:SEED]`. Raises BadWeights.
 
     cache is a folder of what methods learn from references, shared by the processes of a node.
+    most_objects: how many of a kind PerSAM and PerSAM-F search for in an image.
     """
-    return study(method, load_networks(method, device, precision), references, cache)
+    networks = load_networks(method, device, precision)
+    return study(method, networks, references, cache, most_objects)
 
 
 def load_networks(method: Method, device: str, precision: Precision) -> Networks:
@@ -71,6 +74,7 @@ def study(
     networks: Networks,
     references: Sequence[LoadedReference],
     cache: Path | None = None,
+    most_objects: int = 1,
 ) -> Segmenter:
     """Return a segmenter of the references; networks are those of `load_networks`."""
     if isinstance(method, Vrp):
@@ -81,9 +85,9 @@ def study(
         case GpSam():
             return GpSamSegmenter(networks, references, method)
         case Persam():
-            return PersamSegmenter(networks, references, method)
+            return PersamSegmenter(networks, references, method, most_objects)
         case PersamF():
-            return PersamFSegmenter(networks, references, method, cache)
+            return PersamFSegmenter(networks, references, method, cache, most_objects)
         case Matcher():
             return MatcherSegmenter(networks, references, method)
 

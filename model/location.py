@@ -100,7 +100,7 @@ def locate(
             similarity_RS = target.directions_RC @ unit_Chw.flatten(1)
             similarity_hw = similarity_RS.amax(dim=0).unflatten(0, unit_Chw.shape[1:])
             confidence_HW = at_image_size(similarity_hw, size_HW, encoder.letterboxed)
-            yield _extremes(image, category, confidence_HW), confidence_HW
+            yield extremes(image, category, confidence_HW), confidence_HW
 
 
 def at_image_size(similarity_hw: Tensor, size_HW: tuple[int, int], letterboxed: bool) -> Tensor:
@@ -134,7 +134,8 @@ def attention_guidance(
     return cells.sigmoid().flatten()
 
 
-def _extremes(image: int, category: int, confidence_HW: Tensor) -> Located:
+def extremes(image: int, category: int, confidence_HW: Tensor) -> Located:
+    """Return the greatest and the least pixel of a confidence map [H, W]."""
     height, width = confidence_HW.shape
     greatest, place = confidence_HW.flatten().topk(1)
     _, least_place = confidence_HW.flatten().topk(1, largest=False)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from model.cascade import Found, predictions, refine, refine_in_box
-from model.features import FeatureEncoder
+from model.features import FeatureEncoder, ImageFeatures
+from model.iterative import search_objects
 from model.location import Located, attention_guidance, locate, point_prompts, study
 from model.mask_decoder import Guidance
 from model.prompted_sam import PromptedNetworks, PromptedSam, Prompts, in_batches
@@ -20,13 +21,21 @@ from schemas.method import Persam, presence_threshold
 
 
 class PersamSegmenter:
-    """A `Segmenter` for method `persam`."""
+    """A `Segmenter` for method `persam`.
+
+    With most_objects above 1 it searches for several of a kind; the method then has a threshold.
+    """
 
     @torch.no_grad()
     def __init__(
-        self, networks: PromptedNetworks, references: Sequence[LoadedReference], method: Persam
+        self,
+        networks: PromptedNetworks,
+        references: Sequence[LoadedReference],
+        method: Persam,
+        most_objects: int = 1,
     ) -> None:
         self._method = method
+        self._most_objects = most_objects
         self._sam = PromptedSam(networks.sam, "letterbox")
         self._encoder = FeatureEncoder(networks, self._sam)
         self._targets = study(self._encoder, references, "mean")
@@ -47,6 +56,8 @@ class PersamSegmenter:
     ) -> list[tuple[Prediction, ...]]:
         features = self._encoder.encode(images, stored)
         sizes_HW = [(image.shape[0], image.shape[1]) for image in images]
+        if self._most_objects > 1:
+            return self._search(features, sizes_HW)
         located: list[Located] = []
         attention: list[Tensor] = []
         threshold = presence_threshold(self._method)
@@ -58,9 +69,29 @@ class PersamSegmenter:
         present = [pair for pair in located if threshold is None or pair.presence >= threshold]
         if not present:
             return predictions(self._sam, located, None, self._targets)
-        found = self._first_masks(present, features.embedding_BDhw, torch.stack(attention))
-        found = refine_in_box(self._sam, refine(self._sam, found))
+        found = self._masks(present, features.embedding_BDhw, torch.stack(attention))
         return predictions(self._sam, located, found, self._targets)
+
+    def _search(
+        self, features: ImageFeatures, sizes_HW: Sequence[tuple[int, int]]
+    ) -> list[tuple[Prediction, ...]]:
+        """Find the objects of each image and category one after the other."""
+        threshold = presence_threshold(self._method)
+        assert threshold is not None, "a job refuses to search without an end"
+
+        def ask(pair: Located, confidence_HW: Tensor) -> tuple[Tensor, float] | None:
+            attention_S = attention_guidance(confidence_HW, self._sam, self._method.guidance)
+            found = self._masks([pair], features.embedding_BDhw, attention_S[None])
+            return (found.logits_Phw[0], float(found.score_P[0])) if found.pairs else None
+
+        pairs = locate(self._encoder, features, self._targets, sizes_HW)
+        return search_objects(pairs, ask, self._sam, self._targets, threshold, self._most_objects)
+
+    def _masks(
+        self, present: Sequence[Located], embedding_BDhw: Tensor, attention_PS: Tensor
+    ) -> Found:
+        found = self._first_masks(present, embedding_BDhw, attention_PS)
+        return refine_in_box(self._sam, refine(self._sam, found))
 
     def _first_masks(
         self, present: Sequence[Located], embedding_BDhw: Tensor, attention_PS: Tensor

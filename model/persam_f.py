@@ -13,6 +13,7 @@ from torch import Tensor
 from model.annotation import rasterise
 from model.cascade import Found, predictions, refine_in_box
 from model.features import FeatureEncoder
+from model.iterative import search_objects
 from model.location import Located, Target, locate, point_prompts, study
 from model.mask import letterbox_maps
 from model.mask_weights import Recipe, Scales, cached_mask_weights
@@ -22,7 +23,10 @@ from schemas.method import PersamF, presence_threshold
 
 
 class PersamFSegmenter:
-    """A `Segmenter` for method `persam_f`; cache is a folder of weights learned before."""
+    """A `Segmenter` for method `persam_f`; cache is a folder of weights learned before.
+
+    With most_objects above 1 it searches for several of a kind; the method then has a threshold.
+    """
 
     @torch.no_grad()
     def __init__(
@@ -31,8 +35,10 @@ class PersamFSegmenter:
         references: Sequence[LoadedReference],
         method: PersamF,
         cache: Path | None,
+        most_objects: int = 1,
     ) -> None:
         self._method = method
+        self._most_objects = most_objects
         self._sam = PromptedSam(networks.sam, "letterbox")
         self._encoder = FeatureEncoder(networks, self._sam)
         self._targets = study(self._encoder, references, "mean_and_max")
@@ -60,14 +66,28 @@ class PersamFSegmenter:
     ) -> list[tuple[Prediction, ...]]:
         features = self._encoder.encode(images, stored)
         sizes_HW = [(image.shape[0], image.shape[1]) for image in images]
-        located = [pair for pair, _ in locate(self._encoder, features, self._targets, sizes_HW)]
         threshold = presence_threshold(self._method)
+        pairs = locate(self._encoder, features, self._targets, sizes_HW)
+        if self._most_objects > 1:
+            assert threshold is not None, "a job refuses to search without an end"
+
+            def ask(pair: Located, _: Tensor) -> tuple[Tensor, float] | None:
+                found = self._masks([pair], features.embedding_BDhw)
+                return (found.logits_Phw[0], float(found.score_P[0])) if found.pairs else None
+
+            most = self._most_objects
+            return search_objects(pairs, ask, self._sam, self._targets, threshold, most)
+        located = [pair for pair, _ in pairs]
         present = [pair for pair in located if threshold is None or pair.presence >= threshold]
         if not present:
             return predictions(self._sam, located, None, self._targets)
-        found, boxes = self._first_masks(present, features.embedding_BDhw)
-        found = refine_in_box(self._sam, refine_in_box(self._sam, found, boxes))
+        found = self._masks(present, features.embedding_BDhw)
         return predictions(self._sam, located, found, self._targets)
+
+    def _masks(self, present: Sequence[Located], embedding_BDhw: Tensor) -> Found:
+        found, boxes = self._first_masks(present, embedding_BDhw)
+        found = refine_in_box(self._sam, found, boxes)
+        return refine_in_box(self._sam, found) if found.pairs else found
 
     def _first_masks(
         self, present: Sequence[Located], embedding_BDhw: Tensor

@@ -39,7 +39,9 @@ class Prediction:
 
     logits_hw is float32 over the model's whole square input (padding included for a letterbox);
     `model.mask.mask_at` turns it into pixels. score is SAM's predicted IoU. presence says how sure
-    a method that searches for the object is that it is there, on that method's own scale.
+    a method that searches for the object is that it is there, on that method's own scale. objects
+    are the single ones of a method that was asked for several, in the order found; logits_hw are
+    then the greatest of theirs.
     """
 
     category_id: int
@@ -47,6 +49,7 @@ class Prediction:
     score: float
     frame: Frame
     presence: float | None = None
+    objects: tuple["Prediction", ...] = ()
 
 
 class Segmenter(Protocol):

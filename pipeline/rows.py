@@ -15,7 +15,7 @@ from pipeline.components import components
 from pipeline.shards import EncodedImage
 from schemas.commit import Identity
 from schemas.errors import ImageRejected
-from schemas.job import Components, Overlaps, Thresholds
+from schemas.job import Components, Instances, Iterative, Overlaps, Thresholds
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class RowContext:
     references: Mapping[int, tuple[str, ...]]  # reference ids by category id
     thresholds: Thresholds
     overlaps: Overlaps = "keep"
-    instances: Components | None = None
+    instances: Instances | None = None
 
     @property
     def names(self) -> dict[int, str]:
@@ -71,7 +71,7 @@ def label_rows(
         row = _row(one, size_HW, context)
         rows.append(row)
         if context.instances is not None and one.labelled:
-            rows += _instance_rows(row, context.instances)
+            rows += _instance_rows(row, one, context)
     return rows
 
 
@@ -137,14 +137,44 @@ def _mask_columns(rle: Any, area_px: int) -> dict[str, Any]:
     }
 
 
-def _instance_rows(row: dict[str, Any], wanted: Components) -> list[dict[str, Any]]:
-    """Return a row per object of a labelled category, which has the category's score."""
+def _instance_rows(row: dict[str, Any], found: _Found, context: RowContext) -> list[dict[str, Any]]:
+    """Return a row per object of a labelled category, numbered from 1."""
+    match context.instances:
+        case None:
+            objects = []
+        case Components() as wanted:
+            objects = _components(row, wanted)
+        case Iterative() as wanted:
+            objects = _searched(row, found, wanted, context.thresholds)
+    return [{**row, **one, "instance_id": number} for number, one in enumerate(objects, start=1)]
+
+
+def _components(row: dict[str, Any], wanted: Components) -> list[dict[str, Any]]:
+    """Split the category's mask, the largest first; a component has the category's score."""
     size_HW = (row["height"], row["width"])
     split = components(row["rle_counts"], size_HW, wanted.most, wanted.min_area_px)
-    return [
-        {**row, **_mask_columns(rle, area_px), "instance_id": number}
-        for number, (rle, area_px) in enumerate(split, start=1)
-    ]
+    return [_mask_columns(rle, area_px) for rle, area_px in split]
+
+
+def _searched(
+    row: dict[str, Any], found: _Found, wanted: Iterative, limits: Thresholds
+) -> list[dict[str, Any]]:
+    """Return the objects a method found, in its order, inside the category's mask.
+
+    Each has its own score, which must reach min_score, and none has a pixel of one before it.
+    """
+    free_HW = coco_mask.decode(found.rle).astype(bool)
+    objects = []
+    for one in found.prediction.objects:
+        mask_HW = mask_at(one, (row["height"], row["width"]), limits.mask_logit) & free_HW
+        area_px = int(np.count_nonzero(mask_HW))
+        if area_px < wanted.min_area_px or one.score < limits.min_score:
+            continue
+        free_HW &= ~mask_HW
+        stable = stability(one.logits_hw, limits.mask_logit)
+        columns = {"score": one.score, "stability": stable, "presence": one.presence}
+        objects.append(_mask_columns(encode_rle(mask_HW), area_px) | columns)
+    return objects
 
 
 def rejected_row(image: EncodedImage, fault: ImageRejected, context: RowContext) -> dict[str, Any]:

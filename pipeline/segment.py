@@ -29,7 +29,7 @@ from pipeline.watch.units import Done, UnitWatch
 from pipeline.weights import cache_folder
 from schemas.commit import Part
 from schemas.errors import ImageRejected, MissingFile
-from schemas.job import LabelJob
+from schemas.job import Iterative, LabelJob
 from schemas.receipt import Receipt, StageSeconds
 
 Row = dict[str, Any]
@@ -62,7 +62,7 @@ class SegmentUnits:
     """Holds a segmenter with its references studied; called with one unit at a time."""
 
     def __init__(self, task: SegmentTask) -> None:
-        compute = task.job.compute
+        compute, instances = task.job.compute, task.job.instances
         device = pick_device(task.gpus)
         self._task = task
         self._segmenter: Segmenter = build_segmenter(
@@ -71,6 +71,7 @@ class SegmentUnits:
             device,
             pick_precision(compute.precision, device),
             cache_folder(),
+            instances.most if isinstance(instances, Iterative) else 1,
         )
         self._fs, self._output = open_filesystem(task.job.output.uri, task.job.storage)
         self._store = _open_store(task)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 
-from schemas.method import Method, random_seed, weights_of
+from schemas.method import Method, Persam, PersamF, presence_threshold, random_seed, weights_of
 from schemas.reference import Category, Reference
 from schemas.source import Source
 from schemas.spec import Spec, Uri
@@ -39,6 +39,20 @@ class Components(Spec):
     )
     # One cell of SAM's logits covers 4 x 4 pixels of its input: what is smaller is interpolation.
     min_area_px: int = Field(default=16, ge=1, description="Smaller ones get no row.")
+
+
+class Iterative(Spec):
+    """A row for each object that PerSAM or PerSAM-F finds when those before are masked out.
+
+    The search ends where the confidence map's maximum falls below the method's `min_presence`.
+    """
+
+    by: Literal["iterative"]
+    most: int = Field(default=10, ge=2, description="Objects of one category in an image.")
+    min_area_px: int = Field(default=16, ge=1, description="Smaller ones get no row.")
+
+
+Instances = Annotated[Components | Iterative, Field(discriminator="by")]
 
 
 class Actors(Spec):
@@ -148,7 +162,7 @@ class LabelJob(Spec):
         description="Pixels that several categories claim: kept by all, or argmax: given to the "
         "category whose score, times the sigmoid of its logit there, is greatest.",
     )
-    instances: Components | None = Field(
+    instances: Instances | None = Field(
         default=None, description="Rows for single objects beside each category's own."
     )
     embeddings: Uri | None = Field(
@@ -193,6 +207,22 @@ class LabelJob(Spec):
             raise ValueError(
                 f"{', '.join(self.random_weights)} = random: untrained weights give masks without "
                 "meaning; name trained weights, or set allow_random_weights: true for a trial"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _search_ends(self) -> Self:
+        if not isinstance(self.instances, Iterative):
+            return self
+        if not isinstance(self.method, Persam | PersamF):
+            raise ValueError(
+                f"instances by iterative with method {self.method.type}; wanted persam or "
+                "persam_f, which search in a confidence map; components go with every method"
+            )
+        if presence_threshold(self.method) is None:
+            raise ValueError(
+                "instances by iterative without method.min_presence; wanted the confidence that "
+                "ends the search (the paper's 0.45 is for DINOv2 backbones, and their default)"
             )
         return self
 

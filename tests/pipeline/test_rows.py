@@ -15,7 +15,7 @@ from pipeline.committed import read_all_rows, read_committed, read_labels
 from pipeline.rows import RowContext, label_rows
 from pipeline.storage import open_filesystem
 from schemas.commit import Identity
-from schemas.job import Components, Storage, Thresholds
+from schemas.job import Components, Iterative, Storage, Thresholds
 from schemas.row import ADDED_COLUMNS, LABEL_SCHEMA
 from tests.committed import CATEGORIES, commit_units, rejected_row
 from tests.datasets import filled
@@ -149,3 +149,18 @@ def test_parts_from_before_these_columns_are_read_and_whole(
     assert labels.schema.equals(LABEL_SCHEMA)
     assert labels["presence"].to_pylist() == [None, None]
     assert list(audit(fs, output)) == []
+
+
+def test_objects_that_a_method_found_keep_their_own_score_and_share_no_pixel() -> None:
+    first, second = predicted(3, TWO, score=0.8), predicted(3, OTHER, score=0.6)
+    small = predicted(3, filled((0, 90, 3, 93)), score=0.5)
+    whole = predicted(3, TWO | OTHER | filled((0, 90, 3, 93)), score=0.8)
+    whole = replace(whole, objects=(first, second, small))
+    context = replace(KEEP, instances=Iterative(by="iterative"))
+    rows = label_rows([whole], SIZE, context)
+    found = [(row["instance_id"], row["score"], row["area_px"]) for row in rows]
+    # The third has 9 pixels, fewer than 16.
+    assert found[1:] == [(1, 0.8, 1300), (2, 0.6, int((OTHER & ~TWO).sum()))]
+    assert found[0][:2] == (None, 0.8)
+    strict = replace(context, thresholds=Thresholds(min_score=0.7))
+    assert [row["instance_id"] for row in label_rows([whole], SIZE, strict)] == [None, 1]

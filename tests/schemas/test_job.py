@@ -101,3 +101,16 @@ def test_secrets_do_not_print() -> None:
     read = LabelJob.model_validate(job(storage={"key": "AKIA", "secret": "hush"}))
     assert "hush" not in repr(read)
     assert "hush" not in read.model_dump_json()
+
+
+def test_a_search_for_several_objects_needs_a_method_that_searches_and_an_end() -> None:
+    assert "components" in fault(instances={"by": "iterative"})
+    nano = {"type": "nano", "weights": "random"}
+    persam = {"type": "persam", "sam": nano}
+    assert "min_presence" in fault(instances={"by": "iterative"}, method=persam)
+    sure = {**persam, "min_presence": 0.6}
+    chosen = LabelJob.model_validate(job(instances={"by": "iterative"}, method=sure)).instances
+    assert chosen is not None
+    assert chosen.most == 10
+    dinov2 = {**persam, "backbone": {"type": "dinov2_vitb14", "weights": "random"}}
+    LabelJob.model_validate(job(instances={"by": "iterative"}, method=dinov2))
