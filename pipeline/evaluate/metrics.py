@@ -49,6 +49,16 @@ def _auroc(rows: Arrays) -> float:
     return presence_auroc(rows["score"] if known else rows["presence"], ~rows["negative"])
 
 
+def _everything(rows: Arrays) -> float:
+    """Return the mIoU, at own resolution, of masks that cover every pixel: what costs nothing."""
+    shown = ~rows["negative"]
+    truth_px = rows["union_px"] + rows["intersection_px"] - rows["predicted_px"]
+    none = np.zeros(int(shown.sum()), np.int64)
+    return mean_iou(
+        Overlaps(rows["category_id"][shown], truth_px[shown], rows["image_px"][shown], none, none)
+    )
+
+
 def _of_objects(value: Callable[[Arrays], np.ndarray]) -> Score:
     """Return DAVIS's mean: over an object's frames, then over objects; NaN for other data sets."""
 
@@ -75,6 +85,7 @@ METRICS: dict[str, Score] = {
     "fb_iou_grid": lambda rows: foreground_background_iou(_overlaps(rows, "grid_")),
     "fb_iou": lambda rows: foreground_background_iou(_overlaps(rows, "")),
     "boundary_iou": lambda rows: mean_iou(_overlaps(rows, "boundary_", background=False)),
+    "miou_of_everything": _everything,
     "false_mask_rate": _false_masks,
     "presence_auroc": _auroc,
     "davis_j": _of_objects(_region),

@@ -24,6 +24,7 @@ def markdown(job: EvaluateJob, result: EvaluateResult, scores: pa.Table) -> str:
         *_head(job, result, rows),
         *_paper_table(job, found, variants),
         *_own_table(found, variants),
+        *_everything(found, variants),
     ]
     if job.negative_share:
         lines += _absent_table(found, variants)
@@ -132,6 +133,11 @@ def _own_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
             gain = found.get((*variant, None, None, GAIN))
             cells.append("" if gain is None else _per_cent(gain))
         yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
+
+
+def _everything(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
+    of_any = found[*variants[0], None, None, "miou_of_everything"]
+    yield from ("", f"Masks of the whole image would have an mIoU of {_per_cent(of_any)}.")
 
 
 def _absent_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:

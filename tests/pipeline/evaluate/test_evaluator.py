@@ -69,6 +69,7 @@ def test_a_mask_of_everything_scores_the_objects_share(
     assert scored["everything", "miou"] == OBJECT_PX / IMAGE_PX
     # On the grid the object's edges fall between pixels: within a pixel on each side.
     assert scored["everything", "miou_grid"] == pytest.approx(OBJECT_PX / IMAGE_PX, abs=0.005)
+    assert scored["nothing", "miou_of_everything"] == OBJECT_PX / IMAGE_PX
     assert scored["everything", "fb_iou"] == OBJECT_PX / IMAGE_PX / 2
     assert scored["everything", "false_mask_rate"] == 1.0
 
