@@ -118,7 +118,9 @@ class EvaluateJob(Spec):
     def _folds_of_the_protocol(self) -> Self:
         folds = FOLDS_OF[self.protocol]
         if self.folds is not None and not set(self.folds) <= set(range(folds)):
-            raise ValueError(f"folds {self.folds} of protocol {self.protocol}, which has {folds}")
+            raise ValueError(
+                f"folds {self.folds}; protocol {self.protocol} has folds 0 to {folds - 1}"
+            )
         if self.episodes_per_fold == "all" and self.negative_share:
             raise ValueError("episodes_per_fold all with negative_share: wanted a number")
         for name in ("folds", "formats", "shots", "mask_growth_px"):

@@ -101,7 +101,7 @@ def test_an_interrupted_evaluation_goes_on_and_a_finished_one_does_nothing(job: 
     ("change", "said"),
     [
         ("allow_random_weights=false", "random weights in persam, vrp"),
-        ("folds=[1]", "wanted none: it has one"),
+        ("folds=[1]", "protocol all has folds 0 to 0"),
         ("shots=[1, 1]", "wanted each once"),
         ("shots=[6]", "fewer than 7 images"),
         ("methods.persam.type=nothing", "methods.persam"),
