@@ -61,7 +61,7 @@ def check_dataset(
     place = Place.open(root, storage)
     layout = layout or guess_layout(place)
     chosen = LAYOUTS[layout]
-    split = split or _evaluated(layout)
+    split = split or next(iter(chosen.specs))
     dataset = chosen.dataset(root, split)
     faults = [
         Fault("a folder without files" if path.endswith("/") or not path else "a missing file",
@@ -109,12 +109,6 @@ def guess_layout(place: Place) -> LayoutName:
         "no file in a folder below it",
         f"a data set of the type that --type names: {', '.join(LAYOUTS)}",
     )
-
-
-def _evaluated(layout: LayoutName) -> str:
-    # COCO's folds are evaluated on its validation images too; both lists of specs begin with train.
-    splits = list(LAYOUTS[layout].specs)
-    return "val" if "val" in splits and splits[0] == "train" else splits[0]
 
 
 def _is_there(place: Place, path: str) -> bool:

@@ -21,8 +21,8 @@ _DATASET: TypeAdapter[Dataset] = TypeAdapter(Dataset)
 class Layout:
     """Folders (named with a / at their end) and files below a root, and the datasets of its splits.
 
-    spec: the `dataset` of a job by split, with {root} where the root stands; several specs are the
-    parts that a protocol uses one after the other, training first.
+    specs: the `dataset` of a job by split, {root} standing for the root; the first split is the one
+    that is evaluated on.
     """
 
     source: str
@@ -44,7 +44,7 @@ class Layout:
 
 
 def _coco(year: int) -> Layout:
-    splits = ("train", "val")
+    splits = ("val", "train")
     return Layout(
         source=f"COCO {year}: train{year}.zip, val{year}.zip, annotations_trainval{year}.zip",
         paths=(
@@ -74,7 +74,7 @@ def _davis(year: int) -> Layout:
         ),
         specs={
             split: {"type": "davis", "root": "{root}", "year": year, "split": split}
-            for split in ("train", "val")
+            for split in ("val", "train")
         },
         protocol="all, min_area_px: 1",
         remark="a sequence's first frame is the reference",
