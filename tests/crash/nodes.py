@@ -45,12 +45,12 @@ class Nodes:
 
     def workers(self, title: str) -> list[tuple[Node, int]]:
         """Return the worker processes whose title holds a text."""
-        return [
-            (node, pid)
-            for node in self.nodes
-            for pid in _children(raylet(node))
-            if title in _title(pid)
-        ]
+        return [(node, pid) for node in self.nodes for pid in workers_of(node, title)]
+
+
+def workers_of(node: Node, title: str) -> list[int]:
+    """Return a node's worker processes whose title holds a text."""
+    return [pid for pid in _children(raylet(node)) if title in _title(pid)]
 
 
 def raylet(node: Node) -> int:
