@@ -9,7 +9,7 @@ from model.build import load_vrp
 from model.loss import mask_loss
 from model.train_step import EpisodeTensors, draw_dropout, episode_logits, episode_losses, freeze
 from model.vrp import VrpNetworks
-from schemas.method import Backbone, Sam, Vrp
+from schemas.method import Backbone, QueryInit, Sam, Vrp
 
 NANO = Vrp(
     type="vrp",
@@ -103,6 +103,16 @@ def test_only_the_encoder_learns(networks: VrpNetworks):
     assert all(p.grad is not None for p in networks.encoder.parameters())
     frozen = [*networks.sam.parameters(), *networks.backbone.parameters()]
     assert all(p.grad is None and not p.requires_grad for p in frozen)
+
+
+@pytest.mark.parametrize("query_init", ["foreground", "background", "half"])
+def test_every_weight_learns_where_queries_begin_as_prototypes(query_init: QueryInit):
+    networks = load_vrp(NANO.model_copy(update={"query_init": query_init}), "cpu", "fp32")
+    freeze(networks, "fp32")
+    episode_losses(networks, networks.encoder, [an_episode(4, references=2)]).sum().backward()
+    named = dict(networks.encoder.named_parameters())
+    assert "queries" not in named
+    assert all(p.grad is not None and p.grad.any() for p in named.values())
 
 
 def test_a_cached_embedding_stands_for_sams_encoder(networks: VrpNetworks):
