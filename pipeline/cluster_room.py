@@ -13,7 +13,9 @@ from typing import Literal
 
 import ray
 
+from pipeline.read import READ_CPUS
 from schemas.errors import BadInput
+from schemas.job import Compute
 
 MAX_VARIABLE = "VRP_CLUSTER_MAX"
 _LOG = logging.getLogger(__name__)
@@ -84,3 +86,14 @@ def check_room(need: Mapping[str, float], where: str) -> None:
             "waiting for the cluster to grow: %s",
             ", ".join(f"{need[n]:g} {n}s wanted, {room.now.get(n, 0):g} there" for n in missing),
         )
+
+
+def check_pool(compute: Compute) -> float:
+    """Return each actor's share of GPUs; refuse a job whose least pool and one reader never fit."""
+    gpus = read_room().gpus(compute.gpus_per_actor)
+    need = {
+        "CPU": compute.actors.min * compute.cpus_per_actor + READ_CPUS,
+        "GPU": compute.actors.min * gpus,
+    }
+    check_room(need, "compute.actors.min x the share of each actor, and one reader")
+    return gpus

@@ -11,7 +11,7 @@ from ray.data import ActorPoolStrategy
 
 from model.device import pick_device, pick_precision
 from model.embed import SamEmbedder
-from pipeline.cluster_room import read_room
+from pipeline.cluster_room import check_pool
 from pipeline.commit import unfinished
 from pipeline.decode import DecodedImage, decode_image
 from pipeline.embeddings import (
@@ -68,11 +68,11 @@ def embed(checked: CheckedEmbedding, on_receipt: Callable[[EmbedReceipt], None])
     job = checked.job
     claim_store(checked.fs, checked.folder, checked.fields)
     if checked.unfinished:
-        gpus = read_room().gpus(job.compute.gpus_per_actor)
+        gpus = check_pool(job.compute)
         receipts = read_dataset(job, checked.unfinished).map_batches(
             EmbedUnits,
             fn_constructor_args=(job, dict(checked.fields), gpus),
-            batch_size=None,  # the whole block: one unit
+            batch_size=1,  # one unit: a block holds one. With GPUs, Ray refuses None
             batch_format="pyarrow",
             num_cpus=job.compute.cpus_per_actor,
             num_gpus=gpus,

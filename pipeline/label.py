@@ -8,13 +8,13 @@ from ray.data import ActorPoolStrategy, DataContext
 
 from model.segmenter import LoadedReference
 from pipeline.budget import RejectedBudget
-from pipeline.cluster_room import check_room, read_room
+from pipeline.cluster_room import check_pool
 from pipeline.commit import is_complete, read_commit, read_parts, unfinished, write_commit
 from pipeline.identity import check_identity, claim_output, identify, read_identity
 from pipeline.keep_run import keep_run
 from pipeline.method_weights import weight_contents
 from pipeline.plan import Plan, extend_plan, merge_plan, read_plan
-from pipeline.read import READ_CPUS, read_dataset
+from pipeline.read import read_dataset
 from pipeline.references import load_references
 from pipeline.retry import Retry, find_retry
 from pipeline.rows import RowContext
@@ -156,13 +156,12 @@ def _segment(
     if not work:
         return
     compute = checked.job.compute
-    gpus = read_room().gpus(compute.gpus_per_actor)
-    _check_room(checked.job, gpus)
+    gpus = check_pool(compute)
     task = SegmentTask(checked.job, checked.references, _row_context(checked), gpus, again)
     receipts = read_dataset(checked.job, work).map_batches(
         SegmentUnits,
         fn_constructor_args=(task,),
-        batch_size=None,  # the whole block: one unit
+        batch_size=1,  # one unit: a block holds one. With GPUs, Ray refuses None
         batch_format="pyarrow",
         num_cpus=compute.cpus_per_actor,
         num_gpus=gpus,
@@ -199,13 +198,3 @@ def _row_context(checked: CheckedJob) -> RowContext:
         overlaps=checked.job.overlaps,
         instances=checked.job.instances,
     )
-
-
-def _check_room(job: LabelJob, gpus: float) -> None:
-    """Refuse a job whose smallest pool and one reader never fit."""
-    compute = job.compute
-    need = {
-        "CPU": compute.actors.min * compute.cpus_per_actor + READ_CPUS,
-        "GPU": compute.actors.min * gpus,
-    }
-    check_room(need, "compute.actors.min x the share of each actor, and one reader")

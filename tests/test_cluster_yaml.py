@@ -54,7 +54,8 @@ def test_ray_accepts_the_cluster_and_nothing_runs_in_it_but_the_head() -> None:
 
 @pytest.mark.parametrize("name", NODE_TYPES)
 def test_ec2_accepts_every_machine(name: str) -> None:
-    shape = Session().get_service_model("ec2").operation_model("RunInstances").input_shape
+    # botocore's lazy properties have no type.
+    shape: Any = Session().get_service_model("ec2").operation_model("RunInstances").input_shape
     asked = {**NODE_TYPES[name]["node_config"], "MinCount": 1, "MaxCount": 1}
     report = ParamValidator().validate(asked, shape)
     assert not report.has_errors(), report.generate_report()

@@ -1,7 +1,8 @@
-"""Jobs on a real cluster, with a dashboard and a token, that know this machine by its storage."""
+"""Jobs on a real cluster that starts from a head alone: submitted, followed, cancelled, refused."""
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.s3 import KEY, SECRET, Bucket
 from tests.test_label import photo, tar_of
 
 IMAGES = 8
+NODE_S = 180.0  # a driver's imports and a node's start; 25 s on an idle machine
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,8 @@ def job_file(bucket: Bucket, tmp_path: Path) -> Path:
         "method": {"type": "vrp", "weights": "random:2", "sam": nano, "backbone": nano},
         "output": {"uri": f"{bucket.uri}/labels"},
         "allow_random_weights": True,
-        "compute": {"images_per_unit": 4, "precision": "fp32"},
+        # auto would take the GPUs that the cluster may grow to.
+        "compute": {"images_per_unit": 4, "precision": "fp32", "gpus_per_actor": 0},
         "storage": {
             "endpoint_url": bucket.storage.endpoint_url,
             "region": "us-east-1",
@@ -62,6 +65,10 @@ def test_a_submitted_job_labels_what_the_same_file_would_label_here(
 ) -> None:
     code, out, err = run(capsys, "submit", "label", str(job_file), "--send-secrets", "--json", "-f")
     assert code == 0, out + err
+    assert "waiting for the cluster to grow: 1.25 CPUs wanted, 0 there" in out
+    assert {"CPU": 8.0} in [
+        {k: v for k, v in node.items() if k in {"CPU", "GPU"}} for node in head.nodes()
+    ]
     submission = json.loads(next(line for line in out.splitlines() if line.startswith("{")))["id"]
     commit = read_commit(*open_filesystem(f"{bucket.uri}/labels", bucket.storage))
     assert commit is not None
@@ -85,11 +92,18 @@ def test_a_submitted_job_labels_what_the_same_file_would_label_here(
     assert not any(SECRET.encode() in log for log in logs)
 
 
-def test_a_job_is_cancelled_and_an_unknown_one_is_not(
-    job_file: Path, capsys: pytest.CaptureFixture[str]
+def test_a_job_that_asks_for_a_gpu_gets_a_gpu_node_and_is_cancelled_an_unknown_one_is_not(
+    head: Head, job_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, out, _ = run(capsys, "submit", "label", str(job_file), "--send-secrets", "--json")
+    gpu = ("--set", "compute.gpus_per_actor=1")
+    _, out, _ = run(capsys, "submit", "label", str(job_file), "--send-secrets", "--json", *gpu)
     submission = json.loads(out.splitlines()[-1])["id"]
+    deadline = time.monotonic() + NODE_S
+    while not any(node.get("GPU") for node in head.nodes()):
+        logs = run(capsys, "logs", submission)[1]
+        assert time.monotonic() < deadline, logs
+        assert "ended with code" not in logs, logs
+        time.sleep(0.5)
     code, _, err = run(capsys, "cancel", submission)
     assert code == 0, err
     code, _, err = run(capsys, "logs", "-f", submission)

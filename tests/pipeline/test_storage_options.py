@@ -57,7 +57,8 @@ def test_the_requester_pays_for_every_request_if_asked_to(bucket: Bucket) -> Non
     def note(request: Any, **_: Any) -> None:
         seen.append((request.method, request.headers.get("x-amz-request-payer")))
 
-    fs._s3.meta.events.register("before-send.s3", note)
+    client: Any = fs._s3
+    client.meta.events.register("before-send.s3", note)
     replace(fs, f"{root}/a/b", b"1")
     read_bytes(fs, f"{root}/a/b")
     fs.info(f"{root}/a/b")
