@@ -1,8 +1,8 @@
 """Write what happens to units and images as JSON lines, one file a process, among Ray's logs.
 
-The files are <session>/logs/vrp-<worker>.log on the node of the process: the dashboard and
-`ray logs` show them from elsewhere, and Ray does not repeat them on the driver's terminal. A line
-holds what is named here and nothing of the job's `storage`.
+The files are <session>/logs/vrp-<worker>.log on the node of the process; Ray does not repeat them
+on the driver's terminal, as it does what a worker prints. A line holds what it is given by name,
+and nothing of the job's `storage`.
 """
 
 import json
