@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from schemas.spec import Spec
+from schemas.spec import Spec, resolve_uri
 
 SamType = Literal["vit_b", "vit_l", "vit_h", "nano"]
 BackboneType = Literal[
@@ -26,22 +26,28 @@ def random_seed(weights: str) -> int | None:
     return int(seed or 0)
 
 
-def _seed_is_a_number(weights: str) -> str:
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt")
+
+
+def _named_or_resolved(weights: str, info: ValidationInfo) -> str:
+    """Make a relative path one beside the job file; no name of a published file looks like one."""
     try:
-        random_seed(weights)
+        seed = random_seed(weights)
     except ValueError:
         raise ValueError(f"weights {weights!r}; wanted random or random:NUMBER") from None
-    return weights
+    is_path = "/" in weights or weights.endswith(WEIGHTS_SUFFIXES)
+    return resolve_uri(weights, info) if seed is None and is_path else weights
 
 
 Weights = Annotated[
     str,
     Field(
         min_length=1,
-        description="A name of `vrp weights list`, a path, an s3:// or https:// address, or "
-        "`random` / `random:SEED` (needs allow_random_weights).",
+        description="A name of `vrp weights list`, a path (a relative one lies beside the job "
+        "file), an s3:// or https:// address, or `random` / `random:SEED` (needs "
+        "allow_random_weights).",
     ),
-    AfterValidator(_seed_is_a_number),
+    AfterValidator(_named_or_resolved),
 ]
 
 

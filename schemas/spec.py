@@ -12,7 +12,8 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _resolve_uri(uri: str, info: ValidationInfo) -> str:
+def resolve_uri(uri: str, info: ValidationInfo) -> str:
+    """Return an address as it is, and a path as one beside the job file."""
     if not uri:
         raise ValueError("an empty URI")
     if "://" in uri:
@@ -23,7 +24,7 @@ def _resolve_uri(uri: str, info: ValidationInfo) -> str:
     return os.path.join(folder, os.path.expanduser(uri))
 
 
-RESOLVED = AfterValidator(_resolve_uri)
+RESOLVED = AfterValidator(resolve_uri)
 """Marks a field as a URI; by it a job's files are found."""
 
 Uri = Annotated[str, RESOLVED]

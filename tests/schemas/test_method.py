@@ -46,6 +46,14 @@ def test_without_a_backbone_sam_alone_is_needed(method_type: str) -> None:
     assert with_weights(chosen, {"method.sam.weights": "x"}).sam.weights == "x"
 
 
+def test_a_relative_weights_file_lies_beside_the_job_file_and_a_name_stays() -> None:
+    sam = {"type": "nano", "weights": "w/a.pth"}
+    document = job(method={**method("gp_sam").model_dump(), "sam": sam})
+    read = LabelJob.model_validate(document, context={"folder": "/jobs"})
+    assert read.method.sam.weights == "/jobs/w/a.pth"
+    assert weights_of(read.method)["method.backbone.weights"] == "nano-backbone"
+
+
 def test_the_schema_of_a_labeling_job_shows_every_method() -> None:
     schema = json.dumps(LabelJob.model_json_schema())
     assert all(f'"{method_type}"' in schema for method_type in TYPES)
