@@ -1,8 +1,9 @@
 """The papers' tables as presets of jobs: what a table varies, and all that its rows have in common.
 
 A job names one (`preset:` or --preset) and adds where its data and its output are; what the job
-says itself counts more. Trained encoders are looked for where `vrp train --preset NAME` leaves them
-when its output.uri is out/NAME. docs/ablations.md says of each table what was run.
+says itself counts more. Trained encoders are looked for beside the job file, where
+`vrp train --preset NAME` leaves them when its output.uri is out/NAME. docs/ablations.md says of
+each table what was run.
 """
 
 from collections.abc import Mapping
