@@ -54,7 +54,7 @@ def build_segmenter(
     """Build a method's segmenter. Weights are local paths or `random[:SEED]`. Raises BadWeights.
 
     cache is a folder of what methods learn from references, shared by the processes of a node.
-    most_objects: how many of a kind PerSAM and PerSAM-F search for in an image.
+    most_objects: how many of a kind PerSAM, PerSAM-F and Matcher search for in an image.
     """
     networks = load_networks(method, device, precision)
     return study(method, networks, references, cache, most_objects)
@@ -89,7 +89,7 @@ def study(
         case PersamF():
             return PersamFSegmenter(networks, references, method, cache, most_objects)
         case Matcher():
-            return MatcherSegmenter(networks, references, method)
+            return MatcherSegmenter(networks, references, method, most_objects)
 
 
 def check_weights(method: Method) -> None:

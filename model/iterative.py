@@ -43,7 +43,7 @@ def search_objects(
             for one, logits_hw, score in found
         )
         by_image.setdefault(pair.image, []).append(
-            _united(objects)
+            united(objects)
             if objects
             else no_mask(category_id, pair.presence, 4 * sam.grid, sam.frame)
         )
@@ -71,6 +71,7 @@ def _objects(
     return found
 
 
-def _united(objects: tuple[Prediction, ...]) -> Prediction:
+def united(objects: tuple[Prediction, ...]) -> Prediction:
+    """Return the prediction of a category whose objects were found one by one, the first first."""
     logits_hw = np.maximum.reduce([one.logits_hw for one in objects])
     return replace(objects[0], logits_hw=logits_hw, objects=objects)

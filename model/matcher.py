@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from model.draws import Draws
 from model.features import FeatureEncoder, ImageFeatures
+from model.iterative import united
 from model.matching import (
     Matches,
     cluster_centres,
@@ -42,9 +43,14 @@ class MatcherSegmenter:
 
     @torch.no_grad()
     def __init__(
-        self, networks: PromptedNetworks, references: Sequence[LoadedReference], method: Matcher
+        self,
+        networks: PromptedNetworks,
+        references: Sequence[LoadedReference],
+        method: Matcher,
+        most_objects: int = 1,
     ) -> None:
         self._method = method
+        self._most_objects = most_objects
         self._sam = PromptedSam(networks.sam, "squash")
         self._encoder = FeatureEncoder(networks, self._sam)
         self._studied = self._study(references)
@@ -90,19 +96,52 @@ class MatcherSegmenter:
     def _predict(
         self, features: ImageFeatures, image: int, cells_SC: Tensor, studied: Studied
     ) -> Prediction:
+        """Find the object; asked for several, match again with the cells of those found left out.
+
+        PerSAM's iterative masking with Matcher's measure of presence; not of Matcher's paper.
+        """
         similarity_RS = studied.cells_RC @ cells_SC.T
-        matches = match_both_ways(similarity_RS, studied.object_R)
-        side = features.compared_BChw.shape[-1]
+        first = matches = match_both_ways(similarity_RS, studied.object_R)
+        taken_S = torch.zeros(len(cells_SC), dtype=torch.bool, device=cells_SC.device)
+        objects: list[Prediction] = []
+        while len(objects) < self._most_objects:
+            one = self._find(features, image, similarity_RS, matches, studied)
+            if one is None:
+                break
+            lit_S = self._lit(torch.from_numpy(one.logits_hw)[None], features)[0].to(taken_S.device)
+            # The same object again, by cells next to those that were left out.
+            if 2 * int((lit_S & ~taken_S).sum()) <= int(lit_S.sum()):
+                break
+            objects.append(one)
+            taken_S |= lit_S
+            if len(objects) < self._most_objects:
+                similarity_RS = similarity_RS.masked_fill(taken_S, -1.0)
+                matches = match_both_ways(similarity_RS, studied.object_R)
+        if not objects:
+            return self._absent(studied, first)
+        return objects[0] if self._most_objects == 1 else united(tuple(objects))
+
+    def _find(
+        self,
+        features: ImageFeatures,
+        image: int,
+        similarity_RS: Tensor,
+        matches: Matches,
+        studied: Studied,
+    ) -> Prediction | None:
+        """Return the union of the best proposals from the matches, None where there are too few."""
         if not len(matches.cells_T) or matches.returned < self._method.min_presence:
-            return self._absent(studied, matches)
+            return None
         logits_Qhw, score_Q = self._propose(
-            features.embedding_BDhw[image : image + 1], matches, studied.category_id, side
+            features.embedding_BDhw[image : image + 1],
+            matches,
+            studied.category_id,
+            features.compared_BChw.shape[-1],
         )
-        # A cell belongs to a proposal that touches it, as the authors' code pools masks.
-        lit_QS = F.adaptive_max_pool2d(logits_Qhw, (side, side)).flatten(1) > 0
+        lit_QS = self._lit(logits_Qhw, features)
         chosen = self._choose(similarity_RS[studied.object_R], lit_QS, matches)
         if not len(chosen):
-            return self._absent(studied, matches)
+            return None
         return Prediction(
             studied.category_id,
             logits_Qhw[chosen].amax(dim=0).cpu().numpy(),
@@ -110,6 +149,11 @@ class MatcherSegmenter:
             self._sam.frame,
             matches.returned,
         )
+
+    def _lit(self, logits_Qhw: Tensor, features: ImageFeatures) -> Tensor:
+        """Return the cells of each mask, bool [Q, S]: those it touches, as the authors pool."""
+        side = features.compared_BChw.shape[-1]
+        return F.adaptive_max_pool2d(logits_Qhw, (side, side)).flatten(1) > 0
 
     def _absent(self, studied: Studied, matches: Matches) -> Prediction:
         side = 4 * self._sam.grid

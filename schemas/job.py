@@ -4,7 +4,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 
-from schemas.method import Method, Persam, PersamF, presence_threshold, random_seed, weights_of
+from schemas.method import (
+    Matcher,
+    Method,
+    Persam,
+    PersamF,
+    presence_threshold,
+    random_seed,
+    weights_of,
+)
 from schemas.reference import Category, Reference
 from schemas.source import Source
 from schemas.spec import Spec, Uri
@@ -42,9 +50,10 @@ class Components(Spec):
 
 
 class Iterative(Spec):
-    """A row for each object that PerSAM or PerSAM-F finds when those before are masked out.
+    """A row for each object that a method finds when those before are masked out.
 
-    The search ends where the confidence map's maximum falls below the method's `min_presence`.
+    For persam, persam_f and matcher; the search ends where the presence falls below the method's
+    `min_presence`.
     """
 
     by: Literal["iterative"]
@@ -214,15 +223,20 @@ class LabelJob(Spec):
     def _search_ends(self) -> Self:
         if not isinstance(self.instances, Iterative):
             return self
-        if not isinstance(self.method, Persam | PersamF):
-            raise ValueError(
-                f"instances by iterative with method {self.method.type}; wanted persam or "
-                "persam_f, which search in a confidence map; components go with every method"
-            )
-        if presence_threshold(self.method) is None:
+        match self.method:
+            case Persam() | PersamF() as method:
+                endless = presence_threshold(method) is None
+            case Matcher() as method:
+                endless = method.min_presence == 0
+            case _:
+                raise ValueError(
+                    f"instances by iterative with method {self.method.type}; wanted persam, "
+                    "persam_f or matcher, which search; components go with every method"
+                )
+        if endless:
             raise ValueError(
                 "instances by iterative without method.min_presence; wanted the confidence that "
-                "ends the search (the paper's 0.45 is for DINOv2 backbones, and their default)"
+                "ends the search (PerSAM's 0.45 is for DINOv2 backbones, and their default)"
             )
         return self
 

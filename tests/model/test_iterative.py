@@ -11,7 +11,7 @@ from model.location import Located, Target, extremes
 from model.mask import mask_at
 from model.prompted_sam import PromptedNetworks, PromptedSam
 from model.segmenter import LoadedReference, Prediction
-from schemas.method import Persam, PersamF, Sam
+from schemas.method import Matcher, Persam, PersamF, Sam
 from tests.model.narrow_sam import narrow_sam
 from tests.model.waves import picture
 
@@ -104,16 +104,18 @@ def test_an_answer_that_was_given_before_ends_the_search(networks) -> None:
     assert len(calls) == 2
 
 
-@pytest.mark.parametrize("name", ["persam", "persam_f"])
+@pytest.mark.parametrize("name", ["persam", "persam_f", "matcher"])
 def test_the_first_object_is_the_one_that_the_method_finds_alone(name: str) -> None:
     nano = Sam(type="nano", weights="random:2")
     method = Persam(type="persam", sam=nano, min_presence=0.0)
     if name == "persam_f":
         method = PersamF(type="persam_f", sam=nano, min_presence=0.0, epochs=1)
+    if name == "matcher":
+        method = Matcher(type="matcher", sam=nano, min_presence=0.01, proposals=5)
     shown_HW = np.zeros((60, 80), bool)
     shown_HW[10:40, 15:60] = True
     references = [LoadedReference("r", 1, picture(0, 60, 80), shown_HW)]
-    images = [picture(10, 48, 64)]
+    images = [references[0].image_HW3]  # in which every method finds something
 
     def segment(most: int) -> list[tuple[Prediction, ...]]:
         made = build_segmenter(method, references, "cpu", "fp32", None, most)
@@ -121,6 +123,7 @@ def test_the_first_object_is_the_one_that_the_method_finds_alone(name: str) -> N
 
     for (alone,), (several,) in zip(segment(1), segment(2), strict=True):
         assert 1 <= len(several.objects) <= 2
+        assert several.presence == alone.presence
         assert np.array_equal(several.objects[0].logits_hw, alone.logits_hw)
         assert several.objects[0].score == alone.score
         assert alone.objects == ()

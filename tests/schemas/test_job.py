@@ -114,3 +114,7 @@ def test_a_search_for_several_objects_needs_a_method_that_searches_and_an_end() 
     assert chosen.most == 10
     dinov2 = {**persam, "backbone": {"type": "dinov2_vitb14", "weights": "random"}}
     LabelJob.model_validate(job(instances={"by": "iterative"}, method=dinov2))
+    matcher = {"type": "matcher", "sam": nano}
+    assert "min_presence" in fault(instances={"by": "iterative"}, method=matcher)
+    some = {**matcher, "min_presence": 0.2}
+    LabelJob.model_validate(job(instances={"by": "iterative"}, method=some))
