@@ -17,7 +17,7 @@ from tests.s3 import KEY, SECRET, Bucket
 from tests.test_label import photo, tar_of
 
 IMAGES = 8
-NODE_S = 180.0  # a driver's imports and a node's start; 25 s on an idle machine
+NODE_S = 240.0  # a driver's imports and a node's start, on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_a_job_that_asks_for_a_gpu_gets_a_gpu_node_and_is_cancelled_an_unknown_o
         logs = run(capsys, "logs", submission)[1]
         assert time.monotonic() < deadline, logs
         assert "ended with code" not in logs, logs
-        time.sleep(0.5)
+        time.sleep(2)
     code, _, err = run(capsys, "cancel", submission)
     assert code == 0, err
     code, _, err = run(capsys, "logs", "-f", submission)
