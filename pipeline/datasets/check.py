@@ -92,7 +92,7 @@ def check_dataset(
 
 def guess_layout(place: Place) -> LayoutName:
     """Return the layout whose paths are there, all or most of them. Raises BadInput for none."""
-    shares = {
+    shares: dict[LayoutName, float] = {
         name: sum(_is_there(place, path) for path in layout.paths) / len(layout.paths)
         for name, layout in LAYOUTS.items()
         if name != "folder"
