@@ -16,8 +16,9 @@ from model.pixels import normalise
 from model.pretrain_sam import CORNERS, NEGATIVE, POSITIVE, PromptBatch, Window, shrink
 from pipeline.scenes.groups import SceneGroup
 
-Lesson = Literal["prompts", "cells", "pseudo_masks"]
-"""What a step teaches: SAM by points and boxes, the backbone by cells and by pseudo-masks."""
+Lesson = Literal["prompts", "contents", "cells", "pseudo_masks"]
+"""What a step teaches: SAM by points and boxes, and by what objects look like; the backbone by
+cells and by pseudo-masks."""
 
 PROMPTS = 3
 """Box prompts and point prompts of each image in a step; the encoder runs once for all."""
@@ -34,6 +35,33 @@ LEAST_PX = 80
 """Pixels of an object inside the window for it to be asked for."""
 
 
+CONTENT_CELLS = 16
+"""Cells whose embeddings ask for a category, without their places."""
+
+
+@dataclass(frozen=True)
+class ContentBatch:
+    """P categories, each shown by cells of one image and asked for in another, or the same.
+
+    cells_PT numbers the window's cells row by row; truth_Phw is as in `PromptBatch`, empty where
+    the image lacks the category.
+    """
+
+    shown_P: Tensor
+    cells_PT: Tensor
+    image_P: Tensor
+    truth_Phw: Tensor
+
+    def to(self, device: torch.device) -> "ContentBatch":
+        """Return the batch on a device."""
+        return ContentBatch(
+            self.shown_P.to(device),
+            self.cells_PT.to(device),
+            self.image_P.to(device),
+            self.truth_Phw.to(device),
+        )
+
+
 @dataclass(frozen=True)
 class NanoBatch:
     """One step's tensors. Images are normalised, cut to the window; labels are 0 for background."""
@@ -45,6 +73,7 @@ class NanoBatch:
     labels_BHW: Tensor
     per_group: int
     """Neighbours in the batch that show the same few categories."""
+    contents: ContentBatch | None
 
     def to(self, device: torch.device) -> "NanoBatch":
         """Return the batch on a device."""
@@ -55,6 +84,7 @@ class NanoBatch:
             None if self.points is None else self.points.to(device),
             self.labels_BHW.to(device),
             self.per_group,
+            None if self.contents is None else self.contents.to(device),
         )
 
 
@@ -89,6 +119,7 @@ def draw_batch(
         _prompts(seen, labels, window, rng, box=False) if "prompts" in lessons else None,
         torch.from_numpy(np.stack([c[o] for c, o in zip(labels, seen, strict=True)])),
         len(images) // len(groups),
+        _contents(seen, labels, len(images) // len(groups), rng) if "contents" in lessons else None,
     )
 
 
@@ -154,6 +185,32 @@ def _prompts(
         shrink(torch.from_numpy(np.stack(truths)), 4),
         shrink(torch.from_numpy(np.stack(widers)), 4),
         is_points=not box,
+    )
+
+
+def _contents(
+    owners: list[np.ndarray], labels: list[np.ndarray], per_group: int, rng: Generator
+) -> ContentBatch | None:
+    """Show categories by one image's cells; ask in it, in others of its group, and in strangers."""
+    shown, cells, asked, truths = [], [], [], []
+    for place, (owner_HW, categories) in enumerate(zip(owners, labels, strict=True)):
+        # The category under the middle of each cell; 0 is background.
+        under_S = categories[owner_HW[8::16, 8::16]].ravel()
+        for category in rng.permutation(np.unique(under_S[under_S > 0]))[:2].tolist():
+            first = place - place % per_group
+            stranger = rng.random() < 0.2
+            image = (first + int(rng.integers(per_group)) + per_group * stranger) % len(owners)
+            shown.append(place)
+            cells.append(rng.choice(np.flatnonzero(under_S == category), CONTENT_CELLS))
+            asked.append(image)
+            truths.append((labels[image] == category)[owners[image]])
+    if not shown:
+        return None
+    return ContentBatch(
+        torch.tensor(shown),
+        torch.from_numpy(np.stack(cells)),
+        torch.tensor(asked),
+        shrink(torch.from_numpy(np.stack(truths)), 4),
     )
 
 
