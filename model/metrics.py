@@ -136,5 +136,22 @@ def presence_auroc(scores_E: np.ndarray, present_E: np.ndarray) -> float:
     return float(above / (positives * negatives))
 
 
+def presence_threshold(scores_E: np.ndarray, present_E: np.ndarray) -> float:
+    """Return the least score to take for presence: most of both kinds are then told rightly.
+
+    The greatest sum of the two kinds' shares told rightly (Youden's J), the lowest of equal ones,
+    half-way between two scores that occur. NaN unless both kinds are there.
+    """
+    scores_E, present_E = np.asarray(scores_E, float), np.asarray(present_E, dtype=bool)
+    shown, absent = np.sort(scores_E[present_E]), np.sort(scores_E[~present_E])
+    if not len(shown) or not len(absent):
+        return float("nan")
+    known = np.unique(scores_E)
+    cuts = np.concatenate([known[:1], (known[1:] + known[:-1]) / 2])
+    missed = np.searchsorted(shown, cuts) / len(shown)
+    refused = np.searchsorted(absent, cuts) / len(absent)
+    return float(cuts[np.argmax(refused - missed)])
+
+
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else float("nan")

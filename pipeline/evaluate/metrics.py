@@ -14,6 +14,7 @@ from model.metrics import (
     iou_by_class,
     mean_iou,
     presence_auroc,
+    presence_threshold,
 )
 from pipeline.score_labels import FALSE_MASK_SHARE
 
@@ -43,10 +44,15 @@ def _false_masks(rows: Arrays) -> float:
     return false_mask_rate(share[rows["negative"]] > FALSE_MASK_SHARE)
 
 
-def _auroc(rows: Arrays) -> float:
-    # SAM's predicted IoU stands in for methods that do not search for the object.
-    known = np.isnan(rows["presence"]).any()
-    return presence_auroc(rows["score"] if known else rows["presence"], ~rows["negative"])
+def _of_presence(value: Callable[[np.ndarray, np.ndarray], float]) -> Score:
+    """Return a score of how methods tell absent objects, from what says so and what is true."""
+
+    def score_of(rows: Arrays) -> float:
+        # SAM's predicted IoU stands in for methods that do not search for the object.
+        silent = np.isnan(rows["presence"]).any()
+        return value(rows["score"] if silent else rows["presence"], ~rows["negative"])
+
+    return score_of
 
 
 def _everything(rows: Arrays) -> float:
@@ -87,7 +93,8 @@ METRICS: dict[str, Score] = {
     "boundary_iou": lambda rows: mean_iou(_overlaps(rows, "boundary_", background=False)),
     "miou_of_everything": _everything,
     "false_mask_rate": _false_masks,
-    "presence_auroc": _auroc,
+    "presence_auroc": _of_presence(presence_auroc),
+    "presence_threshold": _of_presence(presence_threshold),
     "davis_j": _of_objects(_region),
     "davis_f": _of_objects(lambda rows: rows["contour_f"]),
     "davis_j_and_f": _of_objects(lambda rows: (_region(rows) + rows["contour_f"]) / 2),

@@ -145,15 +145,20 @@ def _absent_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
     yield from ("", "## Targets that do not show the category", "")
     yield (
         "A false mask covers more than 1 % of the image. AUROC: how often a target with the object "
-        "scores above one without it, by the method's presence, else by SAM's predicted IoU."
+        "scores above one without it, by the method's presence, else by SAM's predicted IoU. "
+        "Threshold: the `min_presence` (else `thresholds.min_score`) that tells most of these very "
+        "targets rightly, both kinds weighing the same."
     )
     yield ""
-    yield from _heads(["Method", "Label type", "Shots", "False masks, %", "Presence AUROC, %"])
+    heads = ["Method", "Label type", "Shots", "False masks, %", "Presence AUROC, %", "Threshold"]
+    yield from _heads(heads)
     for variant in variants:
         cells = [
             _per_cent(found[*variant, None, None, metric])
             for metric in ("false_mask_rate", "presence_auroc")
         ]
+        threshold = found[*variant, None, None, "presence_threshold"]["value"]
+        cells.append("" if threshold is None else f"{threshold:.3f}")
         yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
 
 

@@ -16,6 +16,7 @@ from model.metrics import (
     mean_iou,
     overlap,
     presence_auroc,
+    presence_threshold,
     region_similarity,
 )
 
@@ -160,3 +161,11 @@ def test_episodes_are_redrawn_within_their_stratum() -> None:
     seen = []
     bootstrap_interval(lambda indices: seen.append(strata[indices].sum()) or 0.0, strata, 1, 50)
     assert set(seen) == {30}
+
+
+def test_the_threshold_of_presence_tells_most_of_both_kinds() -> None:
+    present = np.array([True, True, True, False])
+    assert presence_threshold(np.array([0.9, 0.8, 0.5, 0.1]), present) == pytest.approx(0.3)
+    assert presence_threshold(np.array([0.9, 0.8, 0.1, 0.5]), present) == pytest.approx(0.65)
+    assert presence_threshold(np.ones(4), present) == 1
+    assert math.isnan(presence_threshold(np.ones(2), np.ones(2, dtype=bool)))
