@@ -1,7 +1,7 @@
 """vrp export: read a commit into another format."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -10,6 +10,7 @@ from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
 from pipeline.commit_share import parse_share
 from pipeline.export_coco import export_coco
 from pipeline.export_png import export_png
+from schemas.commit import Counts
 from schemas.job import Storage
 
 export_app = typer.Typer(help="Read committed labels into another format.", no_args_is_help=True)
@@ -43,15 +44,8 @@ def coco(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     counts = export_coco(output, storage, to, instances=instances, share=parse_share(share))
     annotations = counts.instances if instances else counts.labelled
     summary = {"images": counts.with_labels, "annotations": annotations, "to": to}
-    if as_json:
-        typer.echo(json.dumps(summary))
-        return
-    lines = (
-        f"{counts.with_labels} images, {annotations} {'objects' if instances else 'masks'}",
-        f"left out: {counts.rejected} rejected images",
-        f"written: {to}",
-    )
-    Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)
+    made = f"{counts.with_labels} images, {annotations} {'objects' if instances else 'masks'}"
+    _tell(summary, made, counts, as_json)
 
 
 @export_app.command()
@@ -75,12 +69,12 @@ def png(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     counts = export_png(output, storage, to, palette)
     summary = {"images": counts.with_labels, "left_out": counts.rejected, "to": to}
+    _tell(summary, f"{counts.with_labels} PNGs and legend.json", counts, as_json)
+
+
+def _tell(summary: dict[str, Any], made: str, counts: Counts, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(summary))
         return
-    lines = (
-        f"{counts.with_labels} PNGs and legend.json",
-        f"left out: {counts.rejected} rejected images",
-        f"written: {to}",
-    )
+    lines = (made, f"left out: {counts.rejected} rejected images", f"written: {summary['to']}")
     Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)

@@ -6,7 +6,7 @@ at work in a death is done one image at a time; an image at work in two such dea
 its neighbours are labelled.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from fsspec import AbstractFileSystem
@@ -97,16 +97,18 @@ class Attempt:
         replace(self._fs, self._path, note.model_dump_json().encode())
 
 
-def list_notes(fs: AbstractFileSystem, output: str) -> list[str]:
-    """Return the names of units that have a note, sorted. One LIST.
+def list_begun(
+    fs: AbstractFileSystem, output: str, committed: Collection[UnitName]
+) -> tuple[str, ...]:
+    """Return the names of units that have a note and are not committed, sorted. One LIST.
 
-    What a process killed as it wrote a note left beside it is none.
+    A process that died between a unit's commit and the end of its note leaves one for nothing; what
+    a process killed as it wrote a note left beside it is none.
     """
     names = list_files(fs, f"{output}/attempts")
-    return sorted(
-        name.removesuffix(".json")
-        for name in names
-        if name.endswith(".json") and not name.startswith(".")
+    notes = {name.removesuffix(".json") for name in names if name.endswith(".json")}
+    return tuple(
+        sorted(n for n in notes - {str(unit) for unit in committed} if not n.startswith("."))
     )
 
 

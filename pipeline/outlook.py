@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.attempts import list_notes
+from pipeline.attempts import list_begun
 from pipeline.label import CheckedJob
 from pipeline.sink import list_units
 from schemas.commit import Shard
@@ -27,10 +27,8 @@ def outlook(checked: CheckedJob) -> list[Prospect]:
     fresh = [shard for shard, done in checked.unfinished if not done and shard.id in new]
     waiting = [shard for shard, done in checked.unfinished if not done and shard.id not in new]
     left_alone = len(checked.plan.shards) - len(checked.unfinished)
-    notes = list_notes(checked.fs, checked.output)
-    # A process that died between a unit's commit and the end of its note leaves one for nothing.
-    committed = {str(unit) for unit in list_units(checked.fs, checked.output)}
-    begun_units = [note for note in notes if note not in committed]
+    committed = list_units(checked.fs, checked.output)
+    begun_units = list_begun(checked.fs, checked.output, committed)
     prospects = [
         Prospect("label new shards", len(fresh), f"in no earlier plan: {_names(fresh)}"),
         Prospect("label waiting shards", len(waiting), f"nothing committed yet: {_names(waiting)}"),

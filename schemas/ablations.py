@@ -6,7 +6,7 @@ says itself counts more. Trained encoders are looked for beside the job file, wh
 each table what was run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 Preset = dict[str, Any]
@@ -163,6 +163,17 @@ TRAININGS: dict[str, Preset] = {
         for number in QUERIES
     },
 }
+
+
+def known_in(presets: Collection[str]) -> Callable[[str], str]:
+    """Return a validator that lets through the presets' names alone."""
+
+    def known(preset: str) -> str:
+        if preset not in presets:
+            raise ValueError(f"preset {preset!r}; wanted one of {', '.join(presets)}")
+        return preset
+
+    return known
 
 
 def merged(preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

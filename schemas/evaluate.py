@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 import pyarrow as pa
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from schemas.ablations import EVALUATIONS, merged
+from schemas.ablations import EVALUATIONS, known_in, merged
 from schemas.dataset import Dataset
 from schemas.episode import PRESENT_PX, AnnotationFormat
 from schemas.fold import FOLDS_OF, Protocol
@@ -29,14 +29,8 @@ GRID_PX = 512
 MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+()/-]{0,60}$")]
 
 
-def _known(preset: str) -> str:
-    if preset not in EVALUATIONS:
-        raise ValueError(f"preset {preset!r}; wanted one of {', '.join(EVALUATIONS)}")
-    return preset
-
-
 PresetName = Annotated[
-    str, AfterValidator(_known), Field(json_schema_extra={"enum": list(EVALUATIONS)})
+    str, AfterValidator(known_in(EVALUATIONS)), Field(json_schema_extra={"enum": list(EVALUATIONS)})
 ]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from schemas.ablations import TRAININGS
+from schemas.ablations import TRAININGS, known_in
 from schemas.dataset import Dataset
 from schemas.episode import EpisodeSettings
 from schemas.fold import Protocol
@@ -31,14 +31,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 PRESETS |= TRAININGS
 
 
-def _known(preset: str) -> str:
-    if preset not in PRESETS:
-        raise ValueError(f"preset {preset!r}; wanted one of {', '.join(PRESETS)}")
-    return preset
-
-
 PresetName = Annotated[
-    str, AfterValidator(_known), Field(json_schema_extra={"enum": list(PRESETS)})
+    str, AfterValidator(known_in(PRESETS)), Field(json_schema_extra={"enum": list(PRESETS)})
 ]
 LossTerms = Literal["bce+dice", "bce", "dice"]
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from pipeline.dataset_index import DatasetIndex, open_index
 from pipeline.evaluate.episodes import (
     FoldEpisodes,
@@ -28,6 +30,8 @@ class CheckedEvaluation:
     index: DatasetIndex
     folds: tuple[FoldEpisodes, ...]
     units: tuple[EvaluationUnit, ...]
+    manifest: pa.Table
+    """The episodes: EPISODES_SCHEMA."""
     episodes_sha256: str
     contents: dict[tuple[str, int], str]
     """By method and fold: a hash of the settings and weights that the counts depend on."""
@@ -64,13 +68,15 @@ def check(job: EvaluateJob) -> CheckedEvaluation:
     }
     fs, output = open_filesystem(job.output.uri, job.storage)
     check_writable(job.output.uri, job.storage)
-    digest = hash_manifest(manifest(job, index, folds), index)
+    episodes = manifest(job, index, folds)
+    digest = hash_manifest(episodes, index)
     parts = PartsFolder(fs, f"{output}/parts/{digest[:DIGITS]}")
     return CheckedEvaluation(
         job=job,
         index=index,
         folds=folds,
         units=cut(folds, job.compute.episodes_per_unit),
+        manifest=episodes,
         episodes_sha256=digest,
         contents=contents,
         output=output,
@@ -81,10 +87,9 @@ def check(job: EvaluateJob) -> CheckedEvaluation:
 
 def publish_manifest(checked: CheckedEvaluation) -> None:
     """Write the episodes beside the results to come; the same episodes have the same name."""
-    table = manifest(checked.job, checked.index, checked.folds)
     about = {"sha256": checked.episodes_sha256, "dataset": checked.job.dataset.model_dump_json()}
     path = f"{checked.output}/{checked.episodes_name}"
-    create_once(checked.parts.fs, path, to_parquet(table.replace_schema_metadata(about)))
+    create_once(checked.parts.fs, path, to_parquet(checked.manifest.replace_schema_metadata(about)))
 
 
 def of_fold(method: Method, number: int) -> Method:

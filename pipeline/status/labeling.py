@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fsspec import AbstractFileSystem
 
-from pipeline.attempts import list_notes
+from pipeline.attempts import list_begun
 from pipeline.commit import is_complete, read_commit, unfinished
 from pipeline.keep_run import read_runs
 from pipeline.plan import Plan, read_plan
@@ -43,13 +43,12 @@ def label_status(fs: AbstractFileSystem, output: str) -> LabelStatus:
     plan = Plan(shards, (), commit.vanished if commit else ())
     left = unfinished(plan, units)
     least, most = count_images(shards, units)
-    committed = {str(unit) for unit in units}
     return LabelStatus(
         done=bool(shards) and not left and is_complete(commit, plan, units),
         shards=len(shards),
         shards_finished=len(shards) - len(left),
         units=len(units),
-        units_at_work=tuple(note for note in list_notes(fs, output) if note not in committed),
+        units_at_work=list_begun(fs, output, units),
         units_with_rejected=len(list_files(fs, f"{output}/rejected")),
         images_least=least,
         images_most=most,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.attempts import Attempt, list_notes
+from pipeline.attempts import Attempt, list_begun
 from pipeline.sink import UnitName
 from pipeline.storage import open_filesystem
 from schemas.job import Storage
@@ -100,4 +100,6 @@ def test_a_note_that_cannot_be_read_costs_one_more_try(begin, tmp_path: Path) ->
 def test_half_a_note_of_a_killed_process_is_no_note(begin, tmp_path: Path) -> None:
     begin()
     (tmp_path / "attempts" / f".{UNIT}.json.0123.tmp").write_text("{")
-    assert list_notes(*open_filesystem(str(tmp_path), Storage())) == [str(UNIT)]
+    fs, output = open_filesystem(str(tmp_path), Storage())
+    assert list_begun(fs, output, ()) == (str(UNIT),)
+    assert list_begun(fs, output, (UNIT,)) == ()
