@@ -46,7 +46,7 @@ demo: install
 nano: install
 	$(RUN)vrp nano pretrain out/nano
 	$(RUN)vrp nano export out/nano out/nano/weights --commit "$$(git rev-parse HEAD)"
-	test -f out/nano/scenes/instances.json || $(RUN)vrp nano scenes out/nano/scenes --count 3000 --seed 3
+	$(RUN)vrp nano scenes out/nano/scenes --count 3000 --seed 3
 	$(RUN)vrp train examples/train_nano.yaml
 	cp out/nano/vrp/fold-0/vrp.safetensors out/nano/weights/nano-vrp.safetensors
 	$(RUN)vrp nano score out/nano/weights

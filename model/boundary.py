@@ -18,8 +18,9 @@ def boundary_px(size_HW: tuple[int, ...], share: float = BOUNDARY_SHARE) -> int:
 def boundary_region(mask_HW: np.ndarray, width_px: int) -> np.ndarray:
     """Return the mask's pixels that lie within width_px of its outline: bool [H, W].
 
-    Distances are chessboard's, as repeated erosions by 3 x 3 measure them; the image's own border
-    is outline where the mask touches it.
+    Boundary IoU is the IoU of two masks' regions (Cheng et al. 2021, equation 2). Distances are
+    chessboard's, as repeated erosions by 3 x 3 measure them; the image's own border is outline
+    where the mask touches it.
     """
     side = 2 * width_px + 1
     padded = np.pad(mask_HW.astype(np.int32), width_px + 1)
@@ -28,24 +29,6 @@ def boundary_region(mask_HW: np.ndarray, width_px: int) -> np.ndarray:
     square = table[side:, side:] - table[:-side, side:] - table[side:, :-side]
     inside_HW = square + table[:-side, :-side] == side * side
     return mask_HW & ~inside_HW[: mask_HW.shape[0], : mask_HW.shape[1]]
-
-
-def boundary_overlap(
-    predicted_HW: np.ndarray,
-    truth_HW: np.ndarray,
-    ignored_HW: np.ndarray | None = None,
-    width_px: int | None = None,
-) -> tuple[int, int]:
-    """Return intersection and union, in pixels, of the boundary regions of two masks of one size.
-
-    Boundary IoU (Cheng et al. 2021, equation 2) of a class is the sum of the first by the sum of
-    the second; of a mask, their quotient. Ignored pixels count nowhere.
-    """
-    width_px = boundary_px(truth_HW.shape) if width_px is None else width_px
-    counted = True if ignored_HW is None else ~ignored_HW
-    predicted = boundary_region(predicted_HW, width_px) & counted
-    truth = boundary_region(truth_HW, width_px) & counted
-    return int(np.count_nonzero(predicted & truth)), int(np.count_nonzero(predicted | truth))
 
 
 def contour_accuracy(

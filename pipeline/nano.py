@@ -33,7 +33,7 @@ from model.pretrain_sam import (
     soft_iou,
 )
 from model.sam import SAM_SIZES, build_sam, dense_position
-from pipeline.nano_batch import ContentBatch, Lesson, NanoBatch, draw_batch
+from pipeline.nano_batch import CLASSES, ContentBatch, Lesson, NanoBatch, draw_batch
 from pipeline.scenes.categories import BASE
 from pipeline.scenes.groups import cached_group, group_file
 
@@ -64,13 +64,12 @@ class NanoStage:
 
 STAGES: tuple[NanoStage, ...] = (
     # The backbone alone costs a third of a step.
-    NanoStage(4000, ("cells",), groups=4, rate=2e-3, last=0.01),
-    # Without this, the greatest cosine of 1,000 cells is high everywhere (mIoU 0.16).
-    NanoStage(1500, ("cells", "pseudo_masks"), groups=4, last=0.01),
+    NanoStage(1200, ("cells",), groups=4, rate=2e-3),
+    # Without this, the greatest cosine of 1,000 cells is high everywhere.
+    NanoStage(2200, ("cells", "pseudo_masks"), groups=4, rate=1.5e-3, last=0.01),
     # Parts of images: twice as many steps in the same time.
-    NanoStage(3500, ("prompts",)),
-    NanoStage(600, ("prompts",), cells=16, rate=5e-4, last=0.01),
-    NanoStage(3000, ("prompts", "contents"), cells=16, rate=7e-4, last=0.01),
+    NanoStage(4600, ("prompts", "contents")),
+    NanoStage(1100, ("prompts", "contents"), cells=16, rate=7e-4, last=0.01),
 )
 
 
@@ -82,7 +81,7 @@ class NanoRecipe:
     processes: int = 2
     """Gradients are averaged over them."""
     stages: tuple[NanoStage, ...] = STAGES
-    groups: int = 2600
+    groups: int = 1600
     """Distinct groups of scenes; step s draws from those up to `groups_at(s)`."""
     weight_decay: float = 0.05
     average: float = 0.998
@@ -114,8 +113,8 @@ class NanoNetworks(nn.Module):
         size = BACKBONES["nano"]
         self.sam = build_sam("nano")
         self.backbone = build_backbone("nano").requires_grad_(True)
-        self.classifier = nn.Linear(size.high_channels, len(BASE) + 1)
-        self.sam_classifier = nn.Linear(SAM_SIZES["nano"].prompt_width, len(BASE) + 1)
+        self.classifier = nn.Linear(size.high_channels, CLASSES)
+        self.sam_classifier = nn.Linear(SAM_SIZES["nano"].prompt_width, CLASSES)
         position = self.sam.image_encoder.pos_embed
         assert position is not None
         nn.init.trunc_normal_(position, std=0.02)
@@ -189,7 +188,7 @@ def _content_losses(
     cells_PSD = embedding_BDhw.flatten(2).transpose(1, 2)[contents.shown_P]
     drawn_PTD = cells_PSD.gather(1, contents.cells_PT[..., None].expand(-1, -1, cells_PSD.shape[2]))
     tokens_PTD = F.layer_norm(drawn_PTD, drawn_PTD.shape[-1:])
-    logits_PMhw, _ = decode_all(
+    logits_PMhw, score_PM = decode_all(
         networks.sam,
         embedding_BDhw[contents.image_P],
         window.crop(dense_position(networks.sam)),
@@ -199,8 +198,9 @@ def _content_losses(
     loss_P = mask_loss(single_P1hw[:, 0], truth_Phw, torch.ones_like(truth_Phw, dtype=torch.bool))
     present_P = truth_Phw.flatten(1).any(dim=1)
     iou_P = soft_iou(single_P1hw.detach(), truth_Phw)[:, 0]
+    score_loss_P = (score_PM[:, 0] - iou_P).square()
     return {
-        "contents": loss_P.mean(),
+        "contents": (loss_P + score_loss_P).mean(),
         "iou_contents": iou_P[present_P].mean() if present_P.any() else iou_P.new_ones(()),
     }
 

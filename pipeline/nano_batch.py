@@ -3,6 +3,7 @@
 Letters: B images, P prompts, T points of a prompt, H W pixels, h w grid cells.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from model.pixels import normalise
 from model.pretrain_sam import CORNERS, NEGATIVE, POSITIVE, PromptBatch, Window, shrink
+from pipeline.scenes.categories import BASE
 from pipeline.scenes.groups import SceneGroup
 
 Lesson = Literal["prompts", "contents", "cells", "pseudo_masks"]
@@ -30,6 +32,12 @@ MOST_OF_A_CATEGORY = 24
 The VRP encoder's many tokens ask for a category too; a number that means both would leave the
 decoder to guess.
 """
+
+PALETTES = tuple(itertools.permutations(range(3)))
+"""Orders of the colour channels: a group's objects in other colours are other categories."""
+
+CLASSES = 1 + len(PALETTES) * len(BASE)
+"""Labels of cells: background, then each base category in each palette."""
 
 LEAST_PX = 80
 """Pixels of an object inside the window for it to be asked for."""
@@ -95,14 +103,16 @@ def draw_batch(
     rng: Generator,
     lessons: Sequence[Lesson] = ("prompts", "cells"),
 ) -> NanoBatch:
-    """Draw a step from groups: mirrored, recoloured, cut to the window, and prompted."""
+    """Draw a step from groups: recoloured, mirrored, cut to the window, and prompted."""
     images, owners, labels = [], [], []
     for group in groups:
+        palette = int(rng.integers(len(PALETTES))) if rng.random() < 0.5 else 0
+        first = 1 + palette * len(BASE)
         for number in rng.permutation(len(group.labels))[:scenes_per_group].tolist():
             flip = slice(None, None, int(rng.integers(2)) * 2 - 1)
-            images.append(_recoloured(group.images_GHW3[number][:, flip], rng))
+            images.append(group.images_GHW3[number][:, flip, PALETTES[palette]])
             owners.append(np.ascontiguousarray(group.owners_GHW[number][:, flip]))
-            labels.append(np.array((0, *(category + 1 for category in group.labels[number]))))
+            labels.append(np.array((0, *(first + category for category in group.labels[number]))))
     if "prompts" not in lessons:
         # Where in the image an object lies is nothing to the backbone: look at one from near.
         views = [_near_an_object(owner, window.cells * 16, rng) for owner in owners]
@@ -134,11 +144,6 @@ def _near_an_object(owner_HW: np.ndarray, side_px: int, rng: Generator) -> tuple
             y, x = divmod(int(pixels[rng.integers(len(pixels))]), width)
     top = min(max(y - side_px // 2, 0), height - side_px)
     return top, min(max(x - side_px // 2, 0), width - side_px)
-
-
-def _recoloured(image_HW3: np.ndarray, rng: Generator) -> np.ndarray:
-    """Swap colour channels half of the time: one scene, six palettes."""
-    return image_HW3[..., rng.permutation(3)] if rng.random() < 0.5 else image_HW3
 
 
 def _prompts(

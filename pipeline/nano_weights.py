@@ -10,6 +10,7 @@ from torch import Tensor
 from model.checkpoint import save_weights
 from pipeline.nano import NanoNetworks, NanoRecipe
 from pipeline.scenes.categories import BASE
+from pipeline.scenes.compose import VERSION
 from pipeline.scenes.groups import SCENES
 from schemas.card import BackboneCard, SamCard, Training
 from schemas.errors import BadWeights
@@ -46,7 +47,8 @@ def export_weights(
 ) -> list[Path]:
     """Write nano-sam and nano-backbone .safetensors in float16; return their paths."""
     training = Training(
-        data=f"procedural scenes of {len(BASE)} base categories, seed {recipe.seed}: "
+        data=f"procedural scenes (version {VERSION}) of {len(BASE)} base categories, "
+        f"seed {recipe.seed}: "
         f"{recipe.groups_at(provenance.steps)} groups of {SCENES} scenes of 256 px",
         recipe={
             **asdict(recipe),

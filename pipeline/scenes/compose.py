@@ -8,10 +8,13 @@ from numpy.random import Generator, Philox
 
 from pipeline.scenes.backgrounds import background
 from pipeline.scenes.categories import KINDS
-from pipeline.scenes.colours import tones
+from pipeline.scenes.colours import Palette, tones
 from pipeline.scenes.objects import Cutout, draw_pose, render
 from pipeline.scenes.raster import cosine, sine
 from pipeline.scenes.textures import smooth_noise
+
+VERSION = 2
+"""Raised with every change of what is drawn: scenes that were kept before it are drawn anew."""
 
 MOST_OBJECTS = 6
 _LEAST_VISIBLE = 0.5
@@ -52,12 +55,15 @@ def scene(
     last_tones: np.ndarray | None = None
     wanted = _draw_categories(rng, categories)
     for category in wanted:
-        palette = KINDS[category].palette
-        tones_53 = tones(palette, rng)
-        if last_tones is not None and rng.random() < 0.3:
+        kind = KINDS[category]
+        tones_53 = tones(kind.body, kind.accent, rng)
+        unusual = rng.random()
+        if unusual < 0.08:
+            tones_53 = tones(Palette(), Palette(), rng)
+        elif unusual < 0.16 and last_tones is not None:
             # Another object's colours: a neighbour that colour alone cannot tell apart.
             tones_53 = last_tones
-        elif rng.random() < 0.12:
+        elif unusual < 0.24:
             y, x = int(rng.integers(height)), int(rng.integers(width))
             tones_53[0] = canvas[:, y, x]
         last_tones = tones_53

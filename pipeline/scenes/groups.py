@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator, Philox
 
 from pipeline.scenes.categories import BASE
-from pipeline.scenes.compose import scene
+from pipeline.scenes.compose import VERSION, scene
 
 SCENES = 6
 CATEGORIES = 5
@@ -48,7 +48,7 @@ def draw_group(seed: int, number: int, names: Sequence[str], size_px: int = 256)
 
 def group_file(folder: Path, seed: int, number: int) -> Path:
     """Return where a group is kept."""
-    return folder / f"{seed}-{number}.npz"
+    return folder / f"v{VERSION}-{seed}-{number}.npz"
 
 
 def cached_group(folder: Path, seed: int, number: int, names: Sequence[str]) -> SceneGroup:

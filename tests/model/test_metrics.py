@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.bootstrap import bootstrap_interval
-from model.boundary import boundary_overlap, boundary_px, boundary_region, contour_accuracy
+from model.boundary import boundary_px, boundary_region, contour_accuracy
 from model.metrics import (
     Overlap,
     false_mask_rate,
@@ -77,14 +77,6 @@ def test_a_boundary_region_is_the_ring_of_its_width_inside_the_mask() -> None:
 def test_the_images_border_is_boundary_where_the_mask_touches_it() -> None:
     everything = np.ones((10, 10), dtype=bool)
     assert (boundary_region(everything, 1) == ~box(1, 1, 9, 9)).all()
-
-
-def test_boundary_overlap_counts_rings_and_leaves_ignored_pixels_out() -> None:
-    one, other = box(2, 2, 8, 8), box(2, 3, 8, 9)  # rings of 20 pixels, moved by one
-    # They share the tops' 5 and the bottoms' 5.
-    assert boundary_overlap(one, other, width_px=1) == (10, 30)
-    # Without the first five rows each ring keeps its bottom of 6 and 2 x 2 of its sides.
-    assert boundary_overlap(one, other, box(0, 0, 5, 10), width_px=1) == (5, 15)
 
 
 def test_the_boundary_is_two_percent_of_the_diagonal_and_at_least_a_pixel() -> None:

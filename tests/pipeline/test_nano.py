@@ -10,7 +10,7 @@ from model.build import check_weights
 from model.checkpoint import read_card, read_state_dict
 from model.pretrain_sam import NEGATIVE, POSITIVE, Window
 from pipeline.nano import NanoNetworks, NanoRecipe, NanoStage, step_losses
-from pipeline.nano_batch import MOST_OF_AN_INSTANCE, NanoBatch, draw_batch
+from pipeline.nano_batch import MOST_OF_AN_INSTANCE, PALETTES, NanoBatch, draw_batch
 from pipeline.nano_weights import Provenance, export_weights, load_pretrained
 from pipeline.scenes.categories import BASE
 from pipeline.scenes.groups import SceneGroup, draw_group
@@ -19,6 +19,7 @@ from schemas.errors import BadWeights
 from schemas.method import Backbone, Sam, Vrp
 
 WINDOW = Window(top=2, left=4, cells=8)
+WHOLE = Window(top=0, left=0, cells=16)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,8 @@ def group() -> SceneGroup:
 
 @pytest.fixture(scope="module")
 def batch(group: SceneGroup) -> NanoBatch:
-    return draw_batch([group], 6, WINDOW, np.random.default_rng(2))
+    lessons = ("prompts", "contents", "cells")
+    return draw_batch([group], 6, WINDOW, np.random.default_rng(2), lessons)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,34 @@ def test_few_points_ask_for_an_object_and_many_for_its_category(group: SceneGrou
     assert counts == {True, False}
 
 
+def test_a_group_in_other_colours_has_other_labels_and_the_same_objects(group: SceneGroup) -> None:
+    seen: dict[int, NanoBatch] = {}
+    for seed in range(60):
+        drawn = draw_batch([group], 6, WHOLE, np.random.default_rng(seed))
+        labels = drawn.labels_BHW[drawn.labels_BHW > 0] - 1
+        palettes = (labels // len(BASE)).unique()
+        assert len(palettes) == 1, "one palette a group"
+        seen[int(palettes)] = drawn
+    assert set(seen) == set(range(len(PALETTES)))
+    bare = {k: (batch.labels_BHW - 1).remainder(len(BASE)).unique() for k, batch in seen.items()}
+    for palette, labels in bare.items():
+        torch.testing.assert_close(labels, bare[0], msg=f"palette {palette}")
+
+
+def test_contents_ask_for_a_category_by_cells_that_show_it(group: SceneGroup) -> None:
+    drawn = draw_batch([group, group], 6, WHOLE, np.random.default_rng(3), ("prompts", "contents"))
+    contents = drawn.contents
+    assert contents is not None
+    for shown, cells, asked, truth in zip(
+        contents.shown_P, contents.cells_PT, contents.image_P, contents.truth_Phw, strict=True
+    ):
+        labels = drawn.labels_BHW[shown][8::16, 8::16].flatten()[cells].unique()
+        assert len(labels) == 1
+        assert labels > 0
+        found = (drawn.labels_BHW[asked] == labels).float().mean()
+        torch.testing.assert_close(truth.mean(), found)
+
+
 def test_the_same_generator_draws_the_same_batch(group: SceneGroup, batch: NanoBatch) -> None:
     again = draw_batch([group], 6, WINDOW, np.random.default_rng(2))
     torch.testing.assert_close(again.images_B3HW, batch.images_B3HW)
@@ -75,12 +105,13 @@ def test_the_same_generator_draws_the_same_batch(group: SceneGroup, batch: NanoB
 
 
 def test_a_step_teaches_every_network(networks: NanoNetworks, batch: NanoBatch) -> None:
-    losses = step_losses(networks, batch, ("prompts", "cells", "pseudo_masks"))
+    losses = step_losses(networks, batch, ("prompts", "contents", "cells", "pseudo_masks"))
     total = torch.stack([v for k, v in losses.items() if not k.startswith("iou_")]).sum()
     total.backward()
     for part in (networks.sam.image_encoder, networks.sam.mask_decoder, networks.backbone):
         assert all(p.grad is not None and p.grad.isfinite().all() for p in part.parameters())
     assert networks.classifier.weight.grad is not None
+    assert networks.sam_classifier.weight.grad is not None
 
 
 def test_the_rate_warms_up_and_falls_to_its_last_share() -> None:
