@@ -26,7 +26,6 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from model.checkpoint import read_card
 from model.draws import Draws
 from model.simulate import simulate_annotation
 from pipeline.committed import read_committed, read_labels
@@ -34,15 +33,13 @@ from pipeline.export_coco import export_coco
 from pipeline.keep_run import read_runs
 from pipeline.report import make_report
 from pipeline.scenes.categories import RESERVED
-from pipeline.scenes.compose import Scene, scene
+from pipeline.scenes.compose import VERSION, Scene, scene
 from pipeline.scenes.write import SceneSet, jpeg, write_shards
 from pipeline.score_labels import Scores, score_labels
 from pipeline.storage import open_filesystem
 from pipeline.truth import read_truth
-from schemas.card import VrpCard
 from schemas.commit import Commit
 from schemas.job import Storage
-from schemas.method import Vrp
 from schemas.reference import Box, Points
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +77,7 @@ class Recipe:
     images: int
     targets: int = TARGET_SEED
     references: int = REFERENCE_SEED
+    scenes: int = VERSION
     shown: tuple[Shown, ...] = SHOWN
     weights: tuple[str, ...] = ()
 
@@ -160,7 +158,6 @@ def job_of(out: Path, trained: bool) -> dict[str, Any]:
         "method": {
             "type": "vrp",
             "weights": weights["vrp"],
-            "queries": queries(trained),
             "sam": {"type": "nano", "weights": weights["sam"]},
             "backbone": {"type": "nano", "weights": weights["backbone"]},
         },
@@ -173,12 +170,6 @@ def job_of(out: Path, trained: bool) -> dict[str, Any]:
         },
         "allow_random_weights": not trained,
     }
-
-
-def queries(trained: bool) -> int:
-    """Return how many tokens a reference has: what the weights' card says, or the default."""
-    card = read_card(WEIGHTS["vrp"]) if trained else None
-    return card.queries if isinstance(card, VrpCard) else Vrp.model_fields["queries"].default
 
 
 def examples(category: str) -> Iterator[Scene]:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from model.build import load_vrp
-from model.checkpoint import read_card
+from model.checkpoint import read_card, rewrite_card
 from pipeline.nano import NanoRecipe, pretrain
 from pipeline.nano_score import score_sam, score_vrp
 from pipeline.nano_weights import Provenance, export_weights, load_pretrained
@@ -60,8 +60,7 @@ def export(
     """Score SAM's prompts on reserved categories, and write SAM and backbone with model cards."""
     networks, steps, hours = load_pretrained(folder / "pretrain.pt")
     metrics = score_sam(networks.sam, RESERVED, scenes_scored, seed=SCORE_SEED)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}"
-    provenance = Provenance(machine, commit, steps, hours)
+    provenance = Provenance(_machine(), commit, steps, hours)
     for path in export_weights(networks, NanoRecipe(), provenance, metrics, output):
         typer.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
     typer.echo(json.dumps(metrics, indent=1))
@@ -74,22 +73,27 @@ def score(
         str, typer.Option(help="As of `scenes`; seen ones flatter.")
     ] = "reserved",
     episodes: Annotated[int, typer.Option(min=1)] = 160,
+    commit: Annotated[
+        str,
+        typer.Option(help="Write this git commit of the sources, and the figures, into the card."),
+    ] = "",
 ) -> None:
     """Score a VRP encoder on unseen scenes: every format, 1 and 5 references, absent objects.
 
     Beside it stand the best thresholds of the feature pseudo-mask and of plain colour.
     """
-    card = read_card(weights / "nano-vrp.safetensors")
+    encoder = weights / "nano-vrp.safetensors"
+    card = read_card(encoder)
     if not isinstance(card, VrpCard):
         raise BadInput(
             "weights without their model card",
-            str(weights / "nano-vrp.safetensors"),
+            str(encoder),
             "no card of a VRP encoder",
             "a file that `vrp train` wrote",
         )
     method = Vrp(
         type="vrp",
-        weights=str(weights / "nano-vrp.safetensors"),
+        weights=str(encoder),
         sam=Sam(type="nano", weights=str(weights / "nano-sam.safetensors")),
         backbone=Backbone(type="nano", weights=str(weights / "nano-backbone.safetensors")),
         reading=card.reading,
@@ -97,7 +101,16 @@ def score(
     )
     networks = load_vrp(method, "cpu", "fp32")
     figures = score_vrp(networks, _named(categories), episodes, seed=SCORE_SEED)
+    if commit:
+        named = {f"{categories}_{name}": value for name, value in figures.items()}
+        training = card.training.model_copy(update={"machine": _machine(), "commit": commit})
+        update = {"training": training, "metrics": {**card.metrics, **named}}
+        rewrite_card(encoder, card.model_copy(update=update))
     typer.echo(json.dumps(figures, indent=1))
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.machine()}"
 
 
 def _named(categories: str) -> tuple[str, ...]:

@@ -103,6 +103,13 @@ def save_weights(state: Mapping[str, Tensor], path: Path, card: Card | None) -> 
     save_file(tensors, path, {CARD_KEY: card.model_dump_json()} if card else None)
 
 
+def rewrite_card(path: Path, card: Card) -> None:
+    """Give a safetensors file another card, at once: its tensors are mapped while it is written."""
+    partial = path.with_suffix(".part")
+    save_weights(read_state_dict(path), partial, card)
+    partial.rename(path)
+
+
 @dataclass(frozen=True)
 class Misfits:
     """The keys by which a state dict differs from a network; empty when it fits."""

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.build import build_vrp_encoder, check_weights
-from model.checkpoint import CARD_KEY, read_card, read_state_dict, save_weights
+from model.checkpoint import CARD_KEY, read_card, read_state_dict, rewrite_card, save_weights
 from model.sam import build_sam
-from schemas.card import Training, VrpCard
+from schemas.card import SamCard, Training, VrpCard
 from schemas.errors import BadWeights
 from schemas.method import READINGS, Backbone, Sam, Vrp
 from tests.model.published import PUBLISHED, numbered, write_torch
@@ -225,3 +225,15 @@ def test_a_file_is_not_half_loaded(vrp_file: Path) -> None:
     state.pop("queries")
     save_weights(state, vrp_file, CARD)
     assert wrong(method(vrp=vrp_file)).got == "1 missing: queries"
+
+
+def test_another_card_leaves_the_tensors_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    card = SamCard(network="sam", type="nano", training=Training(data="none"))
+    save_weights(STATE, path, card)
+    rewrite_card(path, card.model_copy(update={"metrics": {"sam_box_iou": 0.5}}))
+    assert same(read_state_dict(path))
+    kept = read_card(path)
+    assert isinstance(kept, SamCard)
+    assert kept.metrics == {"sam_box_iou": 0.5}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
