@@ -16,7 +16,7 @@ from pipeline.nano_score import score_sam, score_vrp
 from pipeline.nano_weights import Provenance, export_weights, load_pretrained
 from pipeline.scenes.categories import BASE, FOLDS, RESERVED, fold_categories
 from pipeline.scenes.write import SceneSet, write_folder, write_shards
-from schemas.card import VrpCard
+from schemas.card import BackboneCard, VrpCard
 from schemas.errors import BadInput
 from schemas.method import Backbone, Sam, Vrp
 
@@ -82,6 +82,11 @@ def score(
 
     Beside it stand the best thresholds of the feature pseudo-mask and of plain colour.
     """
+    names = _named(categories)
+    if len(names) < 2:
+        raise BadInput(
+            "too few categories to score on", "--categories", categories, "two or more of them"
+        )
     encoder = weights / "nano-vrp.safetensors"
     card = read_card(encoder)
     if not isinstance(card, VrpCard):
@@ -100,13 +105,22 @@ def score(
         queries=card.queries,
     )
     networks = load_vrp(method, "cpu", "fp32")
-    figures = score_vrp(networks, _named(categories), episodes, seed=SCORE_SEED)
+    figures = score_vrp(networks, names, episodes, seed=SCORE_SEED)
     if commit:
         named = {f"{categories}_{name}": value for name, value in figures.items()}
         training = card.training.model_copy(update={"machine": _machine(), "commit": commit})
         update = {"training": training, "metrics": {**card.metrics, **named}}
         rewrite_card(encoder, card.model_copy(update=update))
+        _note_pseudo_mask(weights / "nano-backbone.safetensors", named)
     typer.echo(json.dumps(figures, indent=1))
+
+
+def _note_pseudo_mask(backbone: Path, figures: dict[str, float]) -> None:
+    """Write into a backbone's card what its features reach without an encoder."""
+    card = read_card(backbone)
+    if isinstance(card, BackboneCard):
+        own = {name: value for name, value in figures.items() if name.endswith("pseudo_mask")}
+        rewrite_card(backbone, card.model_copy(update={"metrics": {**card.metrics, **own}}))
 
 
 def _machine() -> str:

@@ -80,7 +80,7 @@ def _scenes_with(
     """Draw scenes of the category and up to two others, keeping those where it is in sight."""
     index = 0
     while True:
-        chosen = [others[k] for k in draws.distinct(2, len(others))]
+        chosen = [others[k] for k in draws.distinct(min(2, len(others)), len(others))]
         drawn = scene(seed, index, [category, *chosen], size_px)
         index += 1
         if drawn.mask_of(category).sum() >= 0.0078 * size_px**2:  # 2 * 32 * 32 px of 512 x 512
