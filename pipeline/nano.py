@@ -1,8 +1,9 @@
 """Scenes become the small weights: SAM and backbone, trained side by side from nothing.
 
-A step shows scenes of a few groups. SAM answers points and boxes; the backbone names cells and
-compares halves of the batch. The VRP encoder comes later, by `vrp train`, on both frozen: a decoder
-that learns together with an encoder settles on masking every object, and then hears no prompt.
+A step shows scenes of a few groups. SAM answers points, boxes and cells of other images; the
+backbone names cells and compares halves of the batch. The VRP encoder comes later, by `vrp train`,
+on both frozen: a decoder that learns together with an encoder settles on masking every object, and
+then hears no prompt.
 """
 
 import json
