@@ -1,4 +1,4 @@
-"""Draw scenes, label them from seven references, score the masks, write a report.
+"""Draw scenes, label them from six references, score the masks, write a report.
 
     python examples/demo.py [--out out/demo]
 

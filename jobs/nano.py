@@ -87,7 +87,9 @@ def score(
         raise BadInput(
             "too few categories to score on", "--categories", categories, "two or more of them"
         )
-    encoder = weights / "nano-vrp.safetensors"
+    sam, backbone, encoder = (
+        weights / f"nano-{part}.safetensors" for part in ("sam", "backbone", "vrp")
+    )
     card = read_card(encoder)
     if not isinstance(card, VrpCard):
         raise BadInput(
@@ -99,8 +101,8 @@ def score(
     method = Vrp(
         type="vrp",
         weights=str(encoder),
-        sam=Sam(type="nano", weights=str(weights / "nano-sam.safetensors")),
-        backbone=Backbone(type="nano", weights=str(weights / "nano-backbone.safetensors")),
+        sam=Sam(type="nano", weights=str(sam)),
+        backbone=Backbone(type="nano", weights=str(backbone)),
         reading=card.reading,
         queries=card.queries,
     )
@@ -111,7 +113,7 @@ def score(
         training = card.training.model_copy(update={"machine": _machine(), "commit": commit})
         update = {"training": training, "metrics": {**card.metrics, **named}}
         rewrite_card(encoder, card.model_copy(update=update))
-        _note_pseudo_mask(weights / "nano-backbone.safetensors", named)
+        _note_pseudo_mask(backbone, named)
     typer.echo(json.dumps(figures, indent=1))
 
 
