@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from model.build import load_vrp
 from model.checkpoint import read_card, rewrite_card
 from pipeline.nano import NanoRecipe, pretrain
-from pipeline.nano_score import score_sam, score_vrp
+from pipeline.nano_score import recommend_presence, score_sam, score_vrp
 from pipeline.nano_weights import Provenance, export_weights, load_pretrained
 from pipeline.scenes.categories import BASE, FOLDS, RESERVED, fold_categories
 from pipeline.scenes.write import SceneSet, write_folder, write_shards
@@ -75,12 +76,15 @@ def score(
     episodes: Annotated[int, typer.Option(min=1)] = 160,
     commit: Annotated[
         str,
-        typer.Option(help="Write this git commit of the sources, and the figures, into the card."),
+        typer.Option(
+            help="Write the figures, min_presence and this git commit of the sources into the card."
+        ),
     ] = "",
 ) -> None:
     """Score a VRP encoder on unseen scenes: every format, 1 and 5 references, absent objects.
 
-    Beside it stand the best thresholds of the feature pseudo-mask and of plain colour.
+    Beside it stand the best thresholds of the feature pseudo-mask and of plain colour. Where the
+    card has no min_presence, one is measured first, on scenes of the categories of its training.
     """
     names = _named(categories)
     if len(names) < 2:
@@ -107,14 +111,19 @@ def score(
         queries=card.queries,
     )
     networks = load_vrp(method, "cpu", "fp32")
+    least = card.min_presence
+    if commit or least is None:
+        seen = card.categories_seen or BASE
+        least = recommend_presence(networks, seen, len(seen) * 2, seed=SCORE_SEED)
+    networks = replace(networks, min_presence=least)
     figures = score_vrp(networks, names, episodes, seed=SCORE_SEED)
     if commit:
         named = {f"{categories}_{name}": value for name, value in figures.items()}
         training = card.training.model_copy(update={"machine": _machine(), "commit": commit})
-        update = {"training": training, "metrics": {**card.metrics, **named}}
+        update = {"min_presence": least, "training": training, "metrics": {**card.metrics, **named}}
         rewrite_card(encoder, card.model_copy(update=update))
         _note_pseudo_mask(backbone, named)
-    typer.echo(json.dumps(figures, indent=1))
+    typer.echo(json.dumps({"min_presence": least, **figures}, indent=1))
 
 
 def _note_pseudo_mask(backbone: Path, figures: dict[str, float]) -> None:

@@ -22,7 +22,7 @@ from model.sam import SAM_SIZES, build_sam
 from model.segmenter import LoadedReference, Segmenter
 from model.vrp import VrpNetworks, VrpSegmenter
 from model.vrp_encoder import VrpEncoder
-from schemas.card import Card
+from schemas.card import Card, VrpCard
 from schemas.errors import BadWeights
 from schemas.method import (
     BackboneType,
@@ -160,7 +160,16 @@ def _build_vrp(method: Vrp, put: Put) -> VrpNetworks:
         _sam(method.sam.type, method.sam.weights, put),
         _backbone(method.backbone.type, method.backbone.weights, put),
         _encoder(method, put),
+        _min_presence(method),
     )
+
+
+def _min_presence(method: Vrp) -> float | None:
+    """The job's own, else what the encoder's card recommends."""
+    if method.min_presence is not None or random_seed(method.weights) is not None:
+        return method.min_presence
+    card = read_card(Path(method.weights))
+    return card.min_presence if isinstance(card, VrpCard) else None
 
 
 def _build_prompted(method: Searching, put: Put) -> PromptedNetworks:

@@ -58,7 +58,7 @@ def _sharing(shared: dict[str, Any], method: Method, networks: Networks) -> Netw
         return replace(networks, sam=sam)
     backbone = shared.setdefault(method.backbone.model_dump_json(), networks.backbone)
     if isinstance(networks, VrpNetworks):
-        return VrpNetworks(sam, backbone, networks.encoder)
+        return VrpNetworks(sam, backbone, networks.encoder, networks.min_presence)
     return replace(networks, sam=sam, backbone=backbone)
 
 

@@ -18,6 +18,8 @@ from model.annotation import rasterise
 from model.backbone import Backbone, FeatureMaps
 from model.mask_decoder import decode
 from model.pixels import normalise, squash
+from model.presence import look, presence
+from model.prompted_sam import no_mask
 from model.sam import dense_position
 from model.segmenter import LoadedReference, Prediction
 from model.vrp_encoder import StudiedReferences, VrpEncoder
@@ -30,12 +32,14 @@ REFERENCES_PER_STEP = 8
 class VrpNetworks:
     """The three networks, in eval mode, on one device and in one precision.
 
-    SAM's prompt encoder alone stays in float32 (see `model.sam.dense_position`).
+    SAM's prompt encoder alone stays in float32 (see `model.sam.dense_position`). Below
+    min_presence there is no mask; None: there always is one.
     """
 
     sam: Sam
     backbone: Backbone
     encoder: VrpEncoder
+    min_presence: float | None = None
 
 
 class VrpSegmenter:
@@ -50,6 +54,12 @@ class VrpSegmenter:
         self._category_ids = sorted({reference.category_id for reference in references})
         self._studied = self._study(references)
         self._reference_KM, self._padding_KN = self._layout(references)
+        self._looks_KC = torch.stack(
+            [
+                look([self._studied.foreground_FC[i] for i in indices])
+                for indices in self._by_category(references)
+            ]
+        )
         position = dense_position(networks.sam)
         no_mask = networks.sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
         self._position_1Dhw = position.to(self._device, self._dtype)
@@ -61,7 +71,8 @@ class VrpSegmenter:
     ) -> list[tuple[Prediction, ...]]:
         """Segment uint8 RGB images: one prediction per category each, by category id.
 
-        embeddings are SAM's of the images that a store has, made by `model.embed`.
+        embeddings are SAM's of the images that a store has, made by `model.embed`. presence is the
+        cosine of `model.presence`; below the networks' min_presence there is no mask.
         """
         stored = embeddings if embeddings is not None else [None] * len(images)
         # A CPU gains nothing from a batch, and one image at a time makes masks independent of it
@@ -80,7 +91,8 @@ class VrpSegmenter:
         sam, encoder = self._networks.sam, self._networks.encoder
         backbone_B3HW = self._backbone_input(images)
         embedding_BDhw = self._embed(images, stored, backbone_B3HW)
-        prompts_BRND = encoder.prompt(self._networks.backbone(backbone_B3HW), self._studied)
+        maps = self._networks.backbone(backbone_B3HW)
+        prompts_BRND = encoder.prompt(maps, self._studied)
         prompts_BKND = prompts_BRND[:, self._reference_KM].flatten(2, 3)
         logits_BKhw, score_BK = decode(
             sam.mask_decoder,
@@ -89,16 +101,20 @@ class VrpSegmenter:
             prompts_BKND,
             self._padding_KN,
         )
+        looks_BK = presence(maps.high_BChw, logits_BKhw, self._looks_KC)
         logits, scores = logits_BKhw.float().cpu().numpy(), score_BK.float().cpu().tolist()
         return [
-            tuple(
-                Prediction(category_id, logits_hw, score, "squash")
-                for category_id, logits_hw, score in zip(
-                    self._category_ids, logits_Khw, score_K, strict=True
-                )
-            )
-            for logits_Khw, score_K in zip(logits, scores, strict=True)
+            tuple(map(self._prediction, self._category_ids, *image))
+            for image in zip(logits, scores, looks_BK.cpu().tolist(), strict=True)
         ]
+
+    def _prediction(
+        self, category_id: int, logits_hw: np.ndarray, score: float, likeness: float
+    ) -> Prediction:
+        least = self._networks.min_presence
+        if least is not None and likeness < least:
+            return no_mask(category_id, likeness, len(logits_hw), "squash")
+        return Prediction(category_id, logits_hw, score, "squash", likeness)
 
     def _embed(
         self,
@@ -153,15 +169,18 @@ class VrpSegmenter:
         maps: FeatureMaps = backbone(images_R3HW, block5_mask)
         return encoder.study(maps, mask_Rhw)
 
+    def _by_category(self, references: Sequence[LoadedReference]) -> list[list[int]]:
+        return [
+            [i for i, reference in enumerate(references) if reference.category_id == category_id]
+            for category_id in self._category_ids
+        ]
+
     def _layout(self, references: Sequence[LoadedReference]) -> tuple[Tensor, Tensor | None]:
         """Return which references each category has, [K, M], and which of their tokens are padding.
 
         Categories with fewer references repeat their first one, and its tokens are ignored.
         """
-        own = [
-            [i for i, reference in enumerate(references) if reference.category_id == category_id]
-            for category_id in self._category_ids
-        ]
+        own = self._by_category(references)
         most = max(len(indices) for indices in own)
         padded = [indices + indices[:1] * (most - len(indices)) for indices in own]
         reference_KM = torch.tensor(padded, device=self._device)

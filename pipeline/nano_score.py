@@ -7,6 +7,7 @@ judged on: the best that any threshold could do.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +19,9 @@ from model.annotation import rasterise
 from model.backbone import FeatureMaps
 from model.draws import Draws
 from model.mask_decoder import decode
+from model.metrics import presence_auroc
 from model.pixels import normalise, squash
+from model.presence import look, presence
 from model.pretrain_sam import (
     CORNERS,
     POSITIVE,
@@ -42,10 +45,13 @@ FALSE_SHARE = 0.01
 
 THRESHOLDS = tuple(step / 40 for step in range(41))
 
+ABSENT_KEPT = 0.08
+"""Share of the absent objects that still get a mask at the recommended `min_presence`."""
+
 
 @dataclass(frozen=True)
 class Episode:
-    """Five references of a category, a target that shows it, and one that does not."""
+    """References of a category, a target that shows it, and one that does not."""
 
     category: str
     references: tuple[Scene, ...]
@@ -57,7 +63,12 @@ class Episode:
 def score_vrp(
     networks: VrpNetworks, categories: Sequence[str], episodes: int, seed: int, size_px: int = 256
 ) -> dict[str, float]:
-    """Return mIoU by format (1-shot), 5-shot, of pseudo-masks, and the share of false masks."""
+    """Return mIoU by format (1-shot), 5-shot and of pseudo-masks; what min_presence lets through.
+
+    mIoU is of the masks before the networks' min_presence, on targets that all show the category;
+    found_ is the share of these targets that keep their mask, false_masks_ that of the images
+    without the category that keep one.
+    """
     tally = _Tally()
     for number in range(episodes):
         category = categories[number % len(categories)]
@@ -66,11 +77,41 @@ def score_vrp(
     return tally.figures()
 
 
-def _draw(category: str, categories: Sequence[str], draws: Draws, size_px: int) -> Episode:
+@torch.inference_mode()
+def recommend_presence(
+    networks: VrpNetworks, categories: Sequence[str], episodes: int, seed: int
+) -> float:
+    """Return the min_presence that leaves a mask to `ABSENT_KEPT` of the absent objects."""
+    found: list[float] = []
+    for number in range(episodes):
+        category = categories[number % len(categories)]
+        episode = _draw(category, categories, Draws(seed, "presence", number), 256, shots=1)
+        absent, reference = (
+            _encode(networks, episode.absent),
+            _maps(networks, episode.references[0]),
+        )
+        shown_HW = episode.references[0].mask_of(category)
+        for form in FORMATS:
+            drawn = simulate_annotation(shown_HW, form, Draws(seed, form, number))
+            cells = _cells(networks, drawn, shown_HW.shape)
+            found.append(_find(networks, absent, [reference], [cells], shown_HW.shape).presence)
+    return round(float(np.quantile(found, 1 - ABSENT_KEPT)), 3)
+
+
+class Found(NamedTuple):
+    """A mask as logits [H, W] and how present its object is."""
+
+    logits_HW: Tensor
+    presence: float
+
+
+def _draw(
+    category: str, categories: Sequence[str], draws: Draws, size_px: int, shots: int = SHOTS
+) -> Episode:
     others = [name for name in categories if name != category]
     seed = draws.below(2**31) + 2**31  # training uses small seeds
     scenes = _scenes_with(category, others, draws, seed, size_px)
-    *references, target = (next(scenes) for _ in range(SHOTS + 1))
+    *references, target = (next(scenes) for _ in range(shots + 1))
     return Episode(category, tuple(references), target, scene(seed, 10**6, others, size_px))
 
 
@@ -92,15 +133,20 @@ def _score_episode(networks: VrpNetworks, episode: Episode, draws: Draws, tally:
     target, absent = _encode(networks, episode.target), _encode(networks, episode.absent)
     references = [_maps(networks, one) for one in episode.references]
     shown = [one.mask_of(episode.category) for one in episode.references]
+    least = -1.0 if networks.min_presence is None else networks.min_presence
     for form in FORMATS:
         cells = [_cells(networks, simulate_annotation(m, form, draws), m.shape) for m in shown]
-        one = _logits(networks, target, references[:1], cells[:1], truth_HW.shape)
-        tally.add(f"miou_{form}_1", episode.category, one > 0, truth_HW)
-        nothing = _logits(networks, absent, references[:1], cells[:1], truth_HW.shape)
-        tally.count(f"false_masks_{form}", float((nothing > 0).float().mean()) > FALSE_SHARE)
+        one = _find(networks, target, references[:1], cells[:1], truth_HW.shape)
+        tally.add(f"miou_{form}_1", episode.category, one.logits_HW > 0, truth_HW)
+        tally.count(f"found_{form}", one.presence >= least)
+        nothing = _find(networks, absent, references[:1], cells[:1], truth_HW.shape)
+        share = float((nothing.logits_HW > 0).float().mean())
+        tally.count(f"false_masks_{form}", share > FALSE_SHARE and nothing.presence >= least)
         if form == "mask":
-            five = _logits(networks, target, references, cells, truth_HW.shape)
-            tally.add("miou_mask_5", episode.category, five > 0, truth_HW)
+            tally.tell(one.presence, nothing.presence)
+            tally.count("false_masks_unfiltered", share > FALSE_SHARE)
+            five = _find(networks, target, references, cells, truth_HW.shape)
+            tally.add("miou_mask_5", episode.category, five.logits_HW > 0, truth_HW)
             _score_baselines(episode, target[0], references[0], cells[0], tally)
 
 
@@ -158,13 +204,13 @@ def _cells(networks: VrpNetworks, annotation: object, image_HW: tuple[int, ...])
     return torch.from_numpy(cells_hw)[None].float()
 
 
-def _logits(
+def _find(
     networks: VrpNetworks,
     target: tuple[FeatureMaps, Tensor],
     references: Sequence[FeatureMaps],
     cells: Sequence[Tensor],
     image_HW: tuple[int, ...],
-) -> Tensor:
+) -> Found:
     maps, embedding_1Dhw = target
     shown = FeatureMaps(
         torch.cat([r.mid_BChw for r in references]), torch.cat([r.high_BChw for r in references])
@@ -178,13 +224,18 @@ def _logits(
         dense_position(networks.sam),
         prompts_1RND.flatten(1, 2)[:, None],
     )
-    return F.interpolate(logits_11hw, image_HW, mode="bilinear", align_corners=False)[0, 0]
+    looks_1C = look(studied.foreground_FC)[None]
+    return Found(
+        F.interpolate(logits_11hw, image_HW, mode="bilinear", align_corners=False)[0, 0],
+        float(presence(maps.high_BChw, logits_11hw, looks_1C)),
+    )
 
 
 class _Tally:
-    """Intersections and unions by figure and category; yes and no by figure."""
+    """Intersections and unions by figure and category; yes and no by figure; presences."""
 
     def __init__(self) -> None:
+        self._presences: list[tuple[float, float]] = []
         self._areas: dict[str, dict[str, np.ndarray]] = {}
         self._answers: dict[str, list[bool]] = {}
 
@@ -199,6 +250,10 @@ class _Tally:
         """Take in one yes or no."""
         self._answers.setdefault(figure, []).append(answer)
 
+    def tell(self, present: float, absent: float) -> None:
+        """Take in the presence of an object that is there, and of one that is not."""
+        self._presences.append((present, absent))
+
     def figures(self) -> dict[str, float]:
         """Return every figure; of thresholds the best."""
         found = {k: sum(v) / len(v) for k, v in self._answers.items()}
@@ -206,6 +261,8 @@ class _Tally:
             miou = float(np.mean([overlap / union for overlap, union in by_category.values()]))
             name = f"miou_{figure.partition('@')[0]}" if "@" in figure else figure
             found[name] = max(found.get(name, 0.0), miou)
+        told = np.array(self._presences)
+        found["presence_auroc"] = presence_auroc(told.ravel(), np.tile([True, False], len(told)))
         return {name: round(value, 4) for name, value in sorted(found.items())}
 
 

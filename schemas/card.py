@@ -52,6 +52,9 @@ class VrpCard(Spec):
     label_types: tuple[AnnotationFormat, ...] = ()
     fold: str | None = Field(default=None, description="E.g. coco-20i/0; its classes are unseen.")
     categories_seen: tuple[str, ...] = ()
+    min_presence: float | None = Field(
+        default=None, description="Of jobs that choose none; measured on categories of training."
+    )
     training: Training
     metrics: dict[str, float] = Field(default_factory=dict)
 

@@ -115,6 +115,15 @@ class Vrp(Spec):
         # Left out of a dump when it is not chosen: older outputs keep their identity.
         exclude_if=lambda chosen: chosen == "random",
     )
+    min_presence: float | None = Field(
+        default=None,
+        ge=-1,
+        le=1,
+        description="Least cosine of what lies under a mask to the reference's object, in the "
+        "backbone's features, for there to be a mask. Left out: what the weights' card recommends; "
+        "without one there always is a mask.",
+        exclude_if=lambda chosen: chosen is None,
+    )
 
     @model_validator(mode="before")
     @classmethod

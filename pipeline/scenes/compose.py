@@ -1,19 +1,19 @@
 """A seed and an index to a photo-like scene: an image and the exact visible mask of each object."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator, Philox
 
 from pipeline.scenes.backgrounds import background
-from pipeline.scenes.categories import KINDS
+from pipeline.scenes.categories import KINDS, Kind
 from pipeline.scenes.colours import Palette, tones
 from pipeline.scenes.objects import Cutout, draw_pose, render
 from pipeline.scenes.raster import cosine, sine
 from pipeline.scenes.textures import smooth_noise
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of what is drawn: scenes that were kept before it are drawn anew."""
 
 MOST_OBJECTS = 6
@@ -37,13 +37,17 @@ class Scene(NamedTuple):
 
 
 def scene(
-    seed: int, index: int, categories: Sequence[str], size_px: int | tuple[int, int] = 256
+    seed: int,
+    index: int,
+    categories: Sequence[str],
+    size_px: int | tuple[int, int] = 256,
+    kinds: Mapping[str, Kind] = KINDS,
 ) -> Scene:
     """Draw scene `index` of a seed: 1-6 objects of 1-3 of the given categories.
 
-    size_px is the side, or (height, width). The same arguments give the same bits on every
-    platform: pixels come from integers and from IEEE-exact float operations only. Raises KeyError
-    for a category that does not exist.
+    size_px is the side, or (height, width); kinds says how each category looks. The same arguments
+    give the same bits on every platform: pixels come from integers and from IEEE-exact float
+    operations only. Raises KeyError for a category that does not exist.
     """
     height, width = (size_px, size_px) if isinstance(size_px, int) else size_px
     rng = Generator(Philox(key=[seed, index]))
@@ -55,23 +59,23 @@ def scene(
     last_tones: np.ndarray | None = None
     wanted = _draw_categories(rng, categories)
     for category in wanted:
-        kind = KINDS[category]
+        kind = kinds[category]
         tones_53 = tones(kind.body, kind.accent, rng)
         unusual = rng.random()
-        if unusual < 0.08:
+        if unusual < 0.05:
             tones_53 = tones(Palette(), Palette(), rng)
-        elif unusual < 0.16 and last_tones is not None:
+        elif unusual < 0.1 and last_tones is not None:
             # Another object's colours: a neighbour that colour alone cannot tell apart.
             tones_53 = last_tones
-        elif unusual < 0.24:
+        elif unusual < 0.15:
             y, x = int(rng.integers(height)), int(rng.integers(width))
             tones_53[0] = canvas[:, y, x]
         last_tones = tones_53
-        biggest = 0.36 if len(wanted) <= 2 else 0.27
+        biggest = 0.45 if len(wanted) <= 2 else 0.36
         for _ in range(4):
-            radius = rng.uniform(0.12, biggest) * min(height, width)
+            radius = rng.uniform(0.18, biggest) * min(height, width)
             pose = draw_pose(rng, radius, height, width)
-            cutout = render(category, pose, tones_53, light, rng)
+            cutout = render(kind, pose, tones_53, light, rng)
             if _paste(canvas, owner_HW, cutout, len(names) + 1, light):
                 names.append(category)
                 break

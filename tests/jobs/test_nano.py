@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.nano import nano_app
-from model.checkpoint import read_card
+from model.checkpoint import read_card, rewrite_card
 from schemas.card import BackboneCard, VrpCard
 from schemas.errors import BadInput
 
@@ -22,6 +22,13 @@ def score(weights: Path, *options: str) -> dict[str, float]:
 
 def test_figures_go_into_the_cards_where_a_commit_is_named_and_only_there(tmp_path: Path) -> None:
     weights = shutil.copytree(PACKAGED, tmp_path / "weights")
+    packaged = read_card(weights / "nano-vrp.safetensors")
+    assert isinstance(packaged, VrpCard)
+    # Few categories to measure min_presence on, and none measured yet.
+    unmeasured = packaged.model_copy(
+        update={"categories_seen": ("key", "bell"), "min_presence": None}
+    )
+    rewrite_card(weights / "nano-vrp.safetensors", unmeasured)
     before = {path.name: path.read_bytes() for path in weights.glob("nano-*.safetensors")}
     figures = score(weights)
     assert {path.name: path.read_bytes() for path in weights.glob("nano-*.safetensors")} == before
@@ -32,6 +39,7 @@ def test_figures_go_into_the_cards_where_a_commit_is_named_and_only_there(tmp_pa
     assert isinstance(encoder, VrpCard)
     assert isinstance(backbone, BackboneCard)
     assert encoder.training.commit == "abc"
+    assert encoder.min_presence == figures["min_presence"]
     assert encoder.metrics["mug,gear_miou_mask_1"] == figures["miou_mask_1"]
     assert backbone.metrics["mug,gear_miou_pseudo_mask"] == figures["miou_pseudo_mask"]
 

@@ -1,15 +1,19 @@
 """VRP-SAM as a segmenter: what an image's masks may depend on, and what not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from model.build import build_segmenter, load_vrp
+from model.checkpoint import save_weights
 from model.mask import mask_at
 from model.segmenter import Drawn, LoadedReference, Prediction
 from model.vrp import VrpNetworks, VrpSegmenter
+from schemas.card import Training, VrpCard
 from schemas.method import READINGS, Backbone, Sam, Vrp, VrpReading
 from schemas.reference import Box, Points, Scribbles
 from tests.model.waves import picture, stir
@@ -62,6 +66,9 @@ def same(first: Sequence[Prediction], second: Sequence[Prediction], atol: float 
     for one, other in zip(first, second, strict=True):
         np.testing.assert_allclose(one.logits_hw, other.logits_hw, rtol=0, atol=atol)
         np.testing.assert_allclose(one.score, other.score, rtol=0, atol=atol)
+        assert one.presence is not None
+        assert other.presence is not None
+        np.testing.assert_allclose(one.presence, other.presence, rtol=0, atol=atol)
 
 
 def test_an_image_has_the_same_masks_alone_and_in_a_batch(networks: VrpNetworks) -> None:
@@ -132,6 +139,45 @@ def test_every_choice_of_the_reading_matters(
     other = VrpSegmenter(made_networks(VrpReading.model_validate(choice)), [reference(1, 1)])
     logits = [s.segment(IMAGES[:1])[0][0].logits_hw for s in (usual, other)]
     assert np.abs(logits[0] - logits[1]).max() > 1e-5
+
+
+def test_below_min_presence_there_is_no_mask_and_the_presence_stays(networks: VrpNetworks) -> None:
+    references = [reference(1, 1), reference(2, 2)]
+    free = VrpSegmenter(networks, references).segment(IMAGES[:1])[0]
+    likely, unlikely = sorted(free, key=lambda one: -(one.presence or 0))
+    assert likely.presence is not None
+    strict = replace(networks, min_presence=likely.presence)
+    made = {p.category_id: p for p in VrpSegmenter(strict, references).segment(IMAGES[:1])[0]}
+    kept, left_out = made[likely.category_id], made[unlikely.category_id]
+    assert (kept.logits_hw == likely.logits_hw).all()
+    assert (kept.presence, left_out.presence) == (likely.presence, unlikely.presence)
+    assert not mask_at(left_out, (96, 128), 0.0).any()
+    assert left_out.score == 0
+
+
+def test_min_presence_is_the_jobs_own_else_what_the_card_recommends(tmp_path: Path) -> None:
+    weights = tmp_path / "vrp.safetensors"
+    made = load_vrp(method(), "cpu", "fp32")
+    card = VrpCard(
+        network="vrp",
+        sam="nano",
+        backbone="nano",
+        reading=VrpReading(),
+        queries=5,
+        min_presence=0.75,
+        training=Training(data="none"),
+    )
+    save_weights(made.encoder.state_dict(), weights, card)
+    trained = method().model_copy(update={"weights": str(weights)})
+    assert made.min_presence is None
+    assert load_vrp(trained, "cpu", "fp32").min_presence == 0.75
+    own = trained.model_copy(update={"min_presence": 0.5})
+    assert load_vrp(own, "cpu", "fp32").min_presence == 0.5
+
+
+def test_a_job_that_chooses_no_min_presence_is_described_as_before_there_was_one() -> None:
+    assert "min_presence" not in method().model_dump()
+    assert method().model_copy(update={"min_presence": 0.5}).model_dump()["min_presence"] == 0.5
 
 
 def test_random_weights_are_the_same_for_a_seed_and_differ_for_another() -> None:
