@@ -6,6 +6,8 @@ import pytest
 
 from tests.crash.suite import Settings, run
 
+pytestmark = pytest.mark.cluster
+
 
 @pytest.mark.timeout(600)
 def test_whatever_is_killed_every_image_is_there_once_with_the_bytes_of_a_calm_run(

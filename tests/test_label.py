@@ -33,6 +33,8 @@ from schemas.receipt import Receipt
 from tests import poison
 from tests.s3 import Bucket
 
+pytestmark = pytest.mark.cluster
+
 IMAGES_PER_SHARD = 7
 SHARDS = 3
 

@@ -34,6 +34,8 @@ from tests.pipeline.test_train_loop import losses, run
 from tests.pipeline.train_made import a_job, write_dataset
 from tests.test_label import photo, tar_of
 
+pytestmark = pytest.mark.cluster
+
 # Ray's workers have niceness 15 by default: beside other work they would hardly run.
 SYSTEM = {"metrics_report_interval_ms": 1000, "worker_niceness": 0}
 UNIT = 4  # images

@@ -20,6 +20,8 @@ from schemas.evaluate import COUNTS_SCHEMA, EPISODES_SCHEMA, EvaluateJob
 from tests.pipeline.evaluate.made import a_document
 from tests.pipeline.train_made import write_dataset
 
+pytestmark = pytest.mark.cluster
+
 app = typer.Typer()
 app.command()(evaluate)
 

@@ -17,6 +17,8 @@ from pipeline.storage import open_filesystem, replace
 from tests.s3 import SECRET, Bucket, serve_denials
 from tests.test_label import photo
 
+pytestmark = pytest.mark.cluster
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -16,6 +16,8 @@ from tests.jobs.test_label import run
 from tests.s3 import KEY, SECRET, Bucket
 from tests.test_label import photo, tar_of
 
+pytestmark = pytest.mark.cluster
+
 IMAGES = 8
 NODE_S = 240.0  # a driver's imports and a node's start, on a busy machine
 

@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from jobs.main import app
 from pipeline.storage import open_filesystem
 from pipeline.train_metrics import read_metrics
 from schemas.train import TrainJob
 from tests.pipeline.test_train_loop import losses, run
 from tests.pipeline.train_made import a_job, write_dataset
 from tests.s3 import Bucket
+
+pytestmark = pytest.mark.cluster
 
 # `vrp train` on a cluster without a dashboard, which would cost as much as the training here.
 COMMAND = """
@@ -122,6 +126,6 @@ def test_a_killed_driver_and_a_killed_worker_leave_the_curve_as_it_was(
     assert [row["loss"] for row in rows] == pytest.approx(losses(undisturbed), abs=1e-5)
     assert fs.exists(f"{path}/fold-0/vrp.safetensors")
 
-    again = Command(tmp_path / "job.yaml").finish()
-    assert "finished" in again
-    assert "step" not in again.replace("steps", "").replace("kept step", "")
+    again = CliRunner().invoke(app, ["train", str(tmp_path / "job.yaml")], catch_exceptions=False)
+    assert "finished" in again.stdout
+    assert "step" not in again.stdout.replace("steps", "").replace("kept step", "")
