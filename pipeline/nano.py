@@ -73,8 +73,8 @@ STAGES: tuple[NanoStage, ...] = (
     NanoStage(1100, ("prompts", "contents"), cells=16, rate=7e-4, last=0.01),
     # Both once more: SAM was still learning at the end of every shorter run.
     NanoStage(1500, ("cells", "pseudo_masks"), groups=4, rate=1.5e-3, last=0.01),
-    NanoStage(3000, ("prompts", "contents")),
-    NanoStage(1600, ("prompts", "contents"), cells=16, rate=7e-4, last=0.01),
+    NanoStage(2400, ("prompts", "contents")),
+    NanoStage(1200, ("prompts", "contents"), cells=16, rate=7e-4, last=0.01),
 )
 
 

@@ -124,7 +124,7 @@ _PALETTES = (
 
 
 def invent(names: Sequence[str], rng: Generator) -> dict[str, Kind]:
-    """Give each category's outlines a surface and colours of no category: new ones to compare."""
+    """Give each category's outlines a surface and colours drawn at random: new ones to compare."""
     patterns: tuple[Pattern, ...] = get_args(Pattern)
     kinds = {}
     for name in names:
