@@ -16,6 +16,7 @@ from pipeline.nano import NanoRecipe, pretrain
 from pipeline.nano_score import recommend_presence, score_sam, score_vrp
 from pipeline.nano_weights import Provenance, export_weights, load_pretrained
 from pipeline.scenes.categories import BASE, FOLDS, RESERVED, fold_categories
+from pipeline.scenes.compose import VERSION
 from pipeline.scenes.write import SceneSet, write_folder, write_shards
 from schemas.card import BackboneCard, VrpCard
 from schemas.errors import BadInput
@@ -119,6 +120,7 @@ def score(
     figures = score_vrp(networks, names, episodes, seed=SCORE_SEED)
     if commit:
         named = {f"{categories}_{name}": value for name, value in figures.items()}
+        named["scenes_version"] = VERSION
         training = card.training.model_copy(update={"machine": _machine(), "commit": commit})
         update = {"min_presence": least, "training": training, "metrics": {**card.metrics, **named}}
         rewrite_card(encoder, card.model_copy(update=update))

@@ -17,15 +17,15 @@ BACKGROUND = 0
 """The label of cells without an object; categories are numbered from 1."""
 
 
-def dense_loss(classifier: nn.Linear, high_BChw: Tensor, labels_Bhw: Tensor) -> Tensor:
+def dense_loss(classifier: nn.Module, high_BChw: Tensor, labels_Bhw: Tensor) -> Tensor:
     """Cross-entropy of every cell's category; all labels present weigh the same.
 
     The classifier takes [N, C] to [N, L] and is thrown away afterwards. It is linear: features
     behind a ReLU have cosines near to each other, so that a cosine classifier is slow to begin.
-    Cells of labels beyond the classifier's, of categories that no other batch has, count nothing.
+    Cells of label -1 (an edge between two objects) count for nothing.
     """
     labels_N = labels_Bhw.flatten()
-    kept = labels_N < classifier.out_features
+    kept = labels_N >= 0
     logits_NL = classifier(high_BChw.permute(0, 2, 3, 1).flatten(0, 2)[kept])
     return _balanced(logits_NL, labels_N[kept])
 

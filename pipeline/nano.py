@@ -71,10 +71,6 @@ STAGES: tuple[NanoStage, ...] = (
     # Parts of images: twice as many steps in the same time.
     NanoStage(4600, ("prompts", "contents")),
     NanoStage(1100, ("prompts", "contents"), cells=16, rate=7e-4, last=0.01),
-    # Both once more: SAM was still learning at the end of every shorter run.
-    NanoStage(1500, ("cells", "pseudo_masks"), groups=4, rate=1.5e-3, last=0.01),
-    NanoStage(2400, ("prompts", "contents")),
-    NanoStage(1200, ("prompts", "contents"), cells=16, rate=7e-4, last=0.01),
 )
 
 

@@ -37,7 +37,7 @@ PALETTES = tuple(itertools.permutations(range(3)))
 """Orders of the colour channels: a group's objects in other colours are other categories."""
 
 CLASSES = 1 + len(PALETTES) * len(BASE)
-"""Labels of cells: background, then each base category in each palette; invented ones follow."""
+"""Labels of cells: background, then each base category in each palette."""
 
 LEAST_PX = 80
 """Pixels of an object inside the window for it to be asked for."""
@@ -105,10 +105,9 @@ def draw_batch(
 ) -> NanoBatch:
     """Draw a step from groups: recoloured, mirrored, cut to the window, and prompted."""
     images, owners, labels = [], [], []
-    for place, group in enumerate(groups):
+    for group in groups:
         palette = int(rng.integers(len(PALETTES))) if rng.random() < 0.5 else 0
-        # Invented categories have labels that no other group of the batch has.
-        first = CLASSES + place * len(BASE) if group.invented else 1 + palette * len(BASE)
+        first = 1 + palette * len(BASE)
         for number in rng.permutation(len(group.labels))[:scenes_per_group].tolist():
             flip = slice(None, None, int(rng.integers(2)) * 2 - 1)
             images.append(group.images_GHW3[number][:, flip, PALETTES[palette]])

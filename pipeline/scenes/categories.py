@@ -1,7 +1,7 @@
 """The categories: a name, how it is drawn, how its surface looks; base, folds and reserved."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, get_args
+from collections.abc import Callable
+from typing import NamedTuple
 
 from numpy.random import Generator
 
@@ -116,28 +116,6 @@ RESERVED: tuple[str, ...] = (
 """Never seen by any trained part: for the demo and the headline figures. Chosen before training."""
 
 BASE: tuple[str, ...] = tuple(name for name in KINDS if name not in RESERVED)
-
-_PALETTES = (
-    _RED, _ORANGE, _YELLOW, _LIME, _GREEN, _TEAL, _SKY, _BLUE, _VIOLET, _PINK, _BROWN, _OLIVE,
-    _CREAM, _WHITE, _STEEL, _BLACK,
-)  # fmt: skip
-
-
-def invent(names: Sequence[str], rng: Generator) -> dict[str, Kind]:
-    """Give each category's outlines a surface and colours drawn at random: new ones to compare."""
-    patterns: tuple[Pattern, ...] = get_args(Pattern)
-    kinds = {}
-    for name in names:
-        surfaces = rng.permutation(len(patterns))[: int(rng.integers(1, 3))].tolist()
-        body, accent = rng.permutation(len(_PALETTES))[:2].tolist()
-        kinds[name] = Kind(
-            KINDS[name].shape,
-            tuple(patterns[k] for k in surfaces),
-            _PALETTES[body],
-            _PALETTES[accent],
-        )
-    return kinds
-
 
 FOLDS = 4
 

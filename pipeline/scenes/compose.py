@@ -1,13 +1,13 @@
 """A seed and an index to a photo-like scene: an image and the exact visible mask of each object."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator, Philox
 
 from pipeline.scenes.backgrounds import background
-from pipeline.scenes.categories import KINDS, Kind
+from pipeline.scenes.categories import KINDS
 from pipeline.scenes.colours import Palette, tones
 from pipeline.scenes.objects import Cutout, draw_pose, render
 from pipeline.scenes.raster import cosine, sine
@@ -37,17 +37,13 @@ class Scene(NamedTuple):
 
 
 def scene(
-    seed: int,
-    index: int,
-    categories: Sequence[str],
-    size_px: int | tuple[int, int] = 256,
-    kinds: Mapping[str, Kind] = KINDS,
+    seed: int, index: int, categories: Sequence[str], size_px: int | tuple[int, int] = 256
 ) -> Scene:
     """Draw scene `index` of a seed: 1-6 objects of 1-3 of the given categories.
 
-    size_px is the side, or (height, width); kinds says how each category looks. The same arguments
-    give the same bits on every platform: pixels come from integers and from IEEE-exact float
-    operations only. Raises KeyError for a category that does not exist.
+    size_px is the side, or (height, width). The same arguments give the same bits on every
+    platform: pixels come from integers and from IEEE-exact float operations only. Raises KeyError
+    for a category that does not exist.
     """
     height, width = (size_px, size_px) if isinstance(size_px, int) else size_px
     rng = Generator(Philox(key=[seed, index]))
@@ -59,7 +55,7 @@ def scene(
     last_tones: np.ndarray | None = None
     wanted = _draw_categories(rng, categories)
     for category in wanted:
-        kind = kinds[category]
+        kind = KINDS[category]
         tones_53 = tones(kind.body, kind.accent, rng)
         unusual = rng.random()
         if unusual < 0.05:
@@ -75,7 +71,7 @@ def scene(
         for _ in range(4):
             radius = rng.uniform(0.18, biggest) * min(height, width)
             pose = draw_pose(rng, radius, height, width)
-            cutout = render(kind, pose, tones_53, light, rng)
+            cutout = render(category, pose, tones_53, light, rng)
             if _paste(canvas, owner_HW, cutout, len(names) + 1, light):
                 names.append(category)
                 break

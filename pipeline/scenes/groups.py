@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator, Philox
 
-from pipeline.scenes.categories import BASE, KINDS, invent
+from pipeline.scenes.categories import BASE
 from pipeline.scenes.compose import VERSION, scene
 
 SCENES = 6
@@ -24,32 +24,26 @@ class SceneGroup(NamedTuple):
     """Scenes of the same few categories.
 
     owners_GHW numbers the pixels of each scene's instances from 1 (0 is background);
-    labels[g][k] is the category index, into `BASE`, of instance k + 1 of scene g. In a group of
-    invented categories only the outlines are of that category: the same index in two of them means
-    nothing.
+    labels[g][k] is the category index, into `BASE`, of instance k + 1 of scene g.
     """
 
     images_GHW3: np.ndarray
     owners_GHW: np.ndarray
     labels: tuple[tuple[int, ...], ...]
-    invented: bool = False
 
 
 def draw_group(seed: int, number: int, names: Sequence[str], size_px: int = 256) -> SceneGroup:
-    """Draw group `number` of a seed from the named base categories; odd ones invent theirs."""
+    """Draw group `number` of a seed from the named base categories."""
     # Scenes have the keys (seed, index); a counter elsewhere keeps the groups' draws apart.
     rng = Generator(Philox(key=[seed, number], counter=2**64))
     chosen = [str(names[int(k)]) for k in rng.permutation(len(names))[:CATEGORIES]]
-    kinds = invent(chosen, rng) if number % 2 else KINDS
-    first = number * SCENES
-    scenes = [scene(seed, first + k, chosen, size_px, kinds) for k in range(SCENES)]
+    scenes = [scene(seed, number * SCENES + k, chosen, size_px) for k in range(SCENES)]
     owners_GHW = np.zeros((SCENES, size_px, size_px), np.uint8)
     for owner_HW, drawn in zip(owners_GHW, scenes, strict=True):
         for place, (_, mask_HW) in enumerate(drawn.instances, start=1):
             owner_HW[mask_HW] = place
     labels = tuple(tuple(BASE.index(name) for name, _ in drawn.instances) for drawn in scenes)
-    images_GHW3 = np.stack([drawn.image_HW3 for drawn in scenes])
-    return SceneGroup(images_GHW3, owners_GHW, labels, kinds is not KINDS)
+    return SceneGroup(np.stack([drawn.image_HW3 for drawn in scenes]), owners_GHW, labels)
 
 
 def group_file(folder: Path, seed: int, number: int) -> Path:
@@ -70,10 +64,9 @@ def cached_group(folder: Path, seed: int, number: int, names: Sequence[str]) -> 
                 images=group.images_GHW3,
                 owners=group.owners_GHW,
                 labels=np.array(json.dumps(group.labels)),
-                invented=np.array(group.invented),
             )
         partial.rename(path)
         return group
     with np.load(path) as arrays:
         labels = tuple(tuple(labels) for labels in json.loads(str(arrays["labels"])))
-        return SceneGroup(arrays["images"], arrays["owners"], labels, bool(arrays["invented"]))
+        return SceneGroup(arrays["images"], arrays["owners"], labels)

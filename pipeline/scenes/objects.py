@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from pipeline.scenes.categories import Kind
+from pipeline.scenes.categories import KINDS
 from pipeline.scenes.outlines import Loop
 from pipeline.scenes.raster import SAMPLES, cosine, coverage, sine
 from pipeline.scenes.textures import pattern, smooth_noise
@@ -66,9 +66,10 @@ def draw_pose(rng: Generator, radius_px: float, height_px: int, width_px: int) -
 
 
 def render(
-    kind: Kind, pose: Pose, tones_53: np.ndarray, light_xy: tuple[float, float], rng: Generator
+    category: str, pose: Pose, tones_53: np.ndarray, light_xy: tuple[float, float], rng: Generator
 ) -> Cutout:
     """Render an object whole, also where it reaches beyond the image."""
+    kind = KINDS[category]
     parts = kind.shape(rng)
     every = pose.project(np.concatenate([loop for part in parts for loop in part.loops]))
     left, top = (int(value) for value in np.floor(every.min(0)) - 1)

@@ -104,11 +104,11 @@ def test_shrinking_keeps_the_area() -> None:
     assert shrink(mask, 4).sum() * 16 == mask.sum()
 
 
-def test_cells_that_point_to_their_category_cost_less_and_unknown_ones_nothing() -> None:
+def test_cells_that_point_to_their_category_cost_less_and_borders_cost_nothing() -> None:
     classifier = torch.nn.Linear(4, 3)
-    labels = torch.tensor([[[0, 1], [2, 3]]])
-    right = classifier.weight.detach()[labels % 3].permute(0, 3, 1, 2)
-    wrong = classifier.weight.detach()[(labels + 1) % 3].permute(0, 3, 1, 2)
+    labels = torch.tensor([[[0, 1], [2, -1]]])
+    right = classifier.weight.detach()[labels.clamp(min=0)].permute(0, 3, 1, 2)
+    wrong = classifier.weight.detach()[(labels.clamp(min=0) + 1) % 3].permute(0, 3, 1, 2)
     assert dense_loss(classifier, right, labels) < dense_loss(classifier, wrong, labels)
     moved = right.clone()
     moved[..., 1, 1] = 100.0
