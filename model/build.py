@@ -22,7 +22,7 @@ from model.sam import SAM_SIZES, build_sam
 from model.segmenter import LoadedReference, Segmenter
 from model.vrp import VrpNetworks, VrpSegmenter
 from model.vrp_encoder import VrpEncoder
-from schemas.card import Card, VrpCard
+from schemas.card import VrpCard
 from schemas.errors import BadWeights
 from schemas.method import (
     BackboneType,
@@ -156,20 +156,14 @@ def build_vrp_encoder(method: Vrp) -> VrpEncoder:
 
 
 def _build_vrp(method: Vrp, put: Put) -> VrpNetworks:
-    return VrpNetworks(
-        _sam(method.sam.type, method.sam.weights, put),
-        _backbone(method.backbone.type, method.backbone.weights, put),
-        _encoder(method, put),
-        _min_presence(method),
-    )
-
-
-def _min_presence(method: Vrp) -> float | None:
-    """The job's own, else what the encoder's card recommends."""
-    if method.min_presence is not None or random_seed(method.weights) is not None:
-        return method.min_presence
-    card = read_card(Path(method.weights))
-    return card.min_presence if isinstance(card, VrpCard) else None
+    sam = _sam(method.sam.type, method.sam.weights, put)
+    backbone = _backbone(method.backbone.type, method.backbone.weights, put)
+    drawn = random_seed(method.weights) is not None
+    card = None if drawn else _fitting_card(method)
+    least = method.min_presence
+    if least is None and card is not None:
+        least = card.min_presence
+    return VrpNetworks(sam, backbone, _encoder(method, put), least)
 
 
 def _build_prompted(method: Searching, put: Put) -> PromptedNetworks:
@@ -201,15 +195,15 @@ def _encoder(method: Vrp, put: Put) -> VrpEncoder:
     with _seeded(weights):
         encoder = build_vrp_encoder(method)
     if random_seed(weights) is None:
-        _check_card(read_card(Path(weights)), method)
         put(read_state_dict(Path(weights)), encoder, weights)
     return encoder
 
 
-def _check_card(card: Card | None, method: Vrp) -> None:
-    """Raise BadWeights where an encoder's card names another SAM, backbone or reading."""
+def _fitting_card(method: Vrp) -> VrpCard | None:
+    """Return the encoder's card. Raises BadWeights if it names another SAM, backbone or reading."""
+    card = read_card(Path(method.weights))
     if card is None:
-        return
+        return None
     wanted = {
         "network": "vrp",
         "sam": method.sam.type,
@@ -227,6 +221,8 @@ def _check_card(card: Card | None, method: Vrp) -> None:
             ", ".join(f"{name} {got.get(name)}" for name in differing),
             ", ".join(f"{name} {wanted[name]}" for name in differing),
         )
+    assert isinstance(card, VrpCard)  # its network is "vrp"
+    return card
 
 
 @contextmanager

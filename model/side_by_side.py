@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from model.build import Networks, Precision, load_networks, study
 from model.segmenter import LoadedReference, Segmenter
-from model.vrp import VrpNetworks
 from schemas.method import Method
 
 
@@ -57,8 +56,6 @@ def _sharing(shared: dict[str, Any], method: Method, networks: Networks) -> Netw
     if method.backbone is None:
         return replace(networks, sam=sam)
     backbone = shared.setdefault(method.backbone.model_dump_json(), networks.backbone)
-    if isinstance(networks, VrpNetworks):
-        return VrpNetworks(sam, backbone, networks.encoder, networks.min_presence)
     return replace(networks, sam=sam, backbone=backbone)
 
 

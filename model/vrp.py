@@ -53,17 +53,17 @@ class VrpSegmenter:
         references = sorted(references, key=lambda reference: reference.category_id)
         self._category_ids = sorted({reference.category_id for reference in references})
         self._studied = self._study(references)
-        self._reference_KM, self._padding_KN = self._layout(references)
-        self._looks_KC = torch.stack(
-            [
-                look([self._studied.foreground_FC[i] for i in indices])
-                for indices in self._by_category(references)
-            ]
-        )
+        own = [
+            [i for i, reference in enumerate(references) if reference.category_id == category_id]
+            for category_id in self._category_ids
+        ]
+        self._reference_KM, self._padding_KN = self._layout(own)
+        cells = self._studied.foreground_FC
+        self._looks_KC = torch.stack([look([cells[i] for i in indices]) for indices in own])
         position = dense_position(networks.sam)
-        no_mask = networks.sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
+        without_mask = networks.sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
         self._position_1Dhw = position.to(self._device, self._dtype)
-        self._no_mask_1D11 = no_mask.to(self._device, self._dtype)
+        self._no_mask_1D11 = without_mask.to(self._device, self._dtype)
 
     @torch.inference_mode()
     def segment(
@@ -169,18 +169,12 @@ class VrpSegmenter:
         maps: FeatureMaps = backbone(images_R3HW, block5_mask)
         return encoder.study(maps, mask_Rhw)
 
-    def _by_category(self, references: Sequence[LoadedReference]) -> list[list[int]]:
-        return [
-            [i for i, reference in enumerate(references) if reference.category_id == category_id]
-            for category_id in self._category_ids
-        ]
-
-    def _layout(self, references: Sequence[LoadedReference]) -> tuple[Tensor, Tensor | None]:
+    def _layout(self, own: Sequence[list[int]]) -> tuple[Tensor, Tensor | None]:
         """Return which references each category has, [K, M], and which of their tokens are padding.
 
-        Categories with fewer references repeat their first one, and its tokens are ignored.
+        own lists each category's references. Categories with fewer references repeat their first
+        one, and its tokens are ignored.
         """
-        own = self._by_category(references)
         most = max(len(indices) for indices in own)
         padded = [indices + indices[:1] * (most - len(indices)) for indices in own]
         reference_KM = torch.tensor(padded, device=self._device)

@@ -78,10 +78,9 @@ class Command:
         workers = [pid for pid, command in below.items() if "RayTrainWorker" in command]
         os.kill(workers[0], signal.SIGKILL)
 
-    def finish(self) -> str:
+    def finish(self) -> None:
         output, _ = self._process.communicate()
         assert self._process.returncode == 0, "".join(self._log[-20:]) + output[-4000:]
-        return output
 
 
 def _descendants(root: int) -> dict[int, str]:
