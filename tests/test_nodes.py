@@ -185,6 +185,7 @@ def test_a_job_follows_nodes_that_join_and_leave_and_loses_nothing(
     job = a_labeling(tmp_path)
     checked = check(job)
     receipts: list[Receipt] = []
+    units = FREE + WAITING + 1
     first = nodes.join()
     with ThreadPoolExecutor(1) as thread, opened_in_the_end(later, last):
         labeling = thread.submit(label, checked, receipts.append)
@@ -195,6 +196,8 @@ def test_a_job_follows_nodes_that_join_and_leave_and_loses_nothing(
         wait_until(labeling, "both work", lambda: len(list(at_work.glob("*.json"))) == 2)
         later.touch()
         # One actor holds the last unit; the other has nothing to do and goes.
+        wait_until(labeling, "all but one are done", lambda: len(receipts) == units - 1)
+        wait_until(labeling, "the last is begun", lambda: len(list(at_work.glob("*.json"))) == 1)
         wait_until(labeling, "the pool shrank", lambda: actors_on(first, second) == 1)
         leaves, stays = (first, second) if actors_on(first) else (second, first)
         nodes.leave(leaves)
@@ -202,7 +205,6 @@ def test_a_job_follows_nodes_that_join_and_leave_and_loses_nothing(
         last.touch()
         commit = labeling.result(STEP_S)
 
-    units = FREE + WAITING + 1
     assert (commit.counts.images, commit.counts.rejected) == (units * UNIT, 0)
     assert list(audit(checked.fs, checked.output)) == []
     assert len({receipt.part.path for receipt in receipts}) == len(receipts) == units

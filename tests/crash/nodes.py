@@ -1,12 +1,11 @@
 """A cluster of real Ray nodes, and the processes that can be killed in it."""
 
-import os
 import signal
-from contextlib import suppress
-from pathlib import Path
 
 from ray._private.node import Node
 from ray.cluster_utils import Cluster
+
+from tests.processes import children, send, title
 
 # A node that answers nothing for so long is dead to Ray; its default is half a minute.
 HEALTH = {
@@ -37,43 +36,22 @@ class Nodes:
 
     def replace(self, node: Node) -> None:
         """Kill a node's processes at once, and let another one join."""
-        workers = _children(raylet(node))
+        workers = children(raylet(node))
         self.cluster.remove_node(node, allow_graceful=False)
         for pid in workers:
             send(pid, signal.SIGKILL)
         self.nodes[self.nodes.index(node)] = self._add()
 
-    def workers(self, title: str) -> list[tuple[Node, int]]:
+    def workers(self, named: str) -> list[tuple[Node, int]]:
         """Return the worker processes whose title holds a text."""
-        return [(node, pid) for node in self.nodes for pid in workers_of(node, title)]
+        return [(node, pid) for node in self.nodes for pid in workers_of(node, named)]
 
 
-def workers_of(node: Node, title: str) -> list[int]:
+def workers_of(node: Node, named: str) -> list[int]:
     """Return a node's worker processes whose title holds a text."""
-    return [pid for pid in _children(raylet(node)) if title in _title(pid)]
+    return [pid for pid in children(raylet(node)) if named in title(pid)]
 
 
 def raylet(node: Node) -> int:
     """Return the process of a node that starts its workers."""
     return node.all_processes["raylet"][0].process.pid
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        threads = list(Path(f"/proc/{pid}/task").iterdir())
-        return [int(p) for t in threads for p in (t / "children").read_text().split()]
-    except OSError:
-        return []  # it has ended
-
-
-def _title(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
-
-
-def send(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a process that may have ended already."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from tests.crash.job import Job, contents, fill, inspect
-from tests.crash.nodes import Nodes, raylet, send
+from tests.crash.nodes import Nodes, raylet
 from tests.fault_proxy import Faults, Moment, faulty
+from tests.processes import send
 from tests.s3 import Bucket, create_bucket, serve_s3, storage_at
 
 Kind = Literal["actor", "reader", "node", "driver", "pause"]

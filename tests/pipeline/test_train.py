@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,17 @@ from typer.testing import CliRunner
 from jobs.main import app
 from pipeline.storage import open_filesystem
 from pipeline.train_metrics import read_metrics
+from pipeline.train_state import STATE
 from schemas.train import TrainJob
+from tests.fault_proxy import Faults, Moment, faulty
 from tests.pipeline.test_train_loop import losses, run
 from tests.pipeline.train_made import a_job, write_dataset
+from tests.processes import descendants, send, title
 from tests.s3 import Bucket
 
 pytestmark = pytest.mark.cluster
+
+ON_ITS_WAY_S = 200.0  # what takes 20 s on an idle machine
 
 # `vrp train` on a cluster without a dashboard, which would cost as much as the training here.
 COMMAND = """
@@ -43,6 +50,39 @@ def write_job(job: TrainJob, path: Path) -> None:
     path.write_text(yaml.safe_dump(document))
 
 
+class HeldUpload:
+    """Holds the second checkpoint that comes after each `arm` on its way, and loses it in the end.
+
+    What trains is then known to be at work, and one checkpoint of its own is on storage.
+    """
+
+    def __init__(self) -> None:
+        self.arm()
+
+    def arm(self) -> None:
+        self._checkpoints = 0
+        self._here, self._lost = threading.Event(), threading.Event()
+
+    def __call__(self, method: str, path: str, body: bytes, moment: Moment) -> None:
+        if method != "PUT" or not path.endswith(f"/{STATE}") or moment != "before":
+            return
+        self._checkpoints += 1
+        if self._checkpoints == 2:
+            self._here.set()
+            self._lost.wait()
+            raise ConnectionResetError("its sender was killed")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Wait until the checkpoint comes; lose it when the block ends."""
+        came = self._here.wait(ON_ITS_WAY_S)
+        try:
+            assert came, f"no second checkpoint within {ON_ITS_WAY_S} s"
+            yield
+        finally:
+            self._lost.set()
+
+
 class Command:
     """A `vrp train` process, and all the processes of the cluster it started."""
 
@@ -53,47 +93,23 @@ class Command:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self._log: list[str] = []
-
-    def wait_for(self, text: str) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._log.append(line)
-            if text in line:
-                return
-        raise AssertionError("".join(self._log[-40:]))
 
     def kill(self) -> None:
         """Kill the driver with -9; then its cluster, which would notice in its own time."""
-        orphans = _descendants(self._process.pid)
+        orphans = descendants(self._process.pid)
         self._process.kill()
         self._process.wait()
         for pid in orphans:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            send(pid, signal.SIGKILL)
 
     def kill_a_worker(self) -> None:
-        # Ray names its processes after their class.
-        below = _descendants(self._process.pid)
-        workers = [pid for pid, command in below.items() if "RayTrainWorker" in command]
-        os.kill(workers[0], signal.SIGKILL)
+        below = descendants(self._process.pid)
+        worker = next(pid for pid in below if "RayTrainWorker" in title(pid))
+        os.kill(worker, signal.SIGKILL)
 
     def finish(self) -> None:
         output, _ = self._process.communicate()
-        assert self._process.returncode == 0, "".join(self._log[-20:]) + output[-4000:]
-
-
-def _descendants(root: int) -> dict[int, str]:
-    """Return the commands of a process's children, their children and so on, by process id."""
-    listed = subprocess.run(
-        ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-    )
-    found: dict[int, str] = {}
-    for line in listed.stdout.splitlines():  # parents have, as a rule, the smaller numbers
-        pid, parent, command = line.split(maxsplit=2)
-        if int(parent) == root or int(parent) in found:
-            found[int(pid)] = command
-    return found
+        assert self._process.returncode == 0, output[-8000:]
 
 
 @pytest.mark.timeout(900)
@@ -108,16 +124,22 @@ def test_a_killed_driver_and_a_killed_worker_leave_the_curve_as_it_was(
     }
     undisturbed = run(a_job(tmp_path, **changes))
     output = f"{bucket.uri}/trained"
-    job = a_job(tmp_path, **changes, output={"uri": output}, storage=bucket.storage)
-    write_job(job, tmp_path / "job.yaml")
-
-    first = Command(tmp_path / "job.yaml")
-    first.wait_for("fold 0 step 2/6")
-    first.kill()
-    second = Command(tmp_path / "job.yaml")
-    second.wait_for("fold 0 step")
-    second.kill_a_worker()
-    second.finish()
+    upload = HeldUpload()
+    assert bucket.storage.endpoint_url is not None
+    with faulty(bucket.storage.endpoint_url, Faults({}, 0, upload)) as endpoint:
+        storage = bucket.storage.model_copy(update={"endpoint_url": endpoint})
+        job = a_job(tmp_path, **changes, output={"uri": output}, storage=storage)
+        write_job(job, tmp_path / "job.yaml")
+        first = Command(tmp_path / "job.yaml")
+        with upload.held():
+            first.kill()
+        upload.arm()
+        second = Command(tmp_path / "job.yaml")
+        with upload.held():
+            second.kill_a_worker()
+        second.finish()
+        runner = CliRunner()
+        again = runner.invoke(app, ["train", str(tmp_path / "job.yaml")], catch_exceptions=False)
 
     fs, path = open_filesystem(output, bucket.storage)
     rows = read_metrics(fs, f"{path}/fold-0")
@@ -125,6 +147,5 @@ def test_a_killed_driver_and_a_killed_worker_leave_the_curve_as_it_was(
     assert [row["loss"] for row in rows] == pytest.approx(losses(undisturbed), abs=1e-5)
     assert fs.exists(f"{path}/fold-0/vrp.safetensors")
 
-    again = CliRunner().invoke(app, ["train", str(tmp_path / "job.yaml")], catch_exceptions=False)
     assert "finished" in again.stdout
     assert "step" not in again.stdout.replace("steps", "").replace("kept step", "")
