@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-import pipeline.segment
+import pipeline.decode
 from pipeline.decode import DecodedImage, decode_image
 from schemas.job import Limits
 
@@ -14,7 +14,8 @@ KILLS, HANGS = b"KILLS", b"HANGS"
 
 def install() -> None:
     """Run in every worker of a test's cluster, as Ray's worker_process_setup_hook."""
-    pipeline.segment.decode_image = _decode
+    # Before anything else takes it from there; importing what does would load torch in readers too.
+    pipeline.decode.decode_image = _decode
 
 
 def _decode(data: bytes, limits: Limits) -> DecodedImage:
