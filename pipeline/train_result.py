@@ -92,7 +92,7 @@ def _card(run: FoldRun, state: TrainState, last_loss: float, hours: float) -> Vr
         categories_seen=tuple(names[number] for number in run.fold.training),
         training=Training(
             data=f"{job.dataset.type}: {len(run.index.images)} images, "
-            f"index {run.index.commit.sha256['images.parquet'][:16]}",
+            f"index {run.index.commit.sha256['objects.parquet'][:16]}",
             recipe={
                 "steps": run.schedule.steps,
                 "kept_step": state.best_step,
