@@ -6,37 +6,27 @@ category and 96 without it that told absent from present with an AUROC of 0.89, 
 with 0.63 (the nano weights of 2026-11-21, scenes version 2).
 """
 
-import math
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from model.pseudo_mask import unit_cells
 
-TYPICAL = 0.3
-"""Share of a reference's marked cells that say what its object looks like."""
 
+def look(foreground_FC: Sequence[Tensor]) -> Tensor:
+    """Return what an object looks like, [C]: the mean of its references, each weighing the same.
 
-def look(high_Chw: Tensor, mask_hw: Tensor) -> Tensor:
-    """Return what a reference's object looks like, [C], of length 1.
-
-    It is the mean of the marked cells that are most like all marked ones and least like the others:
-    a box holds background, and the cells of an edge see both sides.
+    foreground_FC are unit cells, one tensor per reference.
     """
-    cells_SC, marked_S = unit_cells(high_Chw[None])[0].float(), mask_hw.flatten().bool()
-    inside_FC = cells_SC[marked_S]
-    inside_C = F.normalize(inside_FC.sum(dim=0), dim=0)
-    outside_C = F.normalize(cells_SC[~marked_S].sum(dim=0), dim=0)
-    kept = math.ceil(TYPICAL * len(inside_FC))
-    typical_T = (inside_FC @ (inside_C - outside_C)).topk(kept).indices
-    return F.normalize(inside_FC[typical_T].sum(dim=0), dim=0)
+    return torch.stack([F.normalize(cells.mean(dim=0), dim=0) for cells in foreground_FC]).mean(0)
 
 
 def presence(high_BChw: Tensor, logits_BKhw: Tensor, looks_KC: Tensor) -> Tensor:
     """Return [B, K]: the cosine of each mask's mean cell and its category's look.
 
-    A category's look is the mean of its references' looks. A cell counts by the mask's probability
-    in it; maps and logits cover the same square.
+    A cell counts by the mask's probability in it; maps and logits cover the same square.
     """
     h, w = high_BChw.shape[-2:]
     share_BKhw = F.adaptive_avg_pool2d(logits_BKhw.float().sigmoid(), (h, w))

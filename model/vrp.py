@@ -52,13 +52,14 @@ class VrpSegmenter:
         self._dtype = networks.encoder.queries.dtype
         references = sorted(references, key=lambda reference: reference.category_id)
         self._category_ids = sorted({reference.category_id for reference in references})
-        self._studied, looks_RC = self._study(references)
+        self._studied = self._study(references)
         own = [
             [i for i, reference in enumerate(references) if reference.category_id == category_id]
             for category_id in self._category_ids
         ]
         self._reference_KM, self._padding_KN = self._layout(own)
-        self._looks_KC = torch.stack([looks_RC[indices].mean(dim=0) for indices in own])
+        cells = self._studied.foreground_FC
+        self._looks_KC = torch.stack([look([cells[i] for i in indices]) for indices in own])
         position = dense_position(networks.sam)
         without_mask = networks.sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
         self._position_1Dhw = position.to(self._device, self._dtype)
@@ -144,22 +145,18 @@ class VrpSegmenter:
         pixels = torch.cat([squash(image, side_px, self._device) for image in images])
         return normalise(pixels).to(self._dtype)
 
-    def _study(self, references: Sequence[LoadedReference]) -> tuple[StudiedReferences, Tensor]:
-        """Return what the encoder and what `model.presence` need of the references."""
+    def _study(self, references: Sequence[LoadedReference]) -> StudiedReferences:
         steps = [
             self._study_step(references[start : start + REFERENCES_PER_STEP])
             for start in range(0, len(references), REFERENCES_PER_STEP)
         ]
-        studied = StudiedReferences(
-            torch.cat([step.prototype_RD for step, _ in steps]),
-            torch.cat([step.tokens_RND for step, _ in steps]),
-            tuple(cells for step, _ in steps for cells in step.foreground_FC),
+        return StudiedReferences(
+            torch.cat([step.prototype_RD for step in steps]),
+            torch.cat([step.tokens_RND for step in steps]),
+            tuple(cells for step in steps for cells in step.foreground_FC),
         )
-        return studied, torch.cat([looks_RC for _, looks_RC in steps])
 
-    def _study_step(
-        self, references: Sequence[LoadedReference]
-    ) -> tuple[StudiedReferences, Tensor]:
+    def _study_step(self, references: Sequence[LoadedReference]) -> StudiedReferences:
         backbone, encoder = self._networks.backbone, self._networks.encoder
         grid_hw = (backbone.size.grid, backbone.size.grid)
         masks = [
@@ -170,8 +167,7 @@ class VrpSegmenter:
         images_R3HW = self._backbone_input([reference.image_HW3 for reference in references])
         block5_mask = mask_Rhw[:, None] if encoder.reading.masked_block5 else None
         maps: FeatureMaps = backbone(images_R3HW, block5_mask)
-        looks = [look(*reference) for reference in zip(maps.high_BChw, mask_Rhw, strict=True)]
-        return encoder.study(maps, mask_Rhw), torch.stack(looks)
+        return encoder.study(maps, mask_Rhw)
 
     def _layout(self, own: Sequence[list[int]]) -> tuple[Tensor, Tensor | None]:
         """Return which references each category has, [K, M], and which of their tokens are padding.

@@ -216,8 +216,7 @@ def _find(
     shown = FeatureMaps(
         torch.cat([r.mid_BChw for r in references]), torch.cat([r.high_BChw for r in references])
     )
-    cells_Rhw = torch.cat(list(cells))
-    studied = networks.encoder.study(shown, cells_Rhw)
+    studied = networks.encoder.study(shown, torch.cat(list(cells)))
     prompts_1RND = networks.encoder.prompt(maps, studied)
     no_mask = networks.sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
     logits_11hw, _ = decode(
@@ -226,10 +225,10 @@ def _find(
         dense_position(networks.sam),
         prompts_1RND.flatten(1, 2)[:, None],
     )
-    looks = [look(*reference) for reference in zip(shown.high_BChw, cells_Rhw, strict=True)]
+    looks_1C = look(studied.foreground_FC)[None]
     return Found(
         F.interpolate(logits_11hw, image_HW, mode="bilinear", align_corners=False)[0, 0],
-        float(presence(maps.high_BChw, logits_11hw, torch.stack(looks).mean(dim=0)[None])),
+        float(presence(maps.high_BChw, logits_11hw, looks_1C)),
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from model.presence import look, presence
+from model.pseudo_mask import foreground_cells
 
 RED, BLUE = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
 
@@ -30,14 +31,8 @@ def test_presence_is_the_cosine_of_what_lies_under_the_mask(
     assert float(found) == pytest.approx(likeness, abs=1e-4)
 
 
-def test_a_look_is_that_of_the_object_though_its_box_holds_background() -> None:
-    box = torch.zeros(4, 4)
-    box[:3, :3] = 1  # two columns of the object, one of what is beside it
-    assert look(halves()[0] * 5, box) == pytest.approx(RED, abs=1e-6)
-
-
-@pytest.mark.parametrize("marked", [slice(0, 1), slice(0, 4)])
-def test_one_marked_cell_and_all_of_them_have_a_look(marked: slice) -> None:
-    mask = torch.zeros(4, 4)
-    mask[marked, marked] = 1
-    assert float(look(halves()[0], mask).norm()) == pytest.approx(1)
+def test_references_weigh_the_same_however_large_their_objects_are() -> None:
+    many = foreground_cells(RED[:, None, None].expand(2, 4, 4), torch.ones(4, 4, dtype=torch.bool))
+    one = BLUE[None] * 7
+    both = look([many, one])
+    assert both[0] == pytest.approx(float(both[1]))
