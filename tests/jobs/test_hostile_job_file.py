@@ -127,7 +127,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys | scalars, inner, max_size=3),
     max_leaves=8,
 )
-QUICK = settings(derandomize=True, max_examples=150, deadline=None)
+QUICK = settings(max_examples=150)
 
 
 @QUICK

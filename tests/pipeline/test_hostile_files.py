@@ -24,7 +24,7 @@ from schemas.errors import ImageRejected
 from schemas.job import Limits
 from tests.pipeline.tar_made import Member, header, make_tar, special
 
-QUICK = settings(derandomize=True, max_examples=100, deadline=None)
+QUICK = settings(max_examples=100)
 
 
 def peak_growth_mb(work: str, file: Path) -> int:

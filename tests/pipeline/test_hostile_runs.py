@@ -18,7 +18,7 @@ from pipeline.rows import encode_rle
 from schemas.errors import BadReference
 from schemas.reference import Annotation
 
-QUICK = settings(derandomize=True, max_examples=200, deadline=None)
+QUICK = settings(max_examples=200)
 INF, NAN = float("inf"), float("nan")
 
 
