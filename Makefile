@@ -24,8 +24,8 @@ test: install
 
 # Against the S3 server that VRP_S3_ENDPOINT names (see .ci/rgw), else moto.
 test-storage: install
-	$(RUN)python -m pytest tests/pipeline/test_storage.py tests/pipeline/test_storage_faults.py \
-		tests/pipeline/test_sink.py tests/pipeline/test_sources.py tests/pipeline/test_embeddings.py
+	$(RUN)python -m pytest tests/pipeline/storage/test_files.py tests/pipeline/storage/test_faults.py \
+		tests/pipeline/output/test_unit.py tests/pipeline/inputs/test_sources.py tests/pipeline/embed/test_store.py
 
 # Kills a labeling job's processes 50 times; `make crash SEED=7` repeats the draws of a seed.
 crash: install

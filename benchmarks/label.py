@@ -21,11 +21,11 @@ import ray
 from PIL import Image
 
 from model.build import build_segmenter
-from model.device import pick_precision
-from pipeline.decode import decode_image
-from pipeline.label import CheckedJob, check, configure_ray_data, label
-from pipeline.rows import RowContext, label_rows
-from schemas.job import LabelJob
+from model.networks.device import pick_precision
+from pipeline.inputs.decode import decode_image
+from pipeline.label.rows import RowContext, label_rows
+from pipeline.label.run import CheckedJob, check, configure_ray_data, label
+from schemas.label import LabelJob
 from schemas.receipt import Receipt
 
 SHARDS = 4

@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.commit import total_counts, unfinished
-from pipeline.export_coco import export_coco
-from pipeline.plan import Plan, extend_plan
-from pipeline.rows import encode_rle
-from pipeline.sink import UnitName, parse_unit, write_unit
-from pipeline.sources import cut_list
-from pipeline.storage import list_files, open_filesystem, replace
+from pipeline.export.coco import export_coco
+from pipeline.inputs.sources import cut_list
+from pipeline.label.rows import encode_rle
+from pipeline.output.commit import total_counts, unfinished
+from pipeline.output.plan import Plan, extend_plan
+from pipeline.output.unit import UnitName, parse_unit, write_unit
+from pipeline.storage.files import list_files, open_filesystem, replace
 from schemas.commit import Commit, Counts, Identity, Part, Shard
-from schemas.job import Storage
+from schemas.label import Storage
 from schemas.reference import Category
 
 EXPORTED_UNITS = 40

@@ -18,11 +18,11 @@ import torch
 from PIL import Image
 
 from model.build import load_vrp
-from model.checkpoint import read_card
-from model.mask import mask_at
+from model.checkpoints.state_dict import read_card
+from model.masks.upsample import mask_at
+from model.methods.vrp import VrpSegmenter
 from model.segmenter import LoadedReference, Prediction, Segmenter
-from model.vrp import VrpSegmenter
-from pipeline.weight_catalogue import CATALOGUE
+from pipeline.weights.catalogue import CATALOGUE
 from schemas.card import VrpCard
 from schemas.method import READINGS, Backbone, Sam, Vrp
 

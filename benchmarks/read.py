@@ -17,11 +17,11 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from pipeline.decode import decode_image
-from pipeline.shards import read_units
-from pipeline.sources import plan_shards
-from pipeline.storage import open_filesystem, replace
-from schemas.job import Limits, Storage
+from pipeline.inputs.decode import decode_image
+from pipeline.inputs.shards import read_units
+from pipeline.inputs.sources import plan_shards
+from pipeline.storage.files import open_filesystem, replace
+from schemas.label import Limits, Storage
 from schemas.source import WebDataset
 
 _IMAGES_PER_UNIT = 256

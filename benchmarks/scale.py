@@ -26,9 +26,9 @@ from PIL import Image
 from benchmarks.counting_proxy import counted
 from benchmarks.sleeper import SECONDS_PER_IMAGE
 from examples.local_s3 import local_bucket
-from pipeline.label import check, configure_ray_data, label
-from pipeline.storage import open_filesystem, replace
-from schemas.job import LabelJob, Storage
+from pipeline.label.run import check, configure_ray_data, label
+from pipeline.storage.files import open_filesystem, replace
+from schemas.label import LabelJob, Storage
 from schemas.receipt import Receipt
 
 IMAGES_PER_UNIT = 4

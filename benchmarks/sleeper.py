@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-import pipeline.segment
+import pipeline.label.actor
 from model.segmenter import Prediction
 
 SECONDS_PER_IMAGE = "VRP_BENCHMARK_SECONDS_PER_IMAGE"
@@ -36,4 +36,4 @@ def _disc() -> np.ndarray:
 
 def install() -> None:
     """Run in every worker of the benchmark's cluster."""
-    pipeline.segment.build_segmenter = lambda *_: SleepingSegmenter()
+    pipeline.label.actor.build_segmenter = lambda *_: SleepingSegmenter()

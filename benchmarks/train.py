@@ -24,17 +24,17 @@ from torch.multiprocessing.spawn import start_processes
 
 from model.build import load_vrp
 from model.embed import SamEmbedder
-from pipeline.decode import decode_image
-from pipeline.embeddings import EmbeddingStore, image_key, model_fields, pack_shard, write_shard
-from pipeline.episode_data import EpisodeReader
-from pipeline.episode_feed import EpisodeFeed, InputSizes, input_sizes
-from pipeline.episodes import draw_episode, hash_episodes, share_of
-from pipeline.fold_run import FoldRun, open_fold
-from pipeline.learner import Learner, Worker
-from pipeline.sink import UnitName
-from pipeline.storage import open_filesystem
-from pipeline.train_loop import train_fold
-from schemas.job import Limits
+from pipeline.embed.store import EmbeddingStore, image_key, model_fields, pack_shard, write_shard
+from pipeline.episodes.draw import draw_episode, hash_episodes, share_of
+from pipeline.episodes.load import EpisodeReader
+from pipeline.inputs.decode import decode_image
+from pipeline.output.unit import UnitName
+from pipeline.storage.files import open_filesystem
+from pipeline.train.feed import EpisodeFeed, InputSizes, input_sizes
+from pipeline.train.fold import FoldRun, open_fold
+from pipeline.train.learner import Learner, Worker
+from pipeline.train.loop import train_fold
+from schemas.label import Limits
 from schemas.method import Backbone, Sam
 from schemas.train import TrainJob, TrainProgress
 

@@ -27,19 +27,19 @@ from rich.console import Console
 from rich.table import Table
 
 from model.draws import Draws
-from model.simulate import simulate_annotation
-from pipeline.committed import read_committed, read_labels
-from pipeline.export_coco import export_coco
-from pipeline.keep_run import read_runs
-from pipeline.report import make_report
+from model.masks.simulate import simulate_annotation
+from pipeline.export.coco import export_coco
+from pipeline.output.committed import read_committed, read_labels
+from pipeline.output.provenance import read_runs
+from pipeline.report.page import make_report
+from pipeline.report.score import Scores, score_labels
+from pipeline.report.truth import read_truth
 from pipeline.scenes.categories import RESERVED
 from pipeline.scenes.compose import VERSION, Scene, scene
 from pipeline.scenes.write import SceneSet, jpeg, write_shards
-from pipeline.score_labels import Scores, score_labels
-from pipeline.storage import open_filesystem
-from pipeline.truth import read_truth
+from pipeline.storage.files import open_filesystem
 from schemas.commit import Commit
-from schemas.job import Storage
+from schemas.label import Storage
 from schemas.reference import Box, Points
 
 ROOT = Path(__file__).parents[1]

@@ -26,11 +26,11 @@ from pycocotools.coco import COCO
 from examples.local_s3 import local_bucket
 from examples.pack_photos import image_paths, upload
 from model.draws import Draws
-from model.simulate import simulate_annotation
-from pipeline.export_coco import export_coco
-from pipeline.storage import open_filesystem
+from model.masks.simulate import simulate_annotation
+from pipeline.export.coco import export_coco
+from pipeline.storage.files import open_filesystem
 from schemas.episode import AnnotationFormat
-from schemas.job import Storage
+from schemas.label import Storage
 from schemas.reference import Box, Points
 
 IMAGES_PER_SHARD = 64

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path, PurePath
 
-from pipeline.decode import IMAGE_EXTENSIONS
-from pipeline.storage import open_filesystem, replace
-from schemas.job import Storage
+from pipeline.inputs.decode import IMAGE_EXTENSIONS
+from pipeline.storage.files import open_filesystem, replace
+from schemas.label import Storage
 
 
 def image_paths(folder: Path) -> list[PurePath]:

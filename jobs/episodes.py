@@ -13,8 +13,8 @@ from rich.table import Table
 
 from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
-from pipeline.dataset_index import DatasetIndex, open_index
-from pipeline.episodes import (
+from pipeline.datasets.index import DatasetIndex, open_index
+from pipeline.episodes.draw import (
     Episode,
     EpisodePool,
     describe,
@@ -24,7 +24,7 @@ from pipeline.episodes import (
     make_pool,
     share_of,
 )
-from pipeline.folds import split
+from pipeline.episodes.folds import split
 from schemas.episode import EpisodeJob
 from schemas.errors import BadInput
 

@@ -7,11 +7,11 @@ import typer
 from rich.console import Console
 
 from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
-from pipeline.commit_share import parse_share
-from pipeline.export_coco import export_coco
-from pipeline.export_png import export_png
+from pipeline.export.coco import export_coco
+from pipeline.export.png import export_png
+from pipeline.output.share import parse_share
 from schemas.commit import Counts
-from schemas.job import Storage
+from schemas.label import Storage
 
 export_app = typer.Typer(help="Read committed labels into another format.", no_args_is_help=True)
 

@@ -14,11 +14,11 @@ from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
 from jobs.plan import describe, print_plan
 from jobs.progress import LabelProgress
-from pipeline.label import CheckedJob, check, configure_ray_data
-from pipeline.label import label as label_collection
-from pipeline.room import check_space
+from pipeline.label.disk_space import check_space
+from pipeline.label.run import CheckedJob, check, configure_ray_data
+from pipeline.label.run import label as label_collection
 from schemas.commit import Commit
-from schemas.job import LabelJob
+from schemas.label import LabelJob
 
 
 def label(

@@ -19,11 +19,11 @@ from jobs.export import export_app
 from jobs.label import label
 from jobs.nano import nano_app
 from jobs.plan import plan
+from jobs.remote.submit import submit
+from jobs.remote.submitted import cancel, jobs, logs
 from jobs.report import report
 from jobs.retry import retry
 from jobs.status import status
-from jobs.submit import submit
-from jobs.submitted import cancel, jobs, logs
 from jobs.train import train
 from jobs.verify import verify
 from jobs.weights import weights_app
@@ -31,7 +31,7 @@ from schemas.embed import EmbedJob
 from schemas.episode import EpisodeJob
 from schemas.errors import BadInput
 from schemas.evaluate import EvaluateJob
-from schemas.job import LabelJob
+from schemas.label import LabelJob
 from schemas.train import TrainJob
 
 app = typer.Typer(

@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 
 from model.build import load_vrp
-from model.checkpoint import read_card, rewrite_card
-from pipeline.nano import NanoRecipe, pretrain
-from pipeline.nano_score import recommend_presence, score_sam, score_vrp
-from pipeline.nano_weights import Provenance, export_weights, load_pretrained
+from model.checkpoints.state_dict import read_card, rewrite_card
+from pipeline.nano.export import Provenance, export_weights, load_pretrained
+from pipeline.nano.pretrain import NanoRecipe, pretrain
+from pipeline.nano.score import recommend_presence, score_sam, score_vrp
 from pipeline.scenes.categories import BASE, FOLDS, RESERVED, fold_categories
 from pipeline.scenes.compose import VERSION
 from pipeline.scenes.write import SceneSet, write_folder, write_shards

@@ -11,10 +11,10 @@ from rich.table import Table
 
 from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
-from pipeline.label import CheckedJob, check
-from pipeline.outlook import outlook
-from pipeline.room import check_space
-from schemas.job import LabelJob
+from pipeline.label.disk_space import check_space
+from pipeline.label.preview import outlook
+from pipeline.label.run import CheckedJob, check
+from schemas.label import LabelJob
 
 
 def plan(

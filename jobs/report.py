@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from jobs.options import Anonymous, EndpointUrl, OutputUri, Region
-from pipeline.report import make_report
-from pipeline.storage import open_filesystem, replace
-from schemas.job import Storage
+from pipeline.report.page import make_report
+from pipeline.storage.files import open_filesystem, replace
+from schemas.label import Storage
 
 
 def report(

@@ -12,11 +12,11 @@ from jobs.cluster import join_cluster
 from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
 from jobs.progress import LabelProgress
-from pipeline.label import check, check_retry, configure_ray_data
-from pipeline.label import retry as retry_rejected
-from pipeline.retry import count_reasons
+from pipeline.label.retry import count_reasons
+from pipeline.label.run import check, check_retry, configure_ray_data
+from pipeline.label.run import retry as retry_rejected
 from schemas.errors import BadInput, RejectReason
-from schemas.job import LabelJob
+from schemas.label import LabelJob
 
 
 def retry(

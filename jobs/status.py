@@ -18,7 +18,7 @@ from pipeline.status.find import EmbedStatus, EvaluateStatus, Status, read_statu
 from pipeline.status.labeling import LabelStatus
 from pipeline.status.training import TrainStatus
 from schemas.errors import BadStorage
-from schemas.job import Output, Storage
+from schemas.label import Output, Storage
 from schemas.spec import Spec, Uri
 
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from jobs.cluster import join_cluster
 from jobs.job_file import read_job
 from jobs.options import Preset, with_preset
-from pipeline.train import CheckedTraining, check
-from pipeline.train import train as train_folds
+from pipeline.train.run import CheckedTraining, check
+from pipeline.train.run import train as train_folds
 from schemas.train import TrainJob, TrainProgress
 
 LINE_EVERY_S = 10.0  # as of labeling: a job of a night is then some 3,000 lines a fold

@@ -6,9 +6,9 @@ import typer
 from rich.console import Console
 
 from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
-from pipeline.audit import audit
-from pipeline.storage import open_filesystem
-from schemas.job import Storage
+from pipeline.output.audit import audit
+from pipeline.storage.files import open_filesystem
+from schemas.label import Storage
 
 SHOWN = 1000  # faults printed; a damaged output of a million images may have as many
 

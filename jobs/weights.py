@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.options import Anonymous, EndpointUrl, Region
-from model.checkpoint import save_weights
-from model.identify import Identity, identify, read_authors
-from pipeline.weight_catalogue import CATALOGUE, Published
-from pipeline.weights import localise, sha256_of
+from model.checkpoints.identify import Identity, identify, read_authors
+from model.checkpoints.state_dict import save_weights
+from pipeline.weights.catalogue import CATALOGUE, Published
+from pipeline.weights.fetch import localise, sha256_of
 from schemas.card import AnnotationFormat, Training, VrpCard
 from schemas.errors import BadInput, BadWeights
-from schemas.job import Storage
+from schemas.label import Storage
 from schemas.method import READINGS, SamType
 
 weights_app = typer.Typer(

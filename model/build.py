@@ -9,19 +9,19 @@ import torch
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
-from model.backbone import BACKBONES, Backbone, build_backbone
-from model.checkpoint import check_fit, load_into, read_card, read_state_dict
-from model.flat_attention import use_flat_attention
-from model.gp_sam import GpSamSegmenter
-from model.layouts import backbone_state
-from model.matcher import MatcherSegmenter
-from model.persam import PersamSegmenter
-from model.persam_f import PersamFSegmenter
-from model.prompted_sam import PromptedNetworks
-from model.sam import SAM_SIZES, build_sam
+from model.checkpoints.layouts import backbone_state
+from model.checkpoints.state_dict import check_fit, load_into, read_card, read_state_dict
+from model.methods.gp_sam import GpSamSegmenter
+from model.methods.matcher import MatcherSegmenter
+from model.methods.persam import PersamSegmenter
+from model.methods.persam_f import PersamFSegmenter
+from model.methods.prompted_sam import PromptedNetworks
+from model.methods.vrp import VrpNetworks, VrpSegmenter
+from model.networks.backbone import BACKBONES, Backbone, build_backbone
+from model.networks.flat_attention import use_flat_attention
+from model.networks.sam import SAM_SIZES, build_sam
+from model.networks.vrp_encoder import VrpEncoder
 from model.segmenter import LoadedReference, Segmenter
-from model.vrp import VrpNetworks, VrpSegmenter
-from model.vrp_encoder import VrpEncoder
 from schemas.card import VrpCard
 from schemas.errors import BadWeights
 from schemas.method import (

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.backbone import BACKBONES
 from model.build import load_sam
-from model.device import Precision
-from model.pixels import normalise, squash
+from model.networks.backbone import BACKBONES
+from model.networks.device import Precision
+from model.networks.pixels import normalise, squash
 from schemas.method import Vrp
 
 

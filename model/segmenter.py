@@ -38,10 +38,10 @@ class Prediction:
     """One category's mask in one image, before thresholds and at SAM's low resolution.
 
     logits_hw is float32 over the model's whole square input (padding included for a letterbox);
-    `model.mask.mask_at` turns it into pixels. score is SAM's predicted IoU. presence says how sure
-    a method that searches for the object is that it is there, on that method's own scale. objects
-    are the single ones of a method that was asked for several, in the order found; logits_hw are
-    then the greatest of theirs.
+    `model.masks.upsample.mask_at` turns it into pixels. score is SAM's predicted IoU. presence
+    says how sure a method that searches for the object is that it is there, on that method's own
+    scale. objects are the single ones of a method that was asked for several, in the order found;
+    logits_hw are then the greatest of theirs.
     """
 
     category_id: int

@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from schemas.job import Compute, Limits, Storage
+from schemas.label import Compute, Limits, Storage
 from schemas.method import Vrp, random_seed
 from schemas.source import Source
 from schemas.spec import Spec, Uri

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.dataset import Dataset
 from schemas.fold import Protocol
-from schemas.job import Storage
+from schemas.label import Storage
 from schemas.spec import Spec, Uri
 
 AnnotationFormat = Literal["points", "box", "scribbles", "mask"]

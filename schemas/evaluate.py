@@ -19,7 +19,7 @@ from schemas.ablations import EVALUATIONS, known_in, merged
 from schemas.dataset import Dataset
 from schemas.episode import PRESENT_PX, AnnotationFormat
 from schemas.fold import FOLDS_OF, Protocol
-from schemas.job import Output, Storage
+from schemas.label import Output, Storage
 from schemas.method import Method, random_seed, weights_of
 from schemas.spec import Spec, Uri
 

@@ -9,7 +9,7 @@ from schemas.ablations import TRAININGS, known_in
 from schemas.dataset import Dataset
 from schemas.episode import EpisodeSettings
 from schemas.fold import Protocol
-from schemas.job import Output, Storage
+from schemas.label import Output, Storage
 from schemas.method import Vrp, random_seed
 from schemas.spec import Spec, Uri
 

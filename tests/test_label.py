@@ -18,20 +18,20 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from ray.cluster_utils import Cluster
 
-from pipeline.audit import audit
-from pipeline.embed import check as check_embedding
-from pipeline.embed import embed
-from pipeline.export_coco import export_coco
-from pipeline.label import check, check_retry, configure_ray_data, label, retry
-from pipeline.outlook import outlook
-from pipeline.storage import open_filesystem, read_bytes
+from pipeline.embed.run import check as check_embedding
+from pipeline.embed.run import embed
+from pipeline.export.coco import export_coco
+from pipeline.label.preview import outlook
+from pipeline.label.run import check, check_retry, configure_ray_data, label, retry
+from pipeline.output.audit import audit
+from pipeline.storage.files import open_filesystem, read_bytes
 from schemas.commit import Commit
 from schemas.embed import EmbedJob, EmbedReceipt
 from schemas.errors import TooManyRejected
-from schemas.job import LabelJob, Limits, Output
+from schemas.label import LabelJob, Limits, Output
 from schemas.receipt import Receipt
-from tests import poison
-from tests.s3 import Bucket
+from tests.made import poison
+from tests.made.s3 import Bucket
 
 pytestmark = pytest.mark.cluster
 
@@ -87,7 +87,7 @@ def two_nodes() -> Iterator[Cluster]:
         logging_level=logging.WARNING,
         runtime_env={
             "env_vars": {"PYTHONPATH": str(Path(__file__).parents[1])},
-            "worker_process_setup_hook": "tests.poison.install",
+            "worker_process_setup_hook": "tests.made.poison.install",
         },
     )
     configure_ray_data(progress=False)

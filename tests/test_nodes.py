@@ -16,22 +16,22 @@ from ray._private.node import Node
 from ray._raylet import GcsClient  # pyright: ignore[reportAttributeAccessIssue]  # compiled
 from ray.cluster_utils import Cluster
 
-from pipeline.audit import audit
-from pipeline.label import check, configure_ray_data, label
-from pipeline.storage import open_filesystem
-from pipeline.train import check as check_training
-from pipeline.train import train
-from pipeline.train_metrics import read_metrics
-from pipeline.watch.log import ID_CHARACTERS
-from pipeline.watch.metrics import METERS
+from pipeline.label.run import check, configure_ray_data, label
+from pipeline.monitoring.log import ID_CHARACTERS
+from pipeline.monitoring.metrics import METERS
+from pipeline.output.audit import audit
+from pipeline.storage.files import open_filesystem
+from pipeline.train.metrics import read_metrics
+from pipeline.train.run import check as check_training
+from pipeline.train.run import train
 from schemas.commit import Commit
-from schemas.job import LabelJob, Storage
+from schemas.label import LabelJob, Storage
 from schemas.receipt import Receipt
 from schemas.train import TrainProgress
 from tests.crash.nodes import workers_of
-from tests.gates import gated
-from tests.pipeline.test_train_loop import losses, run
-from tests.pipeline.train_made import a_job, write_dataset
+from tests.made.gates import gated
+from tests.made.training import a_job, write_dataset
+from tests.pipeline.train.test_loop import losses, run
 from tests.test_label import photo, tar_of
 
 pytestmark = pytest.mark.cluster
@@ -83,7 +83,7 @@ def nodes() -> Iterator[Nodes]:
         logging_level=logging.WARNING,
         runtime_env={
             "env_vars": {"PYTHONPATH": str(Path(__file__).parents[1])},
-            "worker_process_setup_hook": "tests.gates.install",
+            "worker_process_setup_hook": "tests.made.gates.install",
         },
     )
     configure_ray_data(progress=False)

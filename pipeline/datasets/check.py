@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.dataset_index import list_dataset
+from pipeline.datasets.index import list_dataset
 from pipeline.datasets.layouts import LAYOUTS, LayoutName
 from pipeline.datasets.listing import Place, Problem
-from pipeline.storage import list_files
+from pipeline.storage.files import list_files
 from schemas.dataset import Dataset
 from schemas.errors import BadInput
-from schemas.job import Storage
+from schemas.label import Storage
 
 
 @dataclass(frozen=True)

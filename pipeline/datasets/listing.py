@@ -8,10 +8,10 @@ from typing import Self
 from fsspec import AbstractFileSystem
 from PIL import Image, UnidentifiedImageError
 
-from pipeline.storage import open_filesystem, read_bytes
+from pipeline.storage.files import open_filesystem, read_bytes
 from schemas.dataset import ObjectState, ProblemReason
 from schemas.errors import MissingFile
-from schemas.job import Storage
+from schemas.label import Storage
 
 LIST_THREADS = 16  # small reads that wait for storage
 # Size and orientation stand before the pixels; EXIF with a thumbnail takes at most 64 KiB (APP1).

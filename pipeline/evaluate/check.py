@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipeline.dataset_index import DatasetIndex, open_index
+from pipeline.datasets.index import DatasetIndex, open_index
 from pipeline.evaluate.episodes import (
     FoldEpisodes,
     draw_fold,
@@ -13,9 +13,9 @@ from pipeline.evaluate.episodes import (
     to_parquet,
 )
 from pipeline.evaluate.units import DIGITS, EvaluationUnit, PartsFolder, cut
-from pipeline.identity import fingerprint_of, leaves
-from pipeline.method_weights import weight_contents
-from pipeline.storage import check_writable, create_once, open_filesystem
+from pipeline.output.identity import fingerprint_of, leaves
+from pipeline.storage.files import check_writable, create_once, open_filesystem
+from pipeline.weights.of_method import weight_contents
 from schemas.evaluate import EvaluateJob
 from schemas.method import Method, weights_of, with_weights
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.dataset_index import DatasetIndex
-from pipeline.episodes import CategoryPool, Episode, EpisodePool, draw_episode, make_pool
-from pipeline.folds import split
+from pipeline.datasets.index import DatasetIndex
+from pipeline.episodes.draw import CategoryPool, Episode, EpisodePool, draw_episode, make_pool
+from pipeline.episodes.folds import split
 from schemas.episode import AnnotationFormat, EpisodeSettings, References
 from schemas.errors import BadInput
 from schemas.evaluate import EPISODES_SCHEMA, EvaluateJob

@@ -7,12 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from model.draws import Draws
-from model.episode_score import Truth, count_pixels
-from model.grow import grown
+from model.masks.grow import grown
+from model.masks.simulate import simulate_annotation
+from model.scores.episode_score import Truth, count_pixels
 from model.segmenter import LoadedReference, Segmenter
-from model.simulate import simulate_annotation
-from pipeline.episode_data import EpisodeReader, LoadedEpisode
-from pipeline.episodes import Episode
+from pipeline.episodes.draw import Episode
+from pipeline.episodes.load import EpisodeReader, LoadedEpisode
 from pipeline.evaluate.episodes import Variant, annotation_key
 from schemas.evaluate import GRID_PX
 

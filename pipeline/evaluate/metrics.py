@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from model.metrics import (
+from model.scores.metrics import (
     Overlaps,
     false_mask_rate,
     foreground_background_iou,
@@ -16,7 +16,7 @@ from model.metrics import (
     presence_auroc,
     presence_threshold,
 )
-from pipeline.score_labels import FALSE_MASK_SHARE
+from pipeline.report.score import FALSE_MASK_SHARE
 
 Arrays = Mapping[str, np.ndarray]
 Score = Callable[[Arrays], float]
@@ -80,7 +80,7 @@ def _of_objects(value: Callable[[Arrays], np.ndarray]) -> Score:
 
 
 def _region(rows: Arrays) -> np.ndarray:
-    """Return J of each frame: 1 where both masks are empty (`model.metrics.region_similarity`)."""
+    """Return J of each frame: 1 where both are empty (`model.scores.metrics`)."""
     empty = rows["union_px"] == 0
     return np.where(empty, 1.0, rows["intersection_px"] / np.maximum(rows["union_px"], 1))
 

@@ -12,7 +12,7 @@ from pipeline.evaluate.check import CheckedEvaluation
 from pipeline.evaluate.episodes import to_parquet
 from pipeline.evaluate.scores import Drawing, score
 from pipeline.evaluate.table import markdown
-from pipeline.storage import read_bytes, replace
+from pipeline.storage.files import read_bytes, replace
 from schemas.errors import MissingFile
 from schemas.evaluate import EvaluateResult
 

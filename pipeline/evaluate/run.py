@@ -7,18 +7,18 @@ from typing import Any
 import ray
 from ray.util.actor_pool import ActorPool
 
-from model.device import pick_device, pick_precision
+from model.networks.device import pick_device, pick_precision
 from model.side_by_side import SideBySide
-from pipeline.cluster_room import read_room
-from pipeline.dataset_index import open_index
-from pipeline.episode_data import EpisodeReader
+from pipeline.cluster.capacity import read_room
+from pipeline.datasets.index import open_index
+from pipeline.episodes.load import EpisodeReader
 from pipeline.evaluate.check import CheckedEvaluation, of_fold, publish_manifest
 from pipeline.evaluate.episodes import variants_of
 from pipeline.evaluate.evaluator import Evaluator, Settings
 from pipeline.evaluate.units import EvaluationUnit, PartsFolder
-from pipeline.method_weights import local_method
-from pipeline.storage import open_filesystem
-from pipeline.weights import cache_folder
+from pipeline.storage.files import open_filesystem
+from pipeline.weights.fetch import cache_folder
+from pipeline.weights.of_method import local_method
 from schemas.errors import BadInput
 from schemas.evaluate import EvaluateJob
 

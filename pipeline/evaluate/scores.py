@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from model.bootstrap import bootstrap_interval
+from model.scores.bootstrap import bootstrap_interval
 from pipeline.evaluate.metrics import METRICS, OF_CATEGORY, Arrays, Score
 from schemas.evaluate import SCORES_SCHEMA
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
-from pipeline.episodes import Episode
+from pipeline.episodes.draw import Episode
 from pipeline.evaluate.episodes import FoldEpisodes, to_parquet
-from pipeline.storage import create_once, list_files, read_bytes
+from pipeline.storage.files import create_once, list_files, read_bytes
 from schemas.evaluate import COUNTS_SCHEMA
 
 DIGITS = 12  # of a sha256, in a folder's name: as of reference ids, no collision in one output

@@ -12,7 +12,7 @@ SAMPLES = 2
 
 _TABLE_TURNS = 4096
 # libm's sine differs in the last bit between platforms. Rounded to 2**-20 it does not: no entry
-# lies within 1e-9 of a rounding tie (tests/pipeline/test_scenes.py holds the table's checksum).
+# lies within 1e-9 of a rounding tie (tests/pipeline/scenes/test_compose.py has the checksum).
 _SINE = np.round(np.sin(np.arange(_TABLE_TURNS) * (2 * np.pi / _TABLE_TURNS)) * 2**20) / 2**20
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from fsspec import AbstractFileSystem
 
-from pipeline.embeddings import SHARD_NAME
+from pipeline.embed.store import SHARD_NAME
 from pipeline.status.labeling import LabelStatus, label_status
 from pipeline.status.training import TrainStatus, train_status
-from pipeline.storage import check_endpoint, list_files, open_filesystem, read_bytes
+from pipeline.storage.files import check_endpoint, list_files, open_filesystem, read_bytes
 from schemas.errors import BadStorage, MissingFile
-from schemas.job import Storage
+from schemas.label import Storage
 from schemas.train import TrainIdentity
 
 _STORE = re.compile(r"([0-9a-f]{16})/shards/([^/]+)")

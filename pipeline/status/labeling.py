@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from fsspec import AbstractFileSystem
 
-from pipeline.attempts import list_begun
-from pipeline.commit import is_complete, read_commit, unfinished
-from pipeline.keep_run import read_runs
-from pipeline.plan import Plan, read_plan
-from pipeline.sink import UnitName, list_units
-from pipeline.storage import list_files
+from pipeline.output.attempts import list_begun
+from pipeline.output.commit import is_complete, read_commit, unfinished
+from pipeline.output.plan import Plan, read_plan
+from pipeline.output.provenance import read_runs
+from pipeline.output.unit import UnitName, list_units
+from pipeline.storage.files import list_files
 from schemas.commit import Counts, Shard
 from schemas.run import Run
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
-from pipeline.storage import list_files, read_bytes
+from pipeline.storage.files import list_files, read_bytes
 from schemas.train import FoldResult, TrainIdentity
 
 _PLACE = re.compile(r"fold-(\d+)/(.+)")

@@ -12,14 +12,14 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from pipeline.storage import file_size, open_filesystem
-from pipeline.storage_errors import translated, uri_of
-from pipeline.weight_catalogue import CATALOGUE
-from pipeline.weights import sha256_of
+from pipeline.storage.errors import translated, uri_of
+from pipeline.storage.files import file_size, open_filesystem
+from pipeline.weights.catalogue import CATALOGUE
+from pipeline.weights.fetch import sha256_of
 from schemas.embed import EmbedJob
 from schemas.errors import BadInput, MissingFile
 from schemas.evaluate import EvaluateJob
-from schemas.job import LabelJob, Storage
+from schemas.label import LabelJob, Storage
 from schemas.method import random_seed, weights_of
 from schemas.named_files import Place, named_files
 from schemas.train import TrainJob

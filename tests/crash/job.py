@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import yaml
 from PIL import Image
 
-from pipeline.audit import audit
-from pipeline.commit import read_commit
-from pipeline.storage import open_filesystem, read_bytes
-from tests.s3 import Bucket
+from pipeline.output.audit import audit
+from pipeline.output.commit import read_commit
+from pipeline.storage.files import open_filesystem, read_bytes
+from tests.made.s3 import Bucket
 
 ROOT = Path(__file__).parents[2]
 UNIT = 16  # images; a unit is then a second or two of work

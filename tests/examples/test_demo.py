@@ -7,9 +7,9 @@ import yaml
 
 from examples.demo import SHOWN, Recipe, examples, job_of, make_folder, scribble, touches_edge
 from jobs.job_file import read_job
-from pipeline.references import load_references
-from schemas.job import LabelJob
-from tests.pipeline.labels_made import square
+from pipeline.label.references import load_references
+from schemas.label import LabelJob
+from tests.made.labels import square
 
 
 def test_a_second_run_finds_its_folder_as_it_was(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from examples.label_photos import photos_job
-from pipeline.references import load_references
-from schemas.job import LabelJob
+from pipeline.label.references import load_references
+from schemas.label import LabelJob
 from schemas.reference import Scribbles
-from tests.datasets import LARGE, filled, jpeg, png, write
+from tests.made.datasets import LARGE, filled, jpeg, png, write
 
 NAMES = (
     "perseg/cat/00",

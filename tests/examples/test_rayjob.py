@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.cluster_room import parse_most
+from pipeline.cluster.capacity import parse_most
 
 ROOT = Path(__file__).parents[2]
 RAYJOB: dict[str, Any] = yaml.safe_load((ROOT / "examples" / "rayjob.yaml").read_text())

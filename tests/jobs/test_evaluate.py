@@ -17,8 +17,8 @@ from pipeline.evaluate.check import check
 from pipeline.evaluate.run import EvaluateUnits
 from schemas.errors import BadInput
 from schemas.evaluate import COUNTS_SCHEMA, EPISODES_SCHEMA, EvaluateJob
-from tests.pipeline.evaluate.made import a_document
-from tests.pipeline.train_made import write_dataset
+from tests.made.evaluation import a_document
+from tests.made.training import write_dataset
 
 pytestmark = pytest.mark.cluster
 

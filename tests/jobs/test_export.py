@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from jobs.export import export_app
 from schemas.errors import BadStorage
-from tests.committed import commit_units, label_rows
-from tests.datasets import filled
+from tests.made.committed import commit_units, label_rows
+from tests.made.datasets import filled
 
 CAT = {"cat": filled((8, 8, 68, 68)), "dog": filled((0, 0, 0, 0))}
 

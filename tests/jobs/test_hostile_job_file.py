@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jobs.job_file import read_job
 from jobs.strict_yaml import MAX_BYTES, load_yaml
 from schemas.errors import BadInput
-from schemas.job import LabelJob
+from schemas.label import LabelJob
 
 GOOD = """\
 targets: {type: images, uris: in/}

@@ -12,9 +12,9 @@ import torch
 import yaml
 
 from jobs.main import main
-from model.backbone import build_backbone
-from pipeline.storage import open_filesystem, replace
-from tests.s3 import SECRET, Bucket, serve_denials
+from model.networks.backbone import build_backbone
+from pipeline.storage.files import open_filesystem, replace
+from tests.made.s3 import SECRET, Bucket, serve_denials
 from tests.test_label import photo
 
 pytestmark = pytest.mark.cluster

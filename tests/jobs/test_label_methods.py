@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.storage import open_filesystem
-from schemas.job import Storage
+from pipeline.storage.files import open_filesystem
+from schemas.label import Storage
 from tests.jobs.test_label import folder, run, write_job
 
 __all__ = ["folder"]  # the fixture of those tests: a job file's neighbours

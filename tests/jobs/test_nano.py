@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.nano import nano_app
-from model.checkpoint import read_card, rewrite_card
+from model.checkpoints.state_dict import read_card, rewrite_card
 from schemas.card import BackboneCard, VrpCard
 from schemas.errors import BadInput
 

@@ -7,10 +7,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 from jobs.report import report
-from pipeline.storage import open_filesystem, read_bytes
+from pipeline.storage.files import open_filesystem, read_bytes
 from schemas.errors import BadStorage
-from tests.pipeline.output_made import make_output
-from tests.s3 import SECRET, Bucket
+from tests.made.output import make_output
+from tests.made.s3 import SECRET, Bucket
 
 
 def run(*arguments: str) -> Result:

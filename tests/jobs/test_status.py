@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.plan import extend_plan
-from pipeline.storage import open_filesystem
-from schemas.job import Storage
-from tests.committed import commit_units, rejected_row
+from pipeline.output.plan import extend_plan
+from pipeline.storage.files import open_filesystem
+from schemas.label import Storage
 from tests.jobs.test_label import run
-from tests.pipeline.test_status import A, tar
+from tests.made.committed import commit_units, rejected_row
+from tests.pipeline.status.test_labeling import A, tar
 
 
 def test_status_is_told_from_a_job_file_and_watched_until_it_is_done(

@@ -9,14 +9,14 @@ import torch
 
 from jobs.main import main
 from model.build import build_vrp_encoder, check_weights
-from model.checkpoint import load_into, read_card, read_state_dict
-from pipeline.weight_catalogue import CATALOGUE, Published
+from model.checkpoints.state_dict import load_into, read_card, read_state_dict
+from pipeline.weights.catalogue import CATALOGUE, Published
 from schemas.card import VrpCard
 from schemas.errors import BadWeights
 from schemas.method import READINGS, Backbone, BackboneType, Sam, Vrp
-from tests.model.published import PUBLISHED, numbered, vrp_sam, write_torch
-from tests.s3 import SECRET, Bucket
-from tests.web import Site, serve_web
+from tests.made.published import PUBLISHED, numbered, vrp_sam, write_torch
+from tests.made.s3 import SECRET, Bucket
+from tests.made.web import Site, serve_web
 
 
 @pytest.fixture(autouse=True)

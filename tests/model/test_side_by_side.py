@@ -12,7 +12,7 @@ from model.build import build_segmenter
 from model.segmenter import LoadedReference
 from model.side_by_side import SideBySide, remember
 from schemas.method import Method
-from tests.pipeline.evaluate.made import NANO
+from tests.made.evaluation import NANO
 
 
 class Counting(nn.Module):

@@ -7,10 +7,10 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.embeddings import model_fields
-from schemas.job import LabelJob
+from pipeline.embed.store import model_fields
+from schemas.label import LabelJob
 from schemas.method import Method, weights_of, with_weights
-from tests.schemas.test_job import job
+from tests.schemas.test_label import job
 
 TYPES = ["vrp", "gp_sam", "persam", "persam_f", "matcher"]
 JOB = """

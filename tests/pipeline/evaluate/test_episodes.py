@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dataset_index import DatasetIndex, open_index
+from pipeline.datasets.index import DatasetIndex, open_index
 from pipeline.evaluate.episodes import draw_fold, hash_manifest, manifest
 from pipeline.evaluate.units import cut
 from schemas.errors import BadInput
 from schemas.evaluate import EPISODES_SCHEMA, EvaluateJob
-from tests.datasets import CocoFiles, write_folder
-from tests.pipeline.evaluate.made import a_job
+from tests.made.datasets import CocoFiles, write_folder
+from tests.made.evaluation import a_job
 
 
 @pytest.fixture

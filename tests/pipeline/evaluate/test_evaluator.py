@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.dataset_index import open_index
-from pipeline.episode_data import EpisodeReader
+from pipeline.datasets.index import open_index
+from pipeline.episodes.load import EpisodeReader
 from pipeline.evaluate.episodes import FoldEpisodes, draw_fold, variants_of
 from pipeline.evaluate.evaluator import Evaluator, Settings
 from pipeline.evaluate.scores import GAIN, Drawing, score
 from schemas.evaluate import COUNTS_SCHEMA, EvaluateJob
-from tests.datasets import HEIGHT, LARGE, WIDTH, filled, write_folder
-from tests.pipeline.evaluate.made import Drawn, a_job
+from tests.made.datasets import HEIGHT, LARGE, WIDTH, filled, write_folder
+from tests.made.evaluation import Drawn, a_job
 
 RESULTS = pa.schema([("method", pa.string()), *COUNTS_SCHEMA])
 OBJECT_PX = 60 * 60  # LARGE, in every image of write_folder

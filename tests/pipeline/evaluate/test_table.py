@@ -10,7 +10,7 @@ from pipeline.evaluate.chart import chart
 from pipeline.evaluate.scores import Drawing, score
 from pipeline.evaluate.table import markdown
 from schemas.evaluate import COUNTS_SCHEMA, EvaluateJob, EvaluateResult
-from tests.pipeline.evaluate.made import a_job
+from tests.made.evaluation import a_job
 
 RESULTS = pa.schema([("method", pa.string()), *COUNTS_SCHEMA])
 

@@ -1,0 +1,37 @@
+"""Several categories' masks of one image become one: each pixel goes to the category that claims it
+most.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from model.masks.upsample import logits_at, mask_at
+from model.segmenter import Prediction
+
+
+def owners(
+    predictions: Sequence[Prediction], size_HW: tuple[int, int], threshold: float
+) -> np.ndarray:
+    """Return whose each pixel is: int32 [H, W] in Fortran order, -1 nobody's, else the place.
+
+    A prediction claims the pixels of its mask, each with score x sigmoid(logit of the pixel): SAM's
+    predicted IoU, which compares masks, times how sure the mask is of the pixel. The greatest claim
+    has it; of equal ones, the first prediction's. Memory: 8 bytes a pixel and one map at a time.
+    """
+    owner_HW = np.full(size_HW, -1, np.int32, order="F")
+    claimed_HW = np.zeros(size_HW, np.float32, order="F")
+    for place, prediction in enumerate(predictions):
+        mask_HW = mask_at(prediction, size_HW, threshold)
+        rows, columns = np.flatnonzero(mask_HW.any(axis=1)), np.flatnonzero(mask_HW.any(axis=0))
+        if not len(rows):
+            continue
+        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        # Beyond 80 float32's exponential overflows, and the sigmoid is 0 or 1 anyway.
+        logits = np.clip(logits_at(prediction, size_HW, box), -80, 80)
+        claim = np.float32(prediction.score) / (1 + np.exp(-logits))
+        # A score of 0 claims nothing more than nobody does: its pixels are its own all the same.
+        more = mask_HW[box] & ((claim > claimed_HW[box]) | (owner_HW[box] < 0))
+        owner_HW[box][more] = place
+        claimed_HW[box][more] = claim[more]
+    return owner_HW

@@ -1,0 +1,148 @@
+"""SAM in four sizes, built from segment_anything's own classes.
+
+`vit_b`, `vit_l` and `vit_h` have the keys and shapes of the official checkpoints; `nano` is the
+same network at 256 pixels, small enough to be trained and run on a laptop.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+import torch
+from segment_anything.modeling import (
+    ImageEncoderViT,
+    MaskDecoder,
+    PromptEncoder,
+    Sam,
+    TwoWayTransformer,
+)
+from segment_anything.modeling.image_encoder import PatchEmbed
+from torch import nn
+
+from model.networks.pixels import PIXEL_MEAN, PIXEL_STD
+from schemas.method import SamType
+
+
+@dataclass(frozen=True)
+class SamSize:
+    """The numbers that tell one SAM from another."""
+
+    width: int
+    depth: int
+    heads: int
+    global_blocks: tuple[int, ...]
+    image_px: int = 1024
+    patch_px: int = 16
+    window_cells: int = 14
+    prompt_width: int = 256
+    decoder_mlp: int = 2048
+    iou_head: int = 256
+    stem_channels: tuple[int, ...] = ()
+    """Convolutions of stride 2 before the last one, in place of the patch projection; or none."""
+
+    @property
+    def grid(self) -> int:
+        """Side of the image embedding, in cells; low-resolution logits are four times as wide."""
+        return self.image_px // self.patch_px
+
+
+SAM_SIZES: dict[SamType, SamSize] = {
+    "vit_b": SamSize(width=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11)),
+    "vit_l": SamSize(width=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23)),
+    "vit_h": SamSize(width=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31)),
+    "nano": SamSize(
+        width=160,
+        depth=4,
+        heads=5,
+        global_blocks=(0, 1, 2, 3),
+        image_px=256,
+        window_cells=0,
+        prompt_width=128,
+        decoder_mlp=512,
+        iou_head=128,
+        stem_channels=(24, 48, 96),
+    ),
+}
+
+
+def build_sam(sam_type: SamType) -> Sam:
+    """Build a SAM with fresh weights, in eval mode, on the current default device."""
+    size = SAM_SIZES[sam_type]
+    sam = Sam(
+        image_encoder=ImageEncoderViT(
+            img_size=size.image_px,
+            patch_size=size.patch_px,
+            embed_dim=size.width,
+            depth=size.depth,
+            num_heads=size.heads,
+            mlp_ratio=4,
+            out_chans=size.prompt_width,
+            qkv_bias=True,
+            # segment_anything annotates a class here and is itself called with this partial.
+            norm_layer=partial(nn.LayerNorm, eps=1e-6),  # pyright: ignore[reportArgumentType]
+            use_rel_pos=True,
+            window_size=size.window_cells,
+            global_attn_indexes=size.global_blocks,
+        ),
+        prompt_encoder=PromptEncoder(
+            embed_dim=size.prompt_width,
+            image_embedding_size=(size.grid, size.grid),
+            input_image_size=(size.image_px, size.image_px),
+            mask_in_chans=16,
+        ),
+        mask_decoder=MaskDecoder(
+            transformer_dim=size.prompt_width,
+            transformer=TwoWayTransformer(
+                depth=2, embedding_dim=size.prompt_width, num_heads=8, mlp_dim=size.decoder_mlp
+            ),
+            num_multimask_outputs=3,
+            iou_head_depth=3,
+            iou_head_hidden_dim=size.iou_head,
+        ),
+        pixel_mean=list(PIXEL_MEAN),
+        pixel_std=list(PIXEL_STD),
+    )
+    if size.stem_channels:
+        stem = ConvStem(size.stem_channels, size.width)
+        sam.image_encoder.patch_embed = cast(PatchEmbed, stem)
+    return sam.eval()
+
+
+class ConvStem(nn.Module):
+    """Patches by a few small convolutions instead of one large projection.
+
+    A transformer trained on thousands of images instead of millions learns edges and textures
+    several times faster behind convolutions (Xiao et al. 2021, "Early convolutions help
+    transformers see better"). The grid, and all that follows, is that of `PatchEmbed`.
+    """
+
+    def __init__(self, channels: tuple[int, ...], width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 3
+        for after in channels:
+            layers += _convolution(before, after, stride=2)
+            before = after
+        layers += _convolution(before, before, stride=1)
+        self.layers = nn.Sequential(*layers, nn.Conv2d(before, width, 3, stride=2, padding=1))
+
+    def forward(self, images_B3HW: torch.Tensor) -> torch.Tensor:
+        """Return patches [B, h, w, C], as `PatchEmbed` does."""
+        return self.layers(images_B3HW).permute(0, 2, 3, 1)
+
+
+def _convolution(before: int, after: int, stride: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
+    return [convolution, nn.BatchNorm2d(after), nn.ReLU()]
+
+
+def dense_position(sam: Sam) -> torch.Tensor:
+    """Return the image's position encoding [1, C, h, w] in fp32.
+
+    Computed in fp32 whatever the precision of the rest: `get_dense_pe` multiplies an fp32 grid by
+    the encoder's matrix, which fails when that matrix is bf16.
+    """
+    matrix = sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
+    if matrix.dtype != torch.float32:
+        raise ValueError(f"the prompt encoder must stay in float32, not {matrix.dtype}")
+    return sam.prompt_encoder.get_dense_pe()

@@ -1,0 +1,196 @@
+"""Read COCO images and an instances JSON into a listing: one union mask per image and category."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from pycocotools import mask as coco_mask
+
+from pipeline.datasets.listing import (
+    LIST_THREADS,
+    ImageRow,
+    Listing,
+    ObjectRow,
+    Place,
+    Problem,
+    check_image,
+)
+from pipeline.masks.runs import filled, runs_of
+from pipeline.storage.files import list_files
+from schemas.dataset import CocoDataset
+from schemas.errors import BadInput
+from schemas.label import Storage
+
+Entry = dict[str, Any]
+Document = dict[str, list[Entry]]
+NEEDED_KEYS: Mapping[str, Sequence[str]] = {
+    "images": ("id", "file_name", "height", "width"),
+    "annotations": ("id", "image_id", "category_id"),
+    "categories": ("id", "name"),
+}
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """The runs of one category in one image, as they are collected."""
+
+    objects: list[Any] = field(default_factory=list)
+    crowds: list[Any] = field(default_factory=list)
+    broken: bool = False  # an annotation that cannot be drawn: the union would lack it
+
+
+def list_coco(dataset: CocoDataset, storage: Storage) -> Listing:
+    """Read the whole JSON, list the images' folder, and read every image's header.
+
+    Raises BadInput for a file that is not an instances JSON, BadStorage for one that is missing.
+    """
+    document = read_instances(dataset.instances, storage)
+    return list_document(document, Place.open(dataset.images, storage), dataset.instances)
+
+
+def list_document(document: Document, folder: Place, uri: str) -> Listing:
+    """Turn the three lists of the JSON at `uri` into a listing; images lie below the folder."""
+    categories = _categories(document["categories"], uri)
+    images, faulty = measure_images(document["images"], folder)
+    drawn: dict[tuple[str, int], _Drawn] = {}
+    problems = list(faulty)
+    sizes = {image.image_id: (image.height, image.width) for image in images}
+    left_out = {problem.image_id for problem in faulty}
+    names = dict(categories)
+    for entry in document["annotations"]:
+        image_id, category_id = str(entry["image_id"]), entry["category_id"]
+        where = f"{uri}#{entry['id']}"
+        if image_id not in sizes:
+            if image_id not in left_out:
+                problems.append(Problem(image_id, where, "bad-annotation", "of no listed image"))
+        elif category_id not in names:
+            message = f"category {category_id} is not in the list"
+            problems.append(Problem(image_id, where, "unknown-category", message))
+        else:
+            of_pair = drawn.setdefault((image_id, category_id), _Drawn())
+            faults = _draw(entry, sizes[image_id], of_pair)
+            problems += [Problem(image_id, where, "bad-annotation", fault) for fault in faults]
+    objects, empty = _objects(images, categories, drawn)
+    problems += empty
+    return Listing(categories, images, objects, problems, exhaustive=True)
+
+
+def read_instances(
+    uri: str, storage: Storage, needed: Mapping[str, Sequence[str]] = NEEDED_KEYS
+) -> Document:
+    """Return a JSON file whose lists have the needed keys. Raises BadInput, BadStorage."""
+    data = Place.open(uri, storage).read()
+    try:
+        document = json.loads(data)
+        for name, keys in needed.items():
+            for number, entry in enumerate(document[name]):
+                if missing := [key for key in keys if key not in entry]:
+                    raise ValueError(f"{name}[{number}] lacks {', '.join(missing)}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            "not a COCO instances file", uri, repr(error), "lists images, annotations, categories"
+        ) from error
+    return document
+
+
+def _categories(entries: Sequence[Entry], uri: str) -> list[tuple[int, str]]:
+    categories = sorted((entry["id"], entry["name"]) for entry in entries)
+    ids, names = {number for number, _ in categories}, {name for _, name in categories}
+    if len(ids) != len(categories) or len(names) != len(categories):
+        raise BadInput("a category is listed twice", uri, str(categories), "distinct ids and names")
+    return categories
+
+
+def measure_images(entries: Sequence[Entry], folder: Place) -> tuple[list[ImageRow], list[Problem]]:
+    """Return the images that exist in the size the JSON says, in the order of their ids."""
+    present = list_files(folder.fs, folder.path)
+    images: dict[str, ImageRow] = {}
+    problems = []
+
+    def measure(entry: Entry) -> tuple[int, int] | Problem:
+        image_id, image = str(entry["id"]), folder.below(entry["file_name"])
+        if entry["file_name"] not in present:
+            return Problem(image_id, image.uri, "missing-image", "no such file")
+        return check_image(image, image_id)
+
+    ordered = sorted(entries, key=lambda entry: entry["id"])
+    with ThreadPoolExecutor(LIST_THREADS) as pool:
+        for entry, size in zip(ordered, pool.map(measure, ordered), strict=True):
+            image_id, uri = str(entry["id"]), folder.below(entry["file_name"]).uri
+            height, width = entry["height"], entry["width"]
+            if isinstance(size, Problem):
+                problems.append(size)
+            elif image_id in images:
+                problems.append(Problem(image_id, uri, "duplicate", "the id is listed before"))
+            elif size != (height, width):
+                message = f"{size[1]} x {size[0]} pixels, {width} x {height} in the JSON"
+                problems.append(Problem(image_id, uri, "misaligned", message))
+            else:
+                images[image_id] = ImageRow(image_id, uri, height, width)
+    return list(images.values()), problems
+
+
+def _draw(entry: Entry, size_HW: tuple[int, int], drawn: _Drawn) -> Iterator[str]:
+    """Add one annotation's runs; yield what of it could not be drawn."""
+    kept = drawn.crowds if entry.get("iscrowd") else drawn.objects
+    segmentation = entry.get("segmentation")
+    try:
+        if not isinstance(segmentation, dict) and any(len(p) < 6 for p in segmentation or ()):
+            yield "a polygon of fewer than three corners is left out"
+        kept.append(drawn_runs(segmentation, size_HW))
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+        drawn.broken = True
+        yield str(error)
+
+
+def drawn_runs(segmentation: Any, size_HW: tuple[int, int]) -> Any:
+    """Return the COCO runs of an annotation's polygons or RLE.
+
+    Raises ValueError, TypeError, KeyError, IndexError or OverflowError for what is neither.
+    """
+    if isinstance(segmentation, dict):
+        if tuple(segmentation["size"]) != size_HW:
+            raise ValueError(f"an RLE of size {segmentation['size']}, of an image {size_HW}")
+        return runs_of(segmentation["counts"], size_HW)
+    # pycocotools takes four numbers for a box, so anything short of a triangle is kept from it.
+    polygons = [polygon for polygon in segmentation or () if len(polygon) >= 6]
+    if not polygons:
+        raise ValueError("no segmentation")
+    return filled(polygons, size_HW)
+
+
+def _objects(
+    images: Iterable[ImageRow],
+    categories: Sequence[tuple[int, str]],
+    drawn: dict[tuple[str, int], _Drawn],
+) -> tuple[list[ObjectRow], list[Problem]]:
+    """Merge each pair's runs to one mask, in the order of the images and of the categories."""
+    objects, problems = [], []
+    for image in images:
+        for category_id, name in categories:
+            pair = drawn.get((image.image_id, category_id))
+            if pair is None:
+                continue
+            row = _union(image.image_id, category_id, pair)
+            if row.state == "unusable" and pair.objects and not pair.broken:
+                message = f"{name} covers no pixel"
+                problems.append(Problem(image.image_id, image.image_uri, "empty-mask", message))
+            objects.append(row)
+    return objects, problems
+
+
+def _union(image_id: str, category_id: int, pair: _Drawn) -> ObjectRow:
+    crowds = _counts(coco_mask.merge(pair.crowds)) if pair.crowds else None
+    runs = coco_mask.merge(pair.objects)  # of nothing: an RLE without counts and area
+    area_px = int(coco_mask.area(runs)) if pair.objects else 0
+    if pair.broken or not area_px:
+        return ObjectRow(image_id, category_id, 0, "unusable", ignore_rle=crowds)
+    return ObjectRow(
+        image_id, category_id, area_px, "shown", mask_rle=_counts(runs), ignore_rle=crowds
+    )
+
+
+def _counts(runs: Any) -> str:
+    return runs["counts"].decode("ascii")

@@ -1,0 +1,127 @@
+"""Read DAVIS into a listing: frames in their order, and an object's mask in each."""
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from pipeline.datasets.folder import foreground
+from pipeline.datasets.listing import (
+    LIST_THREADS,
+    UNREADABLE,
+    ImageRow,
+    Listing,
+    ObjectRow,
+    Place,
+    Problem,
+    check_image,
+)
+from pipeline.storage.files import list_files
+from schemas.dataset import DavisDataset
+from schemas.errors import BadInput, MissingFile
+from schemas.label import Storage
+
+RESOLUTION = "480p"
+
+Frame = tuple[ImageRow, dict[int, int]] | Problem
+"""A frame and the area of each of its objects, by the value in the annotation."""
+
+
+def list_davis(dataset: DavisDataset, storage: Storage) -> Listing:
+    """Read the split's list, every frame's header and every annotation whole.
+
+    An object that a frame of its sequence does not show is absent from it. Raises BadInput for a
+    list without sequences, BadStorage for one that is missing.
+    """
+    root = Place.open(dataset.root, storage)
+    images, objects, problems = [], [], []
+    ids: dict[str, int] = {}
+    names = [name for sequence in _read_split(root, dataset) for name in _frames(root, sequence)]
+    with ThreadPoolExecutor(LIST_THREADS) as pool:
+        read = list(pool.map(lambda name: _read_frame(root, name, dataset.year), names))
+    problems = [frame for frame in read if isinstance(frame, Problem)]
+    frames = [frame for frame in read if not isinstance(frame, Problem)]
+    shown: dict[str, set[int]] = {}
+    for image, areas_px in frames:
+        shown.setdefault(str(image.sequence), set()).update(areas_px)
+    for sequence in sorted(shown):
+        for value in sorted(shown[sequence]):
+            ids[_category(dataset, sequence, value)] = len(ids) + 1
+    for image, areas_px in frames:
+        images.append(image)
+        annotation = root.below(f"Annotations/{RESOLUTION}/{image.image_id}.png")
+        for value in sorted(shown[str(image.sequence)]):
+            category_id = ids[_category(dataset, str(image.sequence), value)]
+            if not areas_px.get(value):
+                objects.append(ObjectRow(image.image_id, category_id, 0, "absent"))
+                continue
+            objects.append(
+                ObjectRow(
+                    image.image_id,
+                    category_id,
+                    areas_px[value],
+                    "shown",
+                    mask_uri=annotation.uri,
+                    mask_value=value if dataset.year == 2017 else None,
+                )
+            )
+    categories = [(number, name) for name, number in ids.items()]
+    return Listing(categories, images, objects, problems, exhaustive=False)
+
+
+def _category(dataset: DavisDataset, sequence: str, value: int) -> str:
+    return sequence if dataset.year == 2016 else f"{sequence}/{value}"
+
+
+def _read_split(root: Place, dataset: DavisDataset) -> list[str]:
+    """Return the sequences; a line is one of them (2017), or a frame and its annotation (2016)."""
+    place = root.below(f"ImageSets/{dataset.year}/{dataset.split}.txt")
+    lines = [line.split()[0] for line in place.read().decode("utf-8").splitlines() if line.strip()]
+    # /JPEGImages/480p/blackswan/00000.jpg, or blackswan
+    sequences = {PurePosixPath(line).parent.name or line for line in lines}
+    if not sequences:
+        raise BadInput("a split that lists no sequence", place.uri, "no line", "names of sequences")
+    return sorted(sequences)
+
+
+def _frames(root: Place, sequence: str) -> list[str]:
+    """Return the frames of a sequence, `bear/00000`; one without a folder is a missing frame."""
+    folder = root.below(f"JPEGImages/{RESOLUTION}/{sequence}")
+    found = [name for name in list_files(folder.fs, folder.path) if name.endswith(".jpg")]
+    return [f"{sequence}/{name.removesuffix('.jpg')}" for name in found] or [f"{sequence}/00000"]
+
+
+def _read_frame(root: Place, name: str, year: int) -> Frame:
+    sequence, _, number = name.partition("/")
+    image = root.below(f"JPEGImages/{RESOLUTION}/{name}.jpg")
+    annotation = root.below(f"Annotations/{RESOLUTION}/{name}.png")
+    size = check_image(image, name)
+    if isinstance(size, Problem):
+        return size
+    if not number.isdecimal():
+        return Problem(name, image.uri, "bad-annotation", "a frame whose name is no number")
+    values_HW = _read_values(annotation, name, year)
+    if isinstance(values_HW, Problem):
+        return values_HW
+    if values_HW.shape != size:
+        message = f"a frame of {size[1]} x {size[0]}, an annotation of {values_HW.shape[::-1]}"
+        return Problem(name, annotation.uri, "misaligned", message)
+    areas_px = np.bincount(values_HW.ravel(), minlength=1)
+    shown = {int(value): int(areas_px[value]) for value in np.flatnonzero(areas_px[1:]) + 1}
+    return ImageRow(name, image.uri, *size, sequence=sequence, frame=int(number)), shown
+
+
+def _read_values(annotation: Place, name: str, year: int) -> np.ndarray | Problem:
+    """Return the object of each pixel, uint8 [H, W]; of 2016 all objects are 1."""
+    try:
+        with Image.open(io.BytesIO(annotation.read())) as png:
+            if year == 2017 and png.mode not in ("P", "L"):
+                message = f"mode {png.mode}, not the object numbers of mode P or L"
+                return Problem(name, annotation.uri, "unreadable-mask", message)
+            return np.asarray(png) if year == 2017 else foreground(png).astype(np.uint8)
+    except MissingFile as error:
+        return Problem(name, annotation.uri, "missing-mask", error.got)
+    except UNREADABLE as error:
+        return Problem(name, annotation.uri, "unreadable-mask", str(error))

@@ -1,0 +1,163 @@
+"""Read class folders of images and mask PNGs into a listing: one row per image and class."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from pipeline.datasets.listing import (
+    LIST_THREADS,
+    UNREADABLE,
+    ImageRow,
+    Listing,
+    ObjectRow,
+    Place,
+    Problem,
+    check_image,
+)
+from pipeline.storage.files import list_files
+from schemas.dataset import FolderDataset
+from schemas.errors import BadInput
+from schemas.label import Storage
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """An image and its mask, read."""
+
+    name: str
+    category: str
+    content: str  # sha256 of the image's bytes
+    size: tuple[int, int]  # height, width
+    area_px: int
+    mask_uri: str
+
+
+def list_folder(dataset: FolderDataset, storage: Storage) -> Listing:
+    """Read every image and mask whole; photos of equal bytes become one image.
+
+    Raises BadInput when no image has a mask.
+    """
+    folder = Place.open(dataset.root, storage)
+    masks = folder if dataset.masks is None else Place.open(dataset.masks, storage)
+    problems: list[Problem] = []
+    pairs: list[_Pair] = []
+    with ThreadPoolExecutor(LIST_THREADS) as pool:
+        named = _pair_names(folder, masks, problems, _read_classes(dataset, storage))
+        for found in pool.map(lambda pair: _read_pair(pair[0], pair[1], folder, masks), named):
+            if isinstance(found, Problem):
+                problems.append(found)
+            else:
+                pairs.append(found)
+    if not pairs:
+        raise BadInput(
+            "no image with a mask", dataset.root, f"{len(problems)} files that do not pair",
+            "<class>/<id>.jpg with <class>/<id>.png",
+        )  # fmt: skip
+    ids = {name: number for number, name in enumerate(sorted({p.category for p in pairs}), 1)}
+    images: dict[str, ImageRow] = {}
+    objects: dict[tuple[str, int], ObjectRow] = {}
+    for pair in pairs:
+        first = images.setdefault(pair.content, _image(pair, folder, dataset, len(images)))
+        key = (first.image_id, ids[pair.category])
+        if key in objects:
+            message = f"the same photo as {first.image_id}, in the same class"
+            problems.append(Problem(pair.name, folder.below(pair.name).uri, "duplicate", message))
+        else:
+            objects[key] = ObjectRow(*key, pair.area_px, "shown", mask_uri=pair.mask_uri)
+    categories = [(number, name) for name, number in ids.items()]
+    rows = list(objects.values())
+    return Listing(categories, list(images.values()), rows, problems, dataset.exhaustive)
+
+
+def _image(pair: _Pair, folder: Place, dataset: FolderDataset, number: int) -> ImageRow:
+    sequence = pair.category if dataset.first_is_reference else None
+    frame = number if dataset.first_is_reference else None
+    uri = folder.below(pair.name).uri
+    return ImageRow(pair.name, uri, *pair.size, sequence=sequence, frame=frame)
+
+
+def _read_classes(dataset: FolderDataset, storage: Storage) -> frozenset[str] | None:
+    """Return the classes that are wanted, None for all."""
+    if dataset.classes is None:
+        return None
+    lines = Place.open(dataset.classes, storage).read().decode("utf-8").splitlines()
+    return frozenset(line.strip() for line in lines if line.strip())
+
+
+def _pair_names(
+    folder: Place, masks: Place, problems: list[Problem], classes: frozenset[str] | None
+) -> Iterator[tuple[str, str]]:
+    """Yield (image, mask) paths below their folders, by name; the unpaired become problems."""
+    beside = masks is folder
+    names = [
+        name
+        for name in list_files(folder.fs, folder.path)
+        if _is_image(name) and (classes is None or PurePosixPath(name).parent.name in classes)
+    ]
+    if beside:
+        images = [name for name in names if not name.lower().endswith(".png")]
+        pngs = set(names) - set(images)
+    else:
+        images = names
+        pngs = {
+            name
+            for name in list_files(masks.fs, masks.path)
+            if name.lower().endswith(".png")
+            and (classes is None or PurePosixPath(name).parent.name in classes)
+        }
+    for name in images:
+        mask = str(PurePosixPath(name).with_suffix(".png"))
+        if mask in pngs:
+            pngs.discard(mask)
+            yield name, mask
+        else:
+            uri = masks.below(mask).uri
+            problems.append(Problem(name, folder.below(name).uri, "missing-mask", f"no {uri}"))
+    for orphan in sorted(pngs):
+        problems.append(
+            Problem(orphan, masks.below(orphan).uri, "missing-image", "a mask without an image")
+        )
+
+
+def _is_image(name: str) -> bool:
+    # A class is a folder, so what lies at the root belongs to none.
+    return "/" in name and name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _read_pair(name: str, mask: str, folder: Place, masks: Place) -> _Pair | Problem:
+    size = check_image(folder.below(name), name)
+    if isinstance(size, Problem):
+        return size
+    mask_uri = masks.below(mask).uri
+    data = masks.below(mask).read()
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            area_px, mask_size = int(foreground(image).sum()), (image.height, image.width)
+    except UNREADABLE as error:
+        return Problem(name, mask_uri, "unreadable-mask", str(error))
+    if mask_size != size:
+        message = f"an image of {size[1]} x {size[0]}, a mask of {mask_size[1]} x {mask_size[0]}"
+        return Problem(name, mask_uri, "misaligned", message)
+    if area_px == 0:
+        return Problem(name, mask_uri, "empty-mask", "no pixel of another colour than black")
+    content = hashlib.sha256(folder.below(name).read()).hexdigest()
+    return _Pair(name, PurePosixPath(name).parent.name, content, size, area_px, mask_uri)
+
+
+def foreground(mask: Image.Image) -> np.ndarray:
+    """Return the pixels that are not black, bool [H, W]; alpha says nothing about the object."""
+    if mask.mode == "P":
+        mask = mask.convert("RGB")
+    values = np.asarray(mask)
+    if values.ndim == 2:
+        return values != 0
+    colours = values.shape[2] - (mask.mode in ("LA", "RGBA"))
+    return np.asarray(values[:, :, :colours].any(axis=2))

@@ -1,0 +1,96 @@
+"""Read VOC images and index PNGs into a listing: one row per image and class value in its PNG."""
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from pipeline.datasets.listing import (
+    LIST_THREADS,
+    UNREADABLE,
+    ImageRow,
+    Listing,
+    ObjectRow,
+    Place,
+    Problem,
+    check_image,
+)
+from schemas.dataset import VocDataset
+from schemas.errors import BadInput, MissingFile
+from schemas.label import Storage
+
+IGNORED = 255
+
+Found = tuple[ImageRow, list[ObjectRow]] | Problem
+
+
+def list_voc(dataset: VocDataset, storage: Storage) -> Listing:
+    """Read the split's list, every mask whole and every image's header.
+
+    Raises MissingFile for a missing list, BadInput for an empty one.
+    """
+    folder = Place.open(dataset.root, storage)
+    ids = _read_split(folder, dataset)
+    images, objects, problems = [], [], []
+    with ThreadPoolExecutor(LIST_THREADS) as pool:
+        for found in pool.map(lambda image_id: _read_pair(image_id, folder, dataset), ids):
+            if isinstance(found, Problem):
+                problems.append(found)
+            else:
+                images.append(found[0])
+                objects += found[1]
+    return Listing(list(enumerate(dataset.classes, 1)), images, objects, problems, exhaustive=True)
+
+
+def _read_split(folder: Place, dataset: VocDataset) -> list[str]:
+    """Return the image ids in order; a line is `2007_000033` or `/JPEGImages/2007_000033.jpg …`."""
+    split = folder.below(dataset.split)
+    lines = split.read().decode("utf-8").splitlines()
+    ids = sorted({PurePosixPath(line.split()[0]).stem for line in lines if line.strip()})
+    if not ids:
+        raise BadInput("a split that lists no image", split.uri, "no line", "image ids")
+    return ids
+
+
+def _read_pair(image_id: str, folder: Place, dataset: VocDataset) -> Found:
+    image = folder.below(f"{dataset.images}/{image_id}.jpg")
+    mask = folder.below(f"{dataset.masks}/{image_id}.png")
+    size = check_image(image, image_id)
+    if isinstance(size, Problem):
+        return size
+    values_HW = _read_classes(mask, image_id)
+    if isinstance(values_HW, Problem):
+        return values_HW
+    if values_HW.shape != size:
+        message = f"an image of {size[1]} x {size[0]}, a mask of {values_HW.shape[::-1]}"
+        return Problem(image_id, mask.uri, "misaligned", message)
+    areas_px = np.bincount(values_HW.ravel(), minlength=IGNORED + 1)
+    values = [int(value) for value in np.flatnonzero(areas_px[1:IGNORED]) + 1]
+    if unknown := [value for value in values if value > len(dataset.classes)]:
+        message = f"values {unknown}, of {len(dataset.classes)} classes"
+        return Problem(image_id, mask.uri, "unknown-category", message)
+    ignored = IGNORED if areas_px[IGNORED] else None
+    rows = [
+        ObjectRow(image_id, value, int(areas_px[value]), "shown", mask_uri=mask.uri,
+                  mask_value=value, ignore_value=ignored)
+        for value in values
+    ]  # fmt: skip
+    return ImageRow(image_id, image.uri, *size), rows
+
+
+def _read_classes(mask: Place, image_id: str) -> np.ndarray | Problem:
+    """Return the class of each pixel, uint8 [H, W]."""
+    try:
+        data = mask.read()
+    except MissingFile as error:
+        return Problem(image_id, mask.uri, "missing-mask", error.got)
+    try:
+        with Image.open(io.BytesIO(data)) as classes:
+            if classes.mode in ("P", "L"):
+                return np.asarray(classes)
+            message = f"mode {classes.mode}, not the class numbers of mode P or L"
+            return Problem(image_id, mask.uri, "unreadable-mask", message)
+    except UNREADABLE as error:
+        return Problem(image_id, mask.uri, "unreadable-mask", str(error))

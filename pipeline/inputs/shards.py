@@ -1,0 +1,194 @@
+"""Turn a planned shard into units of encoded images, the n-th of which is the same on every run."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from fsspec import AbstractFileSystem
+
+from pipeline.inputs.parquet import read_parquet
+from pipeline.inputs.tar import read_tar
+from pipeline.storage.files import file_size, open_filesystem, path_of, read_bytes
+from pipeline.storage.stored_file import open_file
+from schemas.commit import Shard
+from schemas.errors import BadStorage, ImageRejected, MissingFile
+from schemas.label import Limits, Storage
+from schemas.source import ParquetImages, Source
+
+# Requests for single images in flight; each waits for storage, none computes.
+_FETCH_THREADS = 8
+# Read of a single image before its size is asked for: covers nearly all, in one request.
+_FIRST_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """One image as stored, or the fault that makes it unusable; `data` is b"" where none came."""
+
+    image_id: str
+    uri: str
+    data: bytes
+    fault: ImageRejected | None = None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is committed at once: at most `images_per_unit` images of one shard, in its order."""
+
+    shard_id: str
+    number: int
+    last: bool
+    images: tuple[EncodedImage, ...]
+
+
+def read_units(
+    shard: Shard,
+    source: Source,
+    storage: Storage,
+    limits: Limits,
+    done: frozenset[int] = frozenset(),
+) -> Iterator[Unit]:
+    """Yield a shard's units that are not `done`; one unit is in memory, and one image beyond it.
+
+    A shard without images yields one empty unit. Raises BadStorage and OSError when the storage
+    fails, so that a task is tried again: a fault of the storage never becomes a fault of an image.
+    """
+
+    def wanted(number: int) -> bool:
+        return number // shard.images_per_unit not in done
+
+    unit: list[EncodedImage] = []
+    number = 0
+    for image in _images(shard, source, storage, limits, wanted):
+        if len(unit) == shard.images_per_unit:
+            if number not in done:
+                yield Unit(shard.id, number, False, tuple(unit))
+            unit = []
+            number += 1
+        unit.append(image)
+    if number not in done:
+        yield Unit(shard.id, number, True, tuple(unit))
+
+
+def _images(
+    shard: Shard, source: Source, storage: Storage, limits: Limits, wanted: Callable[[int], bool]
+) -> Iterator[EncodedImage]:
+    fs, path = open_filesystem(shard.uri, storage)
+    match shard.kind:
+        case "images":
+            return _read_list(fs, shard, limits) if wanted(0) else iter(())
+        case "tar":
+            return _read_tar(fs, path, shard, limits, wanted)
+        case "parquet":
+            assert isinstance(source, ParquetImages), "planned from another source"
+            return _read_parquet(fs, path, shard, source, limits, wanted)
+
+
+def _read_list(fs: AbstractFileSystem, shard: Shard, limits: Limits) -> Iterator[EncodedImage]:
+    def fetch(image: tuple[str, str]) -> EncodedImage:
+        image_id, uri = image
+        try:
+            return EncodedImage(image_id, uri, _fetch(fs, path_of(fs, uri), limits.max_bytes))
+        except MissingFile:
+            fault = ImageRejected("missing", "listed, but not there when read")
+        except ImageRejected as too_large:
+            fault = too_large
+        return EncodedImage(image_id, uri, b"", fault)
+
+    with ThreadPoolExecutor(_FETCH_THREADS) as threads:
+        yield from threads.map(fetch, shard.images)
+
+
+def _fetch(fs: AbstractFileSystem, path: str, max_bytes: int) -> bytes:
+    first = read_bytes(fs, path, 0, min(_FIRST_BYTES, max_bytes + 1))
+    if len(first) < _FIRST_BYTES and len(first) <= max_bytes:
+        return first
+    size = file_size(fs, path) or 0
+    if size > max_bytes:
+        raise _too_large(size, max_bytes)
+    return first + read_bytes(fs, path, len(first), size)
+
+
+def _too_large(size: int, max_bytes: int) -> ImageRejected:
+    return ImageRejected("too-large", f"{size} bytes; the job's limit is {max_bytes}")
+
+
+def _read_tar(
+    fs: AbstractFileSystem,
+    path: str,
+    shard: Shard,
+    limits: Limits,
+    wanted: Callable[[int], bool],
+) -> Iterator[EncodedImage]:
+    _check_size(fs, path, shard)
+    ids = _Ids()
+    prefix = shard.name.removesuffix(".tar")
+    with open_file(fs, path, shard.size_bytes) as file:
+        for image in read_tar(file, shard.size_bytes, limits.max_bytes, wanted):
+            uri = f"{shard.uri}#{image.member}" if image.member else shard.uri
+            encoded = EncodedImage(f"{prefix}/{image.key}", uri, image.data, image.fault)
+            yield ids.made_unique(encoded, claims=image.fault is None)
+
+
+def _read_parquet(
+    fs: AbstractFileSystem,
+    path: str,
+    shard: Shard,
+    source: ParquetImages,
+    limits: Limits,
+    wanted: Callable[[int], bool],
+) -> Iterator[EncodedImage]:
+    _check_size(fs, path, shard)
+    ids = _Ids()
+    with open_file(fs, path, shard.size_bytes) as file:
+        for number, row in enumerate(read_parquet(file, source, shard.uri, wanted)):
+            size = len(row.data or b"")
+            fault = row.fault
+            if fault is None and row.id is None:
+                fault = ImageRejected("no-id", f"row {number} has no {source.id_column}")
+            elif fault is None and row.data is None and wanted(number):
+                fault = ImageRejected("no-image", f"row {number} has no {source.image_column}")
+            elif size > limits.max_bytes:
+                fault = _too_large(size, limits.max_bytes)
+            image_id = f"{shard.name}#{number}" if row.id is None else row.id
+            data = b"" if fault or row.data is None else row.data
+            encoded = EncodedImage(image_id, f"{shard.uri}#{number}", data, fault)
+            # Whether a row's image is usable is unknown where it is skipped, so each claims its id.
+            yield ids.made_unique(encoded, claims=True)
+
+
+def _check_size(fs: AbstractFileSystem, path: str, shard: Shard) -> None:
+    size = file_size(fs, path)
+    if size != shard.size_bytes:
+        raise BadStorage(
+            "a shard that changed after it was planned",
+            shard.uri,
+            "a folder" if size is None else f"{size} bytes",
+            f"{shard.size_bytes} bytes, as planned; run the job again",
+        )
+
+
+class _Ids:
+    """The ids given in one shard, so that none is given twice."""
+
+    def __init__(self) -> None:
+        self._copies: dict[str, int] = {}
+        self._claimed: set[str] = set()
+
+    def made_unique(self, image: EncodedImage, claims: bool) -> EncodedImage:
+        """Return the image under a free id, and as a fault if its id was claimed before.
+
+        A fault that claims nothing takes no image's place: the image follows as `<id>#2`.
+        """
+        wanted, fault = image.image_id, image.fault
+        if fault is None and wanted in self._claimed:
+            fault = ImageRejected("duplicate-id", f"a second image of the id {wanted}")
+        if claims:
+            self._claimed.add(wanted)
+        free, copy = wanted, self._copies.get(wanted, 1)
+        while free in self._copies:
+            copy += 1
+            free = f"{wanted}#{copy}"
+        self._copies[free] = 1
+        self._copies[wanted] = copy
+        return EncodedImage(free, image.uri, b"" if fault else image.data, fault)

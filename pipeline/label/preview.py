@@ -1,0 +1,67 @@
+"""Say what a rerun of a job would do, and why: a checked job becomes a few counted lines."""
+
+from dataclasses import dataclass
+
+from pipeline.label.run import CheckedJob
+from pipeline.output.attempts import list_begun
+from pipeline.output.unit import list_units
+from schemas.commit import Shard
+
+NAMED = 5
+"""Shards named on a line; a plan may have a million."""
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """So many shards or units, what would be done with them, and why."""
+
+    what: str
+    count: int
+    why: str
+
+
+def outlook(checked: CheckedJob) -> list[Prospect]:
+    """Sort a plan's shards by what a run would do now. Reads two listings, writes nothing."""
+    new = {shard.id for shard in checked.plan.new}
+    begun = [(shard, done) for shard, done in checked.unfinished if done]
+    fresh = [shard for shard, done in checked.unfinished if not done and shard.id in new]
+    waiting = [shard for shard, done in checked.unfinished if not done and shard.id not in new]
+    left_alone = len(checked.plan.shards) - len(checked.unfinished)
+    committed = list_units(checked.fs, checked.output)
+    begun_units = list_begun(checked.fs, checked.output, committed)
+    prospects = [
+        Prospect("label new shards", len(fresh), f"in no earlier plan: {_names(fresh)}"),
+        Prospect("label waiting shards", len(waiting), f"nothing committed yet: {_names(waiting)}"),
+        Prospect(
+            "go on with begun shards",
+            len(begun),
+            "; ".join(
+                f"{shard.name}: {len(done)} units committed" for shard, done in begun[:NAMED]
+            ),
+        ),
+        Prospect(
+            "try units again",
+            len(begun_units),
+            "begun, not committed: a process died or was stopped; done batch by batch, and image "
+            f"by image where it died: {', '.join(begun_units[:NAMED])}",
+        ),
+        Prospect("leave shards alone", left_alone, "every unit is committed, or the shard is gone"),
+        Prospect(
+            "report vanished inputs",
+            len(checked.plan.vanished),
+            f"planned, and gone now; labels stay: {', '.join(checked.plan.vanished[:NAMED])}",
+        ),
+        Prospect("write commit.json", int(not checked.done), _commit_reason(checked)),
+    ]
+    return [prospect for prospect in prospects if prospect.count]
+
+
+def _commit_reason(checked: CheckedJob) -> str:
+    if checked.commit is None:
+        return "there is none"
+    return f"the one there lists {checked.commit.shards} shards, or parts since replaced"
+
+
+def _names(shards: list[Shard]) -> str:
+    names = ", ".join(shard.name for shard in shards[:NAMED])
+    return f"{names}, …" if len(shards) > NAMED else names

@@ -1,0 +1,102 @@
+"""Find the images rejected for some reason, and merge their second labels into their units.
+
+A retried unit is committed as its next revision, so that nothing is overwritten and a retry cut
+short is resumed by running it, or the job, again.
+"""
+
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
+
+from pipeline.inputs.shards import Unit
+from pipeline.output.committed import read_rejected, read_table
+from pipeline.output.unit import UnitName, parse_unit, read_part
+from pipeline.storage.files import read_bytes
+from schemas.commit import Commit
+from schemas.errors import RejectReason
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Units to do again, for their images rejected for one of the reasons.
+
+    names gives each unit's newest part by shard and number.
+    """
+
+    reasons: frozenset[RejectReason]
+    names: Mapping[tuple[str, int], UnitName]
+    images: int  # to be done again
+    rejected: int  # in all, before
+
+    def done(self, units: set[UnitName]) -> dict[str, frozenset[int]]:
+        """Return, for each shard with something to retry, the numbers of its other units."""
+        shards: dict[str, set[int]] = {shard_id: set() for shard_id, _ in self.names}
+        for unit in units:
+            if unit.shard_id in shards and (unit.shard_id, unit.number) not in self.names:
+                shards[unit.shard_id].add(unit.number)
+        return {shard_id: frozenset(numbers) for shard_id, numbers in shards.items()}
+
+
+def find_retry(
+    fs: AbstractFileSystem, output: str, commit: Commit, reasons: frozenset[RejectReason]
+) -> Retry:
+    """Look through a commit's rejected rows. Raises BadStorage."""
+    names: dict[tuple[str, int], UnitName] = {}
+    images = 0
+    parts = [part for part in commit.parts if part.rejected]
+    for part, table in zip(parts, read_rejected(fs, output, parts), strict=True):
+        found = sum(reason in reasons for reason in table["reason"].to_pylist())
+        unit = parse_unit(part.path.removeprefix("labels/"))
+        assert unit is not None, part.path
+        if found:
+            names[unit.shard_id, unit.number] = unit
+            images += found
+    return Retry(reasons, names, images, commit.counts.rejected)
+
+
+@dataclass(frozen=True)
+class EarlierRows:
+    """What an earlier revision says of the images that are not to be done again."""
+
+    labels: Sequence[Row]
+    rejected: Sequence[Row]
+
+    def merged(
+        self, unit: Unit, labels: Sequence[Row], rejected: Sequence[Row]
+    ) -> tuple[list[Row], list[Row]]:
+        """Return earlier and new rows together, in the order of the unit's images."""
+        order = {image.image_id: place for place, image in enumerate(unit.images)}
+
+        def ordered(rows: list[Row]) -> list[Row]:
+            return sorted(rows, key=lambda row: order[row["image_id"]])
+
+        return ordered([*self.labels, *labels]), ordered([*self.rejected, *rejected])
+
+
+def split_unit(
+    fs: AbstractFileSystem, output: str, unit: Unit, earlier: UnitName, retry: Retry
+) -> tuple[Unit, EarlierRows]:
+    """Return the part of a unit that is to be done again, and the rows that stay."""
+    part = read_part(fs, output, earlier.path)
+    labels = pq.read_table(io.BytesIO(read_bytes(fs, f"{output}/{part.path}"))).to_pylist()
+    rejected: list[Row] = []
+    if part.rejected_path is not None:
+        path = f"{output}/{part.rejected_path}"
+        rejected = read_table(fs, path, part.rejected_sha256).to_pylist()
+    again = {row["image_id"] for row in rejected if row["reason"] in retry.reasons}
+    images = tuple(image for image in unit.images if image.image_id in again)
+    stay = [row for row in rejected if row["image_id"] not in again]
+    return Unit(unit.shard_id, unit.number, unit.last, images), EarlierRows(labels, stay)
+
+
+def count_reasons(fs: AbstractFileSystem, output: str, commit: Commit) -> Counter[str]:
+    """Count a commit's rejected images by reason. Raises BadStorage."""
+    tables = read_rejected(fs, output, commit.parts)
+    return Counter(reason for table in tables for reason in table["reason"].to_pylist())

@@ -1,0 +1,190 @@
+"""Turn predictions into label rows, and faults into rejected rows."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from model.masks.overlaps import owners
+from model.masks.upsample import mask_at, stability
+from model.segmenter import Prediction
+from pipeline.inputs.shards import EncodedImage
+from pipeline.masks.components import components
+from schemas.commit import Identity
+from schemas.errors import ImageRejected
+from schemas.label import Components, Instances, Iterative, Overlaps, Thresholds
+
+
+@dataclass(frozen=True)
+class RowContext:
+    """What all rows of a job share."""
+
+    identity: Identity
+    references: Mapping[int, tuple[str, ...]]  # reference ids by category id
+    thresholds: Thresholds
+    overlaps: Overlaps = "keep"
+    instances: Instances | None = None
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Category names by id."""
+        return {category.id: category.name for category in self.identity.categories}
+
+
+def encode_rle(mask_HW: np.ndarray) -> Any:
+    """Encode a bool mask [H, W] as COCO compressed RLE: {"size": [H, W], "counts": str}."""
+    runs: Any = coco_mask.encode(np.asfortranarray(mask_HW, dtype=np.uint8))
+    return {"size": list(mask_HW.shape), "counts": runs["counts"].decode("ascii")}
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A prediction at the image's size; an unlabelled one's runs are empty."""
+
+    prediction: Prediction
+    stability: float
+    rle: Any
+    area_px: int
+
+    @property
+    def labelled(self) -> bool:
+        return self.area_px > 0
+
+
+def label_rows(
+    predictions: Sequence[Prediction], size_HW: tuple[int, int], context: RowContext
+) -> list[dict[str, Any]]:
+    """Return the columns of LABEL_SCHEMA that an image's predictions decide; size_HW in pixels.
+
+    A row per prediction, each followed by those of its objects if the job wants them. A mask that
+    misses a threshold becomes an empty one; its score and stability stay, to show why.
+    """
+    limits = context.thresholds
+    found = [_find(prediction, size_HW, limits) for prediction in predictions]
+    if context.overlaps == "argmax":
+        found = _settled(found, size_HW, limits)
+    rows = []
+    for one in found:
+        row = _row(one, size_HW, context)
+        rows.append(row)
+        if context.instances is not None and one.labelled:
+            rows += _instance_rows(row, one, context)
+    return rows
+
+
+def _find(prediction: Prediction, size_HW: tuple[int, int], limits: Thresholds) -> _Found:
+    stable = stability(prediction.logits_hw, limits.mask_logit)
+    if prediction.score < limits.min_score or stable < limits.min_stability:
+        return _found(prediction, stable, np.zeros(size_HW, bool), limits)
+    return _found(prediction, stable, mask_at(prediction, size_HW, limits.mask_logit), limits)
+
+
+def _found(
+    prediction: Prediction, stable: float, mask_HW: np.ndarray, limits: Thresholds
+) -> _Found:
+    rle = encode_rle(mask_HW)
+    area_px = int(coco_mask.area(rle))
+    if area_px < limits.min_area_px:
+        rle, area_px = encode_rle(np.zeros(mask_HW.shape, dtype=bool)), 0
+    return _Found(prediction, stable, rle, area_px)
+
+
+def _settled(found: Sequence[_Found], size_HW: tuple[int, int], limits: Thresholds) -> list[_Found]:
+    """Give each pixel of several masks to one; what falls below min_area_px becomes empty."""
+    labelled = [one for one in found if one.labelled]
+    if len(labelled) < 2:
+        return list(found)
+    union_px = int(coco_mask.area(coco_mask.merge([one.rle for one in labelled])))
+    if union_px == sum(one.area_px for one in labelled):
+        return list(found)
+    owner_HW = owners([one.prediction for one in labelled], size_HW, limits.mask_logit)
+    kept = iter(
+        _found(one.prediction, one.stability, owner_HW == place, limits)
+        for place, one in enumerate(labelled)
+    )
+    return [next(kept) if one.labelled else one for one in found]
+
+
+def _row(found: _Found, size_HW: tuple[int, int], context: RowContext) -> dict[str, Any]:
+    prediction = found.prediction
+    return {
+        "height": size_HW[0],
+        "width": size_HW[1],
+        "category_id": prediction.category_id,
+        "category": context.names[prediction.category_id],
+        "status": "labelled" if found.labelled else "empty",
+        **_mask_columns(found.rle, found.area_px),
+        "score": prediction.score,
+        "stability": found.stability,
+        "references": list(context.references[prediction.category_id]),
+        "job_fingerprint": context.identity.fingerprint,
+        "model_fingerprint": context.identity.model_fingerprint,
+        "random_weights": bool(context.identity.random_weights),
+        "presence": prediction.presence,
+        "instance_id": None,
+    }
+
+
+def _mask_columns(rle: Any, area_px: int) -> dict[str, Any]:
+    counts = rle["counts"]
+    return {
+        "rle_counts": counts if isinstance(counts, str) else counts.decode("ascii"),
+        "box_xywh": [float(side) for side in coco_mask.toBbox(rle)],
+        "area_px": area_px,
+    }
+
+
+def _instance_rows(row: dict[str, Any], found: _Found, context: RowContext) -> list[dict[str, Any]]:
+    """Return a row per object of a labelled category, numbered from 1."""
+    match context.instances:
+        case None:
+            objects = []
+        case Components() as wanted:
+            objects = _components(row, wanted)
+        case Iterative() as wanted:
+            objects = _searched(row, found, wanted, context.thresholds)
+    return [{**row, **one, "instance_id": number} for number, one in enumerate(objects, start=1)]
+
+
+def _components(row: dict[str, Any], wanted: Components) -> list[dict[str, Any]]:
+    """Split the category's mask, the largest first; a component has the category's score."""
+    size_HW = (row["height"], row["width"])
+    split = components(row["rle_counts"], size_HW, wanted.most, wanted.min_area_px)
+    return [_mask_columns(rle, area_px) for rle, area_px in split]
+
+
+def _searched(
+    row: dict[str, Any], found: _Found, wanted: Iterative, limits: Thresholds
+) -> list[dict[str, Any]]:
+    """Return the objects a method found, in its order, inside the category's mask.
+
+    Each has its own score, which must reach min_score, and none has a pixel of one before it.
+    """
+    free_HW = coco_mask.decode(found.rle).astype(bool)
+    objects = []
+    for one in found.prediction.objects:
+        mask_HW = mask_at(one, (row["height"], row["width"]), limits.mask_logit) & free_HW
+        area_px = int(np.count_nonzero(mask_HW))
+        if area_px < wanted.min_area_px or one.score < limits.min_score:
+            continue
+        free_HW &= ~mask_HW
+        stable = stability(one.logits_hw, limits.mask_logit)
+        columns = {"score": one.score, "stability": stable, "presence": one.presence}
+        objects.append(_mask_columns(encode_rle(mask_HW), area_px) | columns)
+    return objects
+
+
+def rejected_row(image: EncodedImage, fault: ImageRejected, context: RowContext) -> dict[str, Any]:
+    """Return the columns of REJECTED_SCHEMA for an image that cannot be labelled."""
+    return {
+        "image_id": image.image_id,
+        "uri": image.uri,
+        "reason": fault.reason,
+        "message": fault.message,
+        "bytes_sha256": hashlib.sha256(image.data).hexdigest() if image.data else "",
+        "bytes": len(image.data),
+        "job_fingerprint": context.identity.fingerprint,
+    }

@@ -1,0 +1,103 @@
+"""Gather the parts of a finished plan into commit.json, the only list of what exists."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from fsspec import AbstractFileSystem
+
+from pipeline.output.plan import Plan
+from pipeline.output.unit import UnitName, read_part
+from pipeline.storage.files import read_bytes, replace
+from schemas.commit import Commit, Counts, Identity, Part, Shard
+from schemas.errors import MissingFile
+
+READ_THREADS = 16  # GETs of about 100 kB each: latency, not bandwidth, is what they wait for
+
+
+def unfinished(plan: Plan, units: Iterable[UnitName]) -> list[tuple[Shard, frozenset[int]]]:
+    """Return the shards with units to do, each with the unit numbers that are committed.
+
+    A file that has vanished from the inputs cannot be read: what it has stays, and it is reported.
+    """
+    done: dict[str, set[int]] = {}
+    ends: dict[str, int] = {}
+    for unit in units:
+        done.setdefault(unit.shard_id, set()).add(unit.number)
+        if unit.last:
+            ends[unit.shard_id] = unit.number
+    return [
+        (shard, frozenset(done.get(shard.id, ())))
+        for shard in plan.shards
+        if (shard.id not in ends or len(done[shard.id]) != ends[shard.id] + 1)
+        and plan.has_file(shard)
+    ]
+
+
+def read_commit(fs: AbstractFileSystem, output: str) -> Commit | None:
+    """Return the output's commit, None when it has none yet."""
+    try:
+        return Commit.model_validate_json(read_bytes(fs, f"{output}/commit.json"))
+    except MissingFile:
+        return None
+
+
+def is_complete(commit: Commit | None, plan: Plan, units: Iterable[UnitName]) -> bool:
+    """True when the commit covers the plan, and lists the newest part of every unit."""
+    if commit is None or commit.shards != len(plan.shards):
+        return False
+    planned = {shard.id for shard in plan.shards}
+    newest = {unit.path for unit in units if unit.shard_id in planned}
+    return {part.path for part in commit.parts} == newest
+
+
+def read_parts(fs: AbstractFileSystem, output: str, paths: Sequence[str]) -> dict[str, Part]:
+    """Read what parts say of themselves, by path. Raises BadStorage."""
+    with ThreadPoolExecutor(READ_THREADS) as pool:
+        return dict(zip(paths, pool.map(lambda p: read_part(fs, output, p), paths), strict=True))
+
+
+def write_commit(
+    fs: AbstractFileSystem,
+    output: str,
+    identity: Identity,
+    plan: Plan,
+    known: dict[str, Part],
+    units: Iterable[UnitName],
+) -> Commit:
+    """List every part of the plan's shards and write commit.json last.
+
+    known holds parts already read, by path; the others are read from storage.
+    """
+    order = {shard.id: place for place, shard in enumerate(plan.shards)}
+    named = sorted(
+        (unit for unit in units if unit.shard_id in order),
+        key=lambda unit: (order[unit.shard_id], unit.number),
+    )
+    read = known | read_parts(fs, output, [u.path for u in named if u.path not in known])
+    parts = [read[unit.path] for unit in named]
+    commit = Commit(
+        fingerprint=identity.fingerprint,
+        random_weights=identity.random_weights,
+        categories=identity.categories,
+        counts=total_counts(parts),
+        shards=len(plan.shards),
+        vanished=plan.vanished,
+        parts=tuple(parts),
+    )
+    replace(fs, f"{output}/commit.json", commit.model_dump_json(indent=1).encode())
+    return commit
+
+
+def total_counts(parts: Sequence[Part]) -> Counts:
+    """Return the sums over parts."""
+    images = sum(part.images for part in parts)
+    rejected = sum(part.rejected for part in parts)
+    return Counts(
+        images=images,
+        with_labels=images - rejected,
+        rejected=rejected,
+        rows=sum(part.rows for part in parts),
+        labelled=sum(part.labelled for part in parts),
+        empty=sum(part.empty for part in parts),
+        instances=sum(part.instances for part in parts),
+    )

@@ -1,0 +1,107 @@
+"""Say what an output's labels depend on, and refuse an output that depends on something else."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from fsspec import AbstractFileSystem
+
+from model.segmenter import LoadedReference
+from pipeline.storage.files import create_once, read_bytes
+from schemas.commit import Identity
+from schemas.errors import MissingFile, OtherJob
+from schemas.label import LabelJob
+from schemas.method import weights_of
+
+RESULT_REVISION = 1  # raised by whoever changes code so that the same job gives other masks
+
+
+def identify(
+    job: LabelJob, references: Sequence[LoadedReference], weights: Mapping[str, str]
+) -> Identity:
+    """Build the identity of a job from contents.
+
+    weights maps each place of `weights_of` to `sha256:…` of the file, or `random:SEED`.
+    """
+    method = {
+        place: value
+        for place, value in leaves("method", job.method.model_dump(mode="json"))
+        if place not in weights_of(job.method)
+    }
+    model = {**method, **weights, "revision": str(RESULT_REVISION)}
+    names = {category.id: category.name for category in job.numbered_categories()}
+    fields = {
+        **model,
+        **dict(leaves("thresholds", job.thresholds.model_dump(mode="json"))),
+        **{f"category {number}": name for number, name in names.items()},
+        **{f"reference {r.id}": names[r.category_id] for r in references},
+        "targets.type": job.targets.type,
+        # Left at their defaults they are no fields, as in outputs made before they existed.
+        **({"overlaps": job.overlaps} if job.overlaps != "keep" else {}),
+        **(dict(leaves("instances", job.instances.model_dump())) if job.instances else {}),
+        # Embeddings from a store are rounded to float16, so a mask may differ in a pixel.
+        **({"embeddings": "float16"} if job.embeddings is not None else {}),
+    }
+    return Identity(
+        fingerprint=fingerprint_of(fields),
+        model_fingerprint=fingerprint_of(model),
+        fields=fields,
+        categories=job.numbered_categories(),
+        source=job.targets.type,
+        random_weights=job.random_weights,
+    )
+
+
+def read_identity(fs: AbstractFileSystem, output: str) -> Identity | None:
+    """Return whose output this is, None when it is nobody's yet."""
+    try:
+        return Identity.model_validate_json(read_bytes(fs, f"{output}/job.json"))
+    except MissingFile:
+        return None
+
+
+def claim_output(fs: AbstractFileSystem, output: str, identity: Identity) -> None:
+    """Make the output this job's; of two jobs that begin at once, one wins and one is refused.
+
+    Raises OtherJob, naming every field that differs.
+    """
+    if not create_once(fs, f"{output}/job.json", identity.model_dump_json(indent=2).encode()):
+        check_identity(read_identity(fs, output), identity, output)
+
+
+def check_identity(found: Identity | None, wanted: Identity, output: str) -> None:
+    """Raise OtherJob if the output is another job's."""
+    if found is None or found.fingerprint == wanted.fingerprint:
+        return
+    raise OtherJob(
+        "the output holds labels of another job",
+        output,
+        "\n          ".join(differences(found.fields, wanted.fields)),
+        "the same references, weights, method and thresholds, or another output",
+    )
+
+
+def differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """Return a line for every field that differs."""
+    lines = []
+    for place in sorted(found.keys() | wanted.keys()):
+        before, after = found.get(place), wanted.get(place)
+        if before is None:
+            lines.append(f"{place}: only in this job ({after})")
+        elif after is None:
+            lines.append(f"{place}: only in the output ({before})")
+        elif before != after:
+            lines.append(f"{place}: {before} in the output, {after} in this job")
+    return lines
+
+
+def leaves(place: str, value: object) -> list[tuple[str, str]]:
+    """Flatten nested values to readable places: method.reading.mask_scale -> 1.0."""
+    if isinstance(value, dict):
+        return [leaf for key, inner in value.items() for leaf in leaves(f"{place}.{key}", inner)]
+    return [(place, json.dumps(value) if not isinstance(value, str) else value)]
+
+
+def fingerprint_of(fields: Mapping[str, str]) -> str:
+    """Return the sha256 of fields, whatever their order."""
+    return hashlib.sha256(json.dumps(dict(fields), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,124 @@
+"""Keep a run's references and times beside its labels, for the report.
+
+Copies, because references may lie on a laptop that is gone when somebody asks what a mask of last
+year was made from.
+"""
+
+import io
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import numpy as np
+from fsspec import AbstractFileSystem
+from PIL import Image
+
+from model.segmenter import Drawn, LoadedReference
+from pipeline.label.rows import encode_rle
+from pipeline.storage.files import create_once, list_files, read_bytes
+from schemas.receipt import Receipt, StageSeconds
+from schemas.reference import Annotation, Rle
+from schemas.run import KeptReference, Run
+
+WRITE_THREADS = 16  # PUTs of about 100 kB each: latency, not bandwidth, is what they wait for
+KEPT_SIDE_PX = 1024  # SAM's input: a reference had no more detail than this when it was studied
+
+
+def keep_run(
+    fs: AbstractFileSystem,
+    output: str,
+    references: Sequence[LoadedReference],
+    receipts: Iterable[Receipt],
+) -> Iterator[Receipt]:
+    """Keep the references, pass the receipts on, and keep their times, of a run cut short too.
+
+    A run with nothing to do leaves nothing.
+    """
+    begun, start = datetime.now(UTC), time.monotonic()
+    units = images = rejected = 0
+    stages = StageSeconds()
+    try:
+        for receipt in receipts:
+            if not units:
+                keep_references(fs, output, references)
+            units += 1
+            images += receipt.part.images
+            rejected += receipt.part.rejected
+            stages += receipt.seconds
+            yield receipt
+    finally:
+        if units:
+            run = Run(
+                begun=begun.isoformat(timespec="seconds"),
+                seconds=time.monotonic() - start,
+                units=units,
+                images=images,
+                rejected=rejected,
+                stages=stages,
+            )
+            name = f"{begun:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+            create_once(fs, f"{output}/runs/{name}.json", run.model_dump_json(indent=1).encode())
+
+
+def read_runs(fs: AbstractFileSystem, output: str, most: int) -> list[Run]:
+    """Return the last runs, oldest first."""
+    names = list(list_files(fs, f"{output}/runs"))[-most:]
+    return [Run.model_validate_json(read_bytes(fs, f"{output}/runs/{name}")) for name in names]
+
+
+def keep_references(
+    fs: AbstractFileSystem, output: str, references: Sequence[LoadedReference]
+) -> None:
+    """Write the references that are not kept yet; ids are of contents, so one write is for good."""
+    kept = list_files(fs, f"{output}/references")
+    new = [reference for reference in references if f"{reference.id}.json" not in kept]
+
+    def keep(reference: LoadedReference) -> None:
+        path = f"{output}/references/{reference.id}"
+        create_once(fs, f"{path}.jpg", _jpeg(reference.image_HW3))
+        create_once(fs, f"{path}.json", _describe(reference).model_dump_json().encode())
+
+    with ThreadPoolExecutor(WRITE_THREADS) as pool:
+        list(pool.map(keep, new))
+
+
+def read_references(
+    fs: AbstractFileSystem, output: str, most_per_category: int
+) -> Iterator[tuple[KeptReference, bytes]]:
+    """Yield some references of each category with their JPEGs, in the order of their ids."""
+    seen: dict[int, int] = {}
+    for name in list_files(fs, f"{output}/references"):
+        if not name.endswith(".json"):
+            continue
+        path = f"{output}/references/{name}"
+        reference = KeptReference.model_validate_json(read_bytes(fs, path))
+        seen[reference.category_id] = seen.get(reference.category_id, 0) + 1
+        if seen[reference.category_id] <= most_per_category:
+            yield reference, read_bytes(fs, path.removesuffix("json") + "jpg")
+
+
+def _describe(reference: LoadedReference) -> KeptReference:
+    height, width, _ = reference.image_HW3.shape
+    return KeptReference(
+        id=reference.id,
+        category_id=reference.category_id,
+        height=height,
+        width=width,
+        annotation=_as_written(reference.annotation),
+    )
+
+
+def _as_written(drawn: Drawn) -> Annotation:
+    if isinstance(drawn, np.ndarray):
+        return Rle.model_validate({"type": "rle", **encode_rle(drawn)})
+    return drawn
+
+
+def _jpeg(image_HW3: np.ndarray) -> bytes:
+    image = Image.fromarray(image_HW3)
+    image.thumbnail((KEPT_SIDE_PX, KEPT_SIDE_PX))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

@@ -1,0 +1,143 @@
+"""Write one unit's rows: rejected rows first, then the labels whose presence is the commit.
+
+The labels part is one conditional PUT, so of several tries at a unit exactly one counts. Its footer
+names the rejected part that belongs to it; a rejected part that no footer names does not exist.
+"""
+
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
+
+from pipeline.storage.files import create_once, list_files, read_bytes
+from schemas.commit import Part
+from schemas.errors import BadStorage
+from schemas.row import LABEL_SCHEMA, REJECTED_SCHEMA
+
+FOOTER_KEY = b"vrp-label"
+PART_NAME = re.compile(
+    r"(?P<shard>[0-9a-f]{16})-(?P<unit>\d{5,})(?P<last>-last)?(-r(?P<revision>[1-9]\d*))?\.parquet"
+)
+
+
+@dataclass(frozen=True)
+class UnitName:
+    """A unit's place in its shard, which is also its part's name.
+
+    Parts are never overwritten: a retry of a unit's rejected images writes its next revision.
+    """
+
+    shard_id: str
+    number: int
+    last: bool
+    revision: int = 0
+
+    def __str__(self) -> str:
+        end = f"{'-last' if self.last else ''}{f'-r{self.revision}' if self.revision else ''}"
+        return f"{self.shard_id}-{self.number:05d}{end}"
+
+    @property
+    def path(self) -> str:
+        """The labels part, below the output."""
+        return f"labels/{self}.parquet"
+
+
+def parse_unit(name: str) -> UnitName | None:
+    """Return the unit of a file in labels/, None for a file that is no part."""
+    m = PART_NAME.fullmatch(name)
+    if m is None:
+        return None
+    return UnitName(m["shard"], int(m["unit"]), m["last"] is not None, int(m["revision"] or 0))
+
+
+def list_units(fs: AbstractFileSystem, output: str) -> set[UnitName]:
+    """Return the units committed so far, each at its newest revision.
+
+    One LIST of the output, no other state.
+    """
+    newest: dict[tuple[str, int], UnitName] = {}
+    for name in list_files(fs, f"{output}/labels"):
+        if unit := parse_unit(name):
+            place = (unit.shard_id, unit.number)
+            if place not in newest or newest[place].revision < unit.revision:
+                newest[place] = unit
+    return set(newest.values())
+
+
+def write_unit(
+    fs: AbstractFileSystem,
+    output: str,
+    unit: UnitName,
+    labels: list[dict[str, Any]],
+    rejected: list[dict[str, Any]],
+    *,
+    images: int,
+) -> Part:
+    """Commit a unit of `images` images; return the part that counts: ours, or an earlier try's."""
+    accounted = len({row["image_id"] for row in labels}) + len(rejected)
+    assert accounted == images, f"{unit}: {images} images, {accounted} in its rows"
+    rejected_path = rejected_sha256 = None
+    if rejected:
+        data = _to_parquet(pa.Table.from_pylist(rejected, schema=REJECTED_SCHEMA))
+        rejected_sha256 = hashlib.sha256(data).hexdigest()
+        rejected_path = f"rejected/{unit}-{rejected_sha256[:8]}.parquet"
+        create_once(fs, f"{output}/{rejected_path}", data)
+    whole = [row for row in labels if row.get("instance_id") is None]
+    labelled = sum(row["status"] == "labelled" for row in whole)
+    part = Part(
+        path=unit.path,
+        sha256="",  # of the file, so it cannot stand inside it
+        bytes=0,
+        images=images,
+        rows=len(whole),
+        labelled=labelled,
+        empty=len(whole) - labelled,
+        rejected=len(rejected),
+        instances=len(labels) - len(whole),
+        rejected_path=rejected_path,
+        rejected_sha256=rejected_sha256,
+    )
+    schema = LABEL_SCHEMA.with_metadata({FOOTER_KEY: part.model_dump_json().encode()})
+    data = _to_parquet(pa.Table.from_pylist(labels, schema=schema))
+    if create_once(fs, f"{output}/{part.path}", data):
+        return _with_digest(part, data)
+    return read_part(fs, output, part.path)
+
+
+def read_part(fs: AbstractFileSystem, output: str, path: str) -> Part:
+    """Return what a committed part says of itself, with the hash of what is on storage.
+
+    Raises BadStorage when the file is not a part or its rows are not as many as it says.
+    """
+    data = read_bytes(fs, f"{output}/{path}")
+    try:
+        footer = pq.read_metadata(io.BytesIO(data))
+        part = Part.model_validate_json((footer.metadata or {})[FOOTER_KEY])
+    except (pa.ArrowInvalid, KeyError, ValueError) as error:
+        raise BadStorage(
+            "a part cannot be read", f"{output}/{path}", repr(error), "a labels part of this output"
+        ) from error
+    if footer.num_rows != part.rows + part.instances:
+        raise BadStorage(
+            "a part has lost rows",
+            f"{output}/{path}",
+            f"{footer.num_rows}",
+            f"{part.rows + part.instances} rows",
+        )
+    return _with_digest(part, data)
+
+
+def _with_digest(part: Part, data: bytes) -> Part:
+    digest = hashlib.sha256(data).hexdigest()
+    return part.model_copy(update={"sha256": digest, "bytes": len(data)})
+
+
+def _to_parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()

@@ -1,0 +1,55 @@
+"""Write a file of any length as a stream that appears whole or not at all."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
+
+from pipeline.storage.errors import translated
+
+
+@contextmanager
+def stream_out(fs: AbstractFileSystem, path: str) -> Iterator[BinaryIO]:
+    """Open a file for writing; it takes its name when the block ends, unless by an exception.
+
+    S3: a multipart upload in blocks of 50 MB, so at most 500 GB. Raises BadStorage.
+    """
+    write = _local if isinstance(fs, LocalFileSystem) else _remote
+    with translated(fs, path, "written"), write(fs, path) as file:
+        yield file
+
+
+@contextmanager
+def _local(_: AbstractFileSystem, path: str) -> Iterator[BinaryIO]:
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    beside = final.parent / f".{final.name}.{uuid.uuid4().hex}.tmp"
+    try:
+        with beside.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, final)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _remote(fs: AbstractFileSystem, path: str) -> Iterator[BinaryIO]:
+    # Not a `with` of the file's own: fsspec completes an upload on the way out of an exception too.
+    file: Any = fs.open(path, "wb", autocommit=False)
+    done = False
+    try:
+        yield file
+        file.close()
+        file.commit()
+        done = True
+    finally:
+        if not done:
+            file.discard()
+            file.closed = True  # nothing is left for the garbage collector to complete

@@ -1,0 +1,56 @@
+"""Say what a training run depends on, and refuse an output that was begun with something else."""
+
+from fsspec import AbstractFileSystem
+
+from pipeline.output.identity import differences, fingerprint_of, leaves
+from pipeline.storage.files import read_bytes
+from pipeline.weights.of_method import weight_contents
+from schemas.dataset import IndexCommit
+from schemas.errors import MissingFile, OtherJob
+from schemas.method import weights_of
+from schemas.train import TrainIdentity, TrainJob
+
+TRAINING_REVISION = 1  # raised by whoever changes code so that the same job learns otherwise
+
+
+def sam_contents(job: TrainJob) -> str:
+    """Return what SAM's weights hold: `sha256:…`, or `random:SEED`. Raises BadWeights."""
+    return weight_contents(job.method, job.storage)["method.sam.weights"]
+
+
+def identify_training(job: TrainJob, index: IndexCommit) -> TrainIdentity:
+    """Build the identity of a job from contents: its data by the index's hashes."""
+    method = {
+        place: value
+        for place, value in leaves("method", job.method.model_dump(mode="json"))
+        if place not in weights_of(job.method)
+    }
+    fields = {
+        **method,
+        **weight_contents(job.method, job.storage),
+        **dict(leaves("recipe", job.recipe.model_dump(mode="json"))),
+        **dict(leaves("episodes", job.episodes.model_dump(mode="json", exclude={"per_epoch"}))),
+        **dict(leaves("selection", job.selection.model_dump(mode="json"))),
+        **{f"index {name}": digest for name, digest in index.sha256.items()},
+        "protocol": job.protocol,
+        "seed": str(job.seed),
+        # Embeddings from a store are rounded to float16.
+        "embeddings": str(job.embeddings is not None),
+        "revision": str(TRAINING_REVISION),
+    }
+    return TrainIdentity(fingerprint=fingerprint_of(fields), fields=fields)
+
+
+def check_training(fs: AbstractFileSystem, output: str, wanted: TrainIdentity) -> None:
+    """Raise OtherJob if the output is another job's, naming every field that differs."""
+    try:
+        found = TrainIdentity.model_validate_json(read_bytes(fs, f"{output}/job.json"))
+    except MissingFile:
+        return
+    if found.fingerprint != wanted.fingerprint:
+        raise OtherJob(
+            "the output holds another training run",
+            output,
+            "\n          ".join(differences(found.fields, wanted.fields)),
+            "the same data, method and recipe, or another output",
+        )

@@ -1,0 +1,75 @@
+"""Rows of a training run become Parquet parts and TensorBoard files, one of each per checkpoint.
+
+Parts are named by their first step, so that a run which goes on from a checkpoint writes the same
+names over: no step is there twice, none is missing.
+"""
+
+import io
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
+from torch.utils.tensorboard.writer import SummaryWriter
+
+from pipeline.storage.files import list_files, read_bytes, replace
+
+METRICS_SCHEMA = pa.schema(
+    [
+        ("step", pa.int64()),  # from 0
+        ("epoch", pa.int32()),
+        ("loss", pa.float64()),  # mean over the step's episodes, before the step
+        ("learning_rate", pa.float64()),
+        ("episodes_per_s", pa.float64()),  # over the last steps; differs from run to run
+        ("workers", pa.int32()),
+        ("held_out_miou", pa.float64()),  # null but where a checkpoint was judged
+    ]
+)
+SCALARS = ("loss", "learning_rate", "episodes_per_s", "held_out_miou")
+
+
+def write_metrics(fs: AbstractFileSystem, folder: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the rows since the last checkpoint as a part and as a TensorBoard file."""
+    if not rows:
+        return
+    first = int(rows[0]["step"])
+    replace(fs, f"{folder}/metrics/{first:010d}.parquet", _to_parquet(rows))
+    events = f"{folder}/tensorboard/events.out.tfevents.{first:010d}.vrp"
+    replace(fs, events, _to_events(rows))
+
+
+def read_metrics(fs: AbstractFileSystem, folder: str) -> list[dict[str, Any]]:
+    """Return a run's rows by step; of two parts that hold a step, the later one counts."""
+    rows: dict[int, dict[str, Any]] = {}
+    for name in sorted(list_files(fs, f"{folder}/metrics")):
+        part = pq.read_table(io.BytesIO(read_bytes(fs, f"{folder}/metrics/{name}")))
+        rows |= {row["step"]: row for row in part.to_pylist()}
+    return [rows[step] for step in sorted(rows)]
+
+
+def merge_metrics(fs: AbstractFileSystem, folder: str) -> list[dict[str, Any]]:
+    """Write a finished run's rows as one metrics.parquet and return them."""
+    rows = read_metrics(fs, folder)
+    replace(fs, f"{folder}/metrics.parquet", _to_parquet(rows))
+    return rows
+
+
+def _to_parquet(rows: Sequence[dict[str, Any]]) -> bytes:
+    buffer = io.BytesIO()
+    table = pa.Table.from_pylist(list(rows), schema=METRICS_SCHEMA)
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _to_events(rows: Sequence[dict[str, Any]]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        with SummaryWriter(folder) as writer:
+            for row in rows:
+                for name in SCALARS:
+                    if row[name] is not None:
+                        writer.add_scalar(name, row[name], row["step"])
+        (written,) = Path(folder).iterdir()
+        return written.read_bytes()

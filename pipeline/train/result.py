@@ -1,0 +1,109 @@
+"""A finished fold's last checkpoint becomes a VRP checkpoint with its model card, and a result."""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from fsspec import AbstractFileSystem
+from safetensors.torch import load
+
+from model.checkpoints.state_dict import save_weights
+from pipeline.storage.files import read_bytes, replace
+from pipeline.train.fold import FoldRun
+from pipeline.train.metrics import merge_metrics
+from pipeline.train.state import STATE
+from schemas.card import AnnotationFormat, Training, VrpCard
+from schemas.errors import MissingFile
+from schemas.train import FoldResult, TrainState
+
+# Our episodes' names of annotation formats, and a card's.
+CARD_FORMATS: dict[str, AnnotationFormat] = {
+    "points": "point",
+    "scribbles": "scribble",
+    "box": "box",
+    "mask": "mask",
+}
+
+
+def read_result(fs: AbstractFileSystem, output: str, fold: int) -> FoldResult | None:
+    """Return the result of a finished fold whose weights are in place, None for any other."""
+    try:
+        found = read_bytes(fs, f"{output}/fold-{fold}/result.json")
+        weights = read_bytes(fs, f"{output}/fold-{fold}/vrp.safetensors")
+    except MissingFile:
+        return None
+    result = FoldResult.model_validate_json(found)
+    return result if hashlib.sha256(weights).hexdigest() == result.weights_sha256 else None
+
+
+def finish_fold(
+    run: FoldRun, fs: AbstractFileSystem, output: str, files: Mapping[str, bytes]
+) -> FoldResult:
+    """Write vrp.safetensors, metrics.parquet and, last, result.json of a fold.
+
+    files are those of the checkpoint after the last step.
+    """
+    number = run.fold.number
+    folder = f"{output}/fold-{number}"
+    state = TrainState.model_validate_json(files[STATE])
+    rows = merge_metrics(fs, folder)
+    batch = run.schedule.batch
+    last = [row["loss"] for row in rows[-50:]]
+    last_loss = sum(last) / len(last)
+    hours = sum(batch / row["episodes_per_s"] for row in rows) / 3600
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "vrp.safetensors"
+        save_weights(load(files["best.safetensors"]), path, _card(run, state, last_loss, hours))
+        data = path.read_bytes()
+    replace(fs, f"{folder}/vrp.safetensors", data)
+    result = FoldResult(
+        fold=number,
+        weights=f"{run.job.output.uri}/fold-{number}/vrp.safetensors",
+        weights_sha256=hashlib.sha256(data).hexdigest(),
+        steps=run.schedule.steps,
+        episodes=run.schedule.steps * batch,
+        best_step=state.best_step,
+        best_miou=state.best_miou,
+        last_loss=last_loss,
+    )
+    replace(fs, f"{folder}/result.json", result.model_dump_json(indent=1).encode())
+    return result
+
+
+def _card(run: FoldRun, state: TrainState, last_loss: float, hours: float) -> VrpCard:
+    job = run.job
+    names = {category.id: category.name for category in run.index.commit.categories}
+    formats: list[AnnotationFormat] = [
+        CARD_FORMATS[name] for name, weight in job.episodes.formats.items() if weight > 0
+    ]
+    metrics = {"last_loss": last_loss}
+    if state.best_miou is not None:
+        metrics["held_out_miou"] = state.best_miou
+    return VrpCard(
+        network="vrp",
+        sam=job.method.sam.type,
+        backbone=job.method.backbone.type,
+        reading=job.method.reading,
+        queries=job.method.queries,
+        query_init=job.method.query_init,
+        label_types=tuple(formats),
+        fold=f"{job.protocol}/{run.fold.number}",
+        categories_seen=tuple(names[number] for number in run.fold.training),
+        training=Training(
+            data=f"{job.dataset.type}: {len(run.index.images)} images, "
+            f"index {run.index.commit.sha256['objects.parquet'][:16]}",
+            recipe={
+                "steps": run.schedule.steps,
+                "kept_step": state.best_step,
+                "batch": run.schedule.batch,
+                "learning_rate": run.schedule.learning_rate,
+                "weight_decay": job.recipe.weight_decay,
+                "negative_share": job.episodes.negative_share,
+                "preset": job.preset or "",
+            },
+            seed=job.seed,
+            hours=round(hours, 3),
+        ),
+        metrics=metrics,
+    )

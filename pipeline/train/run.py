@@ -1,0 +1,152 @@
+"""Train folds: check the job, run each fold with Ray Train, leave a VRP checkpoint of each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow.fs as pa_fs
+import ray
+import ray.exceptions
+import ray.train
+import ray.train.torch
+from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
+from ray.util.queue import Empty, Queue
+
+from pipeline.cluster.capacity import check_room
+from pipeline.storage.files import check_writable, create_once, open_filesystem
+from pipeline.train.checkpoints import begin_run, newest_checkpoint, read_checkpoint
+from pipeline.train.fold import FoldRun, open_fold
+from pipeline.train.identity import check_training, identify_training, sam_contents
+from pipeline.train.result import finish_fold, read_result
+from pipeline.train.worker import gpus_per_worker, train_worker
+from schemas.errors import BadInput
+from schemas.train import FoldResult, TrainIdentity, TrainJob, TrainProgress
+
+# A whole cluster may be lost and come back; the task only waits for a fold, so it is tried again.
+FOLD_RETRIES = 3
+POLL_S = 1.0
+
+
+@dataclass(frozen=True)
+class CheckedTraining:
+    """A job found sound; nothing but its index has been written."""
+
+    job: TrainJob
+    identity: TrainIdentity
+    fs: AbstractFileSystem
+    output: str
+    runs: tuple[FoldRun, ...]
+    results: dict[int, FoldResult]
+    """Of the folds that are finished already."""
+
+
+def check(job: TrainJob, folds: Sequence[int]) -> CheckedTraining:
+    """Find everything that is wrong with a job before any worker starts.
+
+    Raises BadInput and its kinds: dataset, fold, weights, storage, another job's output.
+    """
+    if job.protocol == "all" and set(folds) != {0}:
+        raise BadInput(
+            "protocol all has one fold", "--fold", str(sorted(set(folds))), "--fold 0, or none"
+        )
+    sam = sam_contents(job)
+    runs = tuple(open_fold(job, number, sam) for number in dict.fromkeys(folds))
+    identity = identify_training(job, runs[0].index.commit)
+    fs, output = open_filesystem(job.output.uri, job.storage)
+    check_writable(job.output.uri, job.storage)
+    check_training(fs, output, identity)
+    found = {run.fold.number: read_result(fs, output, run.fold.number) for run in runs}
+    results = {number: result for number, result in found.items() if result is not None}
+    return CheckedTraining(job, identity, fs, output, runs, results)
+
+
+def train(
+    checked: CheckedTraining, on_progress: Callable[[TrainProgress], None]
+) -> tuple[FoldResult, ...]:
+    """Train the folds that are not finished, as many at once as the cluster has room for.
+
+    on_progress is called in this process. Needs ray to be initialised.
+    """
+    results = dict(checked.results)
+    text = checked.identity.model_dump_json(indent=1).encode()
+    if not create_once(checked.fs, f"{checked.output}/job.json", text):
+        check_training(checked.fs, checked.output, checked.identity)
+    todo = [run.fold.number for run in checked.runs if run.fold.number not in results]
+    if todo:
+        _check_room(checked.job)
+        mailbox = Queue(actor_options={"num_cpus": 0})
+        mailbox.qsize()  # waits until it runs: handed out before that, it may never start
+        pending = [_run_fold.remote(checked.job, number, mailbox) for number in todo]
+        while pending:
+            done, pending = ray.wait(pending, timeout=POLL_S)
+            for progress in _taken(mailbox):
+                on_progress(progress)
+            for text in ray.get(done):
+                result = FoldResult.model_validate_json(text)
+                results[result.fold] = result
+    return tuple(results[run.fold.number] for run in checked.runs)
+
+
+def _taken(mailbox: Queue) -> list[TrainProgress]:
+    taken: list[TrainProgress] = []
+    while True:
+        try:
+            taken.append(TrainProgress.model_validate_json(mailbox.get_nowait()))
+        except (Empty, ray.exceptions.RayActorError):  # its node is lost: no lines, but training
+            return taken
+
+
+@ray.remote(num_cpus=0, max_retries=FOLD_RETRIES)
+def _run_fold(job: TrainJob, number: int, mailbox: Queue) -> str:
+    """Train a fold from its newest checkpoint; return its result as JSON."""
+    fs, output = open_filesystem(job.output.uri, job.storage)
+    folder = f"{output}/fold-{number}"
+    runs = f"{folder}/runs"
+    found = newest_checkpoint(fs, runs)
+    resume = found[0] if found else None
+    config = {"job": job, "fold": number, "mailbox": mailbox, "resume": resume}
+    trainer = ray.train.torch.TorchTrainer(
+        train_worker,
+        train_loop_config=config,
+        scaling_config=_scaling(job),
+        run_config=ray.train.RunConfig(
+            name=begin_run(fs, runs, resume),
+            storage_path=runs,
+            storage_filesystem=_arrow_filesystem(fs),
+            failure_config=ray.train.FailureConfig(max_failures=job.compute.max_failures),
+            # The one before the newest too: the newest may be cut off in its upload.
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
+        ),
+    )
+    trainer.fit()
+    found = newest_checkpoint(fs, runs)
+    assert found is not None, "a finished fold has saved a checkpoint"
+    run = open_fold(job, number, sam_contents(job))
+    files = read_checkpoint(fs, found[0])
+    return finish_fold(run, fs, output, files).model_dump_json()
+
+
+def _resources(job: TrainJob) -> dict[str, float]:
+    gpus = gpus_per_worker(job)
+    return {"CPU": job.compute.cpus_per_worker} | ({"GPU": gpus} if gpus else {})
+
+
+def _scaling(job: TrainJob) -> ray.train.ScalingConfig:
+    workers = job.compute.workers
+    return ray.train.ScalingConfig(
+        num_workers=workers.min if workers.min == workers.max else (workers.min, workers.max),
+        use_gpu=bool(gpus_per_worker(job)),
+        resources_per_worker=_resources(job),
+    )
+
+
+def _arrow_filesystem(fs: AbstractFileSystem) -> pa_fs.FileSystem:
+    if isinstance(fs, LocalFileSystem):
+        return pa_fs.LocalFileSystem()
+    return pa_fs.PyFileSystem(pa_fs.FSSpecHandler(fs))
+
+
+def _check_room(job: TrainJob) -> None:
+    """Refuse a job whose smallest group of workers never fits."""
+    need = {name: share * job.compute.workers.min for name, share in _resources(job).items()}
+    check_room(need, "compute.workers.min x the share of each worker")

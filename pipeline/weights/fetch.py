@@ -1,0 +1,179 @@
+"""A weights name becomes a verified file on this node: downloaded once, hashed once.
+
+Names are those of pipeline/weights/catalogue.py, s3:// and https:// addresses, and local paths. The
+cache's file name holds the remote file's version, so that a replaced object is fetched again.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from fsspec import AbstractFileSystem
+from fsspec.implementations.http import HTTPFileSystem
+
+from pipeline.storage.errors import translated, uri_of
+from pipeline.storage.files import open_filesystem
+from pipeline.weights.catalogue import CATALOGUE, Published
+from schemas.errors import BadStorage, BadWeights
+from schemas.label import Storage
+
+# aiohttp's own limit is 300 s for a whole download: too short for 2.6 GB below 8.5 MB/s. A server
+# that says nothing for a minute is given up.
+_CONNECT_S = 30
+_SILENCE_S = 60
+
+
+def cache_folder() -> Path:
+    """Return this node's cache: $VRP_CACHE, else vrp-label below the user's cache folder."""
+    if chosen := os.environ.get("VRP_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vrp-label"
+
+
+def localise(weights: str, storage: Storage, folder: Path | None = None) -> Path:
+    """Return a local file with the weights' contents, downloading it where it is remote.
+
+    Processes of a node that ask at once wait for one download; a file appears only whole and, for
+    catalogued names, only with the published sha256. Raises BadWeights, BadStorage.
+    """
+    folder = folder or cache_folder()
+    published = CATALOGUE.get(weights)
+    address = published.address if published else weights
+    if "://" not in address:
+        path = Path(address).expanduser()
+        if not path.is_file():
+            raise BadWeights(
+                "weights that do not exist",
+                weights,
+                "a folder" if path.is_dir() else "no such file",
+                "a name of `vrp weights list`, a file, or an s3:// or https:// address",
+            )
+        return path.resolve()
+    fs, remote = open_filesystem(address, storage)
+    if isinstance(fs, HTTPFileSystem):
+        fs.client_kwargs["timeout"] = aiohttp.ClientTimeout(
+            total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S
+        )
+    if published and published.sha256:
+        version = published.sha256
+    else:
+        with _answered(fs, remote):
+            version = _version(fs.info(remote))
+    key = hashlib.sha256(f"{address} {version}".encode()).hexdigest()[:16]
+    path = folder / "weights" / f"{key}-{Path(_shown(fs, remote)).name}"
+    with _alone(path):
+        if not path.is_file():
+            _download(fs, remote, path, published)
+    return path
+
+
+def sha256_of(path: Path, folder: Path | None = None) -> str:
+    """Return the sha256 of a file's contents, hashed again only when its size or time changes."""
+    status = path.stat()
+    key = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    known = (folder or cache_folder()) / "sha256" / f"{key}.json"
+    stamp = {"path": str(path.resolve()), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    if known.is_file():
+        saved = json.loads(known.read_text())
+        if {name: saved.get(name) for name in stamp} == stamp:
+            return str(saved["sha256"])
+    digest = _hash(path)
+    known.parent.mkdir(parents=True, exist_ok=True)
+    with _whole(known) as partial:
+        partial.write_text(json.dumps({**stamp, "sha256": digest}))
+    return digest
+
+
+def _version(info: dict[str, Any]) -> str:
+    """Return what changes when a remote file is replaced: its tag if it has one, size and time."""
+    tag = info.get("ETag") or info.get("LastModified") or info.get("mtime") or ""
+    return f"{info.get('size')} {tag}"
+
+
+def _shown(fs: AbstractFileSystem, remote: str) -> str:
+    """Return an address without what follows a web address's question mark: often a signature."""
+    if isinstance(fs, HTTPFileSystem):
+        return urlsplit(remote)._replace(query="", fragment="").geturl()
+    return uri_of(fs, remote)
+
+
+@contextmanager
+def _answered(fs: AbstractFileSystem, remote: str) -> Iterator[None]:
+    """Raise as `translated` does; of a web server say what it answered.
+
+    fsspec calls whatever goes wrong over HTTP a file that is not there.
+    """
+    with translated(fs, remote, "read"):
+        try:
+            yield
+        except (FileNotFoundError, aiohttp.ClientError, TimeoutError) as error:
+            cause = error.__cause__ or error
+            if not isinstance(fs, HTTPFileSystem) or isinstance(cause, FileNotFoundError):
+                raise
+            match cause:
+                case aiohttp.ClientResponseError():
+                    got = f"HTTP status {cause.status} {cause.message}"
+                case _:
+                    # aiohttp spreads some of its messages over lines.
+                    got = " ".join(str(cause).split()) or type(cause).__name__
+            raise BadStorage(
+                "a web address that gives no file",
+                _shown(fs, remote),
+                got,
+                "a file that can be downloaded from here without signing in",
+            ) from error
+
+
+def _download(fs: AbstractFileSystem, remote: str, path: Path, published: Published | None) -> None:
+    # Of processes that were killed; nobody else is here.
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        left.unlink()
+    with _whole(path) as partial:
+        with _answered(fs, remote):
+            wanted_bytes = fs.info(remote).get("size")
+            fs.get_file(remote, str(partial))
+        got_bytes, digest = partial.stat().st_size, _hash(partial)
+        where = _shown(fs, remote)
+        if wanted_bytes is not None and got_bytes != wanted_bytes:
+            raise BadWeights(
+                "a download that ended early", where, f"{got_bytes} bytes", f"{wanted_bytes} bytes"
+            )
+        if published and published.sha256 and digest != published.sha256:
+            raise BadWeights(
+                "a download that is not the published file",
+                where,
+                f"sha256 {digest}, {got_bytes} bytes",
+                f"sha256 {published.sha256}, {published.size_bytes} bytes",
+            )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a file to write beside `path`; it takes the name when all went well, else goes."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process of this node at a time work on `path`; the lock ends with the process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,36 @@
+"""Bring a method's weights to this node, and say what they hold."""
+
+from pathlib import Path
+
+from model.build import check_weights
+from pipeline.weights.fetch import localise, sha256_of
+from schemas.label import Storage
+from schemas.method import Method, MethodT, random_seed, weights_of, with_weights
+
+
+def local_method(method: MethodT, storage: Storage) -> MethodT:
+    """Return the method with every weights name replaced by a file in this node's cache.
+
+    Random weights stay as they are. Raises BadWeights, BadStorage.
+    """
+    return with_weights(
+        method,
+        {
+            place: weights if random_seed(weights) is not None else str(localise(weights, storage))
+            for place, weights in weights_of(method).items()
+        },
+    )
+
+
+def weight_contents(method: Method, storage: Storage) -> dict[str, str]:
+    """Return what each place of `weights_of` holds: `sha256:…` of the file, or `random:SEED`.
+
+    Raises BadWeights when a file is not a checkpoint of the architecture that the job names.
+    """
+    local = local_method(method, storage)
+    check_weights(local)
+    contents = {}
+    for place, weights in weights_of(local).items():
+        seed = random_seed(weights)
+        contents[place] = f"sha256:{sha256_of(Path(weights))}" if seed is None else f"random:{seed}"
+    return contents

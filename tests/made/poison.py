@@ -1,0 +1,26 @@
+"""Make a worker die or hang on images that a test has marked."""
+
+import os
+import signal
+import time
+
+import pipeline.inputs.decode
+from pipeline.inputs.decode import DecodedImage, decode_image
+from schemas.label import Limits
+
+# Behind the end of a JPEG, where no decoder looks.
+KILLS, HANGS = b"KILLS", b"HANGS"
+
+
+def install() -> None:
+    """Run in every worker of a test's cluster, as Ray's worker_process_setup_hook."""
+    # Before anything else takes it from there; importing what does would load torch in readers too.
+    pipeline.inputs.decode.decode_image = _decode
+
+
+def _decode(data: bytes, limits: Limits) -> DecodedImage:
+    if data.endswith(KILLS):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if data.endswith(HANGS):
+        time.sleep(3600)
+    return decode_image(data, limits)

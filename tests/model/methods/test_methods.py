@@ -1,0 +1,178 @@
+"""The methods that search for the reference's object: what their masks may depend on, and when
+there is none."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter
+
+from model.build import build_segmenter
+from model.masks.upsample import mask_at
+from model.segmenter import Drawn, LoadedReference, Prediction
+from schemas.method import Method, presence_threshold
+from schemas.reference import Box, Points, Scribbles
+from tests.made.waves import picture
+
+NANO = {"type": "nano", "weights": "random:2"}
+OTHER = {"type": "nano", "weights": "random:3"}
+METHODS = {
+    "gp_sam box": {"type": "gp_sam", "prompt": "box"},
+    "gp_sam point": {"type": "gp_sam", "prompt": "point"},
+    "gp_sam both": {"type": "gp_sam", "backbone": OTHER},
+    "persam": {"type": "persam"},
+    "persam backbone": {"type": "persam", "backbone": OTHER},
+    "persam aligned": {"type": "persam", "guidance": "aligned"},
+    "persam_f": {"type": "persam_f", "epochs": 3},
+    "persam_f backbone": {"type": "persam_f", "backbone": OTHER, "epochs": 3},
+    "matcher": {"type": "matcher", "proposals": 5},
+    "matcher backbone": {"type": "matcher", "backbone": OTHER, "proposals": 5, "beta": 0.2},
+}
+EVERY = pytest.mark.parametrize("name", METHODS)
+EACH = pytest.mark.parametrize("name", ["gp_sam both", "persam", "persam_f", "matcher"])
+
+
+def method(name: str, **changes: object) -> Method:
+    return TypeAdapter[Method](Method).validate_python({"sam": NANO, **METHODS[name], **changes})
+
+
+def reference(category_id: int, seed: int, annotation: Drawn | None = None) -> LoadedReference:
+    mask = np.zeros((60, 80), dtype=bool)
+    mask[10 + seed : 40, 15 : 60 - seed] = True
+    drawn = mask if annotation is None else annotation
+    return LoadedReference(f"r{seed}", category_id, picture(seed, 60, 80), drawn)
+
+
+IMAGES = [picture(10, 48, 64), picture(11, 90, 33)]
+
+
+def segment(
+    chosen: Method,
+    references: Sequence[LoadedReference],
+    images: Sequence[np.ndarray] = IMAGES,
+    cache: Path | None = None,
+) -> list[tuple[Prediction, ...]]:
+    return build_segmenter(chosen, references, "cpu", "fp32", cache).segment(images)
+
+
+def same(first: Sequence[Prediction], second: Sequence[Prediction]) -> None:
+    assert [p.category_id for p in first] == [p.category_id for p in second]
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.logits_hw, other.logits_hw)
+        assert (one.score, one.presence, one.frame) == (other.score, other.presence, other.frame)
+
+
+@EVERY
+def test_masks_depend_on_neither_the_run_nor_the_batch_nor_the_order_of_references(
+    name: str,
+) -> None:
+    references = [reference(7, 1), reference(2, 2)]
+    together = segment(method(name), references)
+    torch.manual_seed(99)
+    alone = segment(method(name), references[::-1], IMAGES[1:])
+    assert [p.category_id for p in together[0]] == [2, 7]
+    same(together[1], alone[0])
+    for image, predictions in zip(IMAGES, together, strict=True):
+        for prediction in predictions:
+            assert prediction.logits_hw.dtype == np.float32
+            assert prediction.logits_hw.shape == (64, 64)
+            assert mask_at(prediction, image.shape[:2], 0.0).shape == image.shape[:2]
+
+
+@EACH
+def test_every_annotation_format_finds_something(name: str) -> None:
+    references = [
+        reference(1, 3, Box(type="box", xyxy=(10, 20, 50, 50))),
+        reference(2, 3, Points(type="points", points=((5, 5), (60, 40)))),
+        reference(3, 3, Scribbles(type="scribbles", strokes=(((10, 10), (50, 40)),))),
+    ]
+    predictions = segment(method(name), references, IMAGES[:1])[0]
+    assert len(predictions) == 3
+    for prediction in predictions:
+        assert np.isfinite(prediction.logits_hw).all()
+        assert prediction.presence is not None
+
+
+@EACH
+def test_a_second_reference_joins_the_first(name: str) -> None:
+    one = segment(method(name), [reference(1, 1)], IMAGES[:1])[0][0]
+    two = segment(method(name), [reference(1, 1), reference(1, 6)], IMAGES[:1])[0][0]
+    assert one.presence is not None
+    assert two.presence is not None
+    if not name.startswith("matcher"):  # its presence is a share of both references' cells
+        assert two.presence >= one.presence - 1e-6
+
+
+@EVERY
+def test_what_is_less_present_than_asked_gets_no_mask(name: str) -> None:
+    references = [reference(1, 1), reference(2, 2)]
+    usual = segment(method(name), references)
+    presences = sorted(p.presence or 0.0 for predictions in usual for p in predictions)
+    between = min(1.0, (presences[0] + presences[-1]) / 2 + 1e-9)
+    strict = segment(method(name, min_presence=between), references)
+    for before, after in zip(usual, strict, strict=True):
+        for one, other in zip(before, after, strict=True):
+            assert other.presence == one.presence
+            assert one.presence is not None
+            if one.presence < between:
+                assert not (other.logits_hw > -1000).any()
+                assert other.score == 0
+                assert not mask_at(other, (48, 64), -20.0).any()
+            else:
+                np.testing.assert_allclose(other.logits_hw, one.logits_hw, atol=1e-4)
+    assert any(not (p.logits_hw > -1000).any() for predictions in strict for p in predictions)
+
+
+@EVERY
+def test_images_of_one_colour_or_one_pixel_are_answered(name: str) -> None:
+    images = [np.zeros((40, 50, 3), np.uint8), np.full((1, 1, 3), 200, np.uint8)]
+    found = segment(method(name), [reference(1, 1)], images)
+    for image, (prediction,) in zip(images, found, strict=True):
+        assert not np.isnan(prediction.score)
+        assert mask_at(prediction, image.shape[:2], 0.0).shape == image.shape[:2]
+
+
+@EACH
+def test_bf16_runs_and_stays_finite(name: str) -> None:
+    segmenter = build_segmenter(method(name), [reference(1, 1)], "cpu", "bf16")
+    prediction = segmenter.segment(IMAGES[:1])[0][0]
+    assert np.isfinite(prediction.logits_hw).all()
+
+
+def test_dinov2_abstains_below_the_papers_threshold_and_others_never() -> None:
+    def threshold(backbone: object, **changes: object) -> float | None:
+        chosen = method("persam", backbone=backbone, **changes)
+        assert chosen.type == "persam"
+        return presence_threshold(chosen)
+
+    dinov2 = {"type": "dinov2_vitb14", "weights": "random"}
+    assert threshold(dinov2) == 0.45
+    assert threshold(dinov2, min_presence=0.6) == 0.6
+    assert threshold(OTHER) is None
+    assert threshold(None) is None
+
+
+def test_points_are_other_ones_for_another_seed() -> None:
+    masks = [
+        segment(method("gp_sam point", seed=seed), [reference(1, 1)], IMAGES[:1])[0][0].logits_hw
+        for seed in (0, 1)
+    ]
+    assert (masks[0] != masks[1]).any()
+
+
+def test_persam_f_learns_once_for_the_same_references(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = [reference(1, 1), reference(1, 2), reference(4, 3)]
+    first = segment(method("persam_f"), references, IMAGES[:1], tmp_path)
+    assert len(list((tmp_path / "mask-weights").glob("*.json"))) == 2
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("trained a second time")
+
+    monkeypatch.setattr("model.methods.mask_weights.train_mask_weights", refuse)
+    same(first[0], segment(method("persam_f"), references, IMAGES[:1], tmp_path)[0])
+    with pytest.raises(AssertionError, match="a second time"):
+        segment(method("persam_f", epochs=4), references, IMAGES[:1], tmp_path)

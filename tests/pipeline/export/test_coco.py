@@ -1,0 +1,261 @@
+"""A commit becomes a COCO file that pycocotools reads."""
+
+import contextlib
+import io
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from pipeline.export.coco import export_coco
+from pipeline.label.rows import label_rows as label_rows_of
+from pipeline.output.share import Share, parse_share
+from pipeline.storage.files import list_files, open_filesystem, read_bytes
+from schemas.errors import BadInput, BadStorage
+from schemas.label import Storage
+from tests.made.committed import commit_units, label_rows, rejected_row
+from tests.made.datasets import CocoFiles, filled, rle_of
+from tests.made.s3 import Bucket
+from tests.pipeline.label.test_rows import SPLIT, predicted
+
+EMPTY = np.zeros((80, 100), bool)
+BIG, SMALL = filled((8, 8, 68, 68)), filled((70, 80, 78, 90))
+UNITS = [
+    (label_rows("b/1.jpg", {"cat": BIG, "dog": SMALL}), [rejected_row("b/2.jpg")]),
+    (
+        label_rows("a/1.jpg", {"cat": EMPTY, "dog": EMPTY})
+        + label_rows("a/2.jpg", {"cat": SMALL, "dog": EMPTY}),
+        [],
+    ),
+]
+
+
+def _export(output: Path, to: Path) -> dict[str, Any]:
+    export_coco(str(output), Storage(), str(to))
+    return json.loads(to.read_text())
+
+
+def _coco(path: Path) -> COCO:
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCO(str(path))
+
+
+def test_every_image_with_labels_is_listed_in_the_commits_order(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    document = _export(tmp_path / "out", tmp_path / "coco.json")
+    assert [(image["id"], image["file_name"]) for image in document["images"]] == [
+        (1, "b/1.jpg"),
+        (2, "a/1.jpg"),
+        (3, "a/2.jpg"),
+    ]
+    assert document["categories"] == [{"id": 3, "name": "cat"}, {"id": 18, "name": "dog"}]
+    assert [(a["id"], a["image_id"], a["category_id"]) for a in document["annotations"]] == [
+        (1, 1, 3),
+        (2, 1, 18),
+        (3, 3, 3),
+    ]
+    assert document["info"]["counts"]["rejected"] == 1
+    assert document["info"]["fingerprint"] == "f"
+
+
+def test_shares_hold_together_what_the_whole_holds_with_its_ids(tmp_path: Path) -> None:
+    output = str(tmp_path / "out")
+    commit_units(output, UNITS)
+    whole = _export(tmp_path / "out", tmp_path / "coco.json")
+    shares = []
+    for number in (1, 2, 3):
+        to = tmp_path / f"{number}.json"
+        export_coco(output, Storage(), str(to), share=Share(number, 3))
+        shares.append(json.loads(to.read_text()))
+    for kind in ("images", "annotations"):
+        assert [entry for share in shares for entry in share[kind]] == whole[kind]
+    assert all(share["categories"] == whole["categories"] for share in shares)
+    assert sum(share["info"]["counts"]["rejected"] for share in shares) == 1
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2"])
+def test_a_share_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="N/OF"):
+        parse_share(text)
+
+
+def test_masks_areas_and_boxes_agree_in_pycocotools(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    _export(tmp_path / "out", tmp_path / "coco.json")
+    coco = _coco(tmp_path / "coco.json")
+    masks = [coco.annToMask(annotation).astype(bool) for annotation in coco.dataset["annotations"]]
+    assert all(np.array_equal(a, b) for a, b in zip(masks, (BIG, SMALL, SMALL), strict=True))
+    annotations: list[Any] = coco.dataset["annotations"]
+    for annotation in annotations:
+        assert coco_mask.area(annotation["segmentation"]) == annotation["area"]
+        assert coco_mask.toBbox(annotation["segmentation"]).tolist() == annotation["bbox"]
+
+
+def test_cocoeval_finds_an_export_perfect_against_itself(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    document = _export(tmp_path / "out", tmp_path / "coco.json")
+    truth = _coco(tmp_path / "coco.json")
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(truth, truth.loadRes(document["annotations"]), "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    assert evaluation.stats[0] == pytest.approx(1.0)
+
+
+def test_exporting_twice_gives_the_same_bytes_and_growth_keeps_the_ids(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    before = _export(tmp_path / "out", tmp_path / "1.json")
+    _export(tmp_path / "out", tmp_path / "2.json")
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
+    more = [*UNITS, (label_rows("0/0.jpg", {"cat": BIG, "dog": BIG}), [])]
+    commit_units(str(tmp_path / "grown"), more)
+    after = _export(tmp_path / "grown", tmp_path / "3.json")
+    assert after["images"][:3] == before["images"]
+    assert after["annotations"][:3] == before["annotations"]
+
+
+def test_coco_images_keep_their_ids_and_file_names(tmp_path: Path) -> None:
+    rows = label_rows("139", {"cat": BIG, "dog": EMPTY}, uri="s3://b/val/000000000139.jpg")
+    commit_units(str(tmp_path / "out"), [(rows, [])], source="coco")
+    document = _export(tmp_path / "out", tmp_path / "coco.json")
+    assert document["images"][0]["id"] == 139
+    assert document["images"][0]["file_name"] == "000000000139.jpg"
+    assert document["annotations"][0]["image_id"] == 139
+
+
+def test_coco_images_whose_ids_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    rows = label_rows("one", {"cat": BIG, "dog": EMPTY})
+    commit_units(str(tmp_path / "out"), [(rows, [])], source="coco")
+    with pytest.raises(BadInput, match="one"):
+        _export(tmp_path / "out", tmp_path / "coco.json")
+
+
+def test_labels_of_untrained_weights_say_so(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS, random_weights=("method.weights",))
+    info = _export(tmp_path / "out", tmp_path / "coco.json")["info"]
+    assert "mean nothing" in info["description"]
+    assert info["random_weights"] == ["method.weights"]
+
+
+def test_a_commit_without_a_label_is_an_instances_file_too(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), [([], [rejected_row("1.jpg")])])
+    document = _export(tmp_path / "out", tmp_path / "coco.json")
+    assert document["images"] == document["annotations"] == []
+    assert _coco(tmp_path / "coco.json").getImgIds() == []
+
+
+def test_parts_that_no_commit_lists_are_not_exported(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    labels = tmp_path / "out/labels"
+    (labels / f"{9:016x}-00000-last.parquet").write_bytes(next(labels.iterdir()).read_bytes())
+    assert len(_export(tmp_path / "out", tmp_path / "coco.json")["images"]) == 3
+
+
+def test_a_part_that_was_exchanged_leaves_no_file(tmp_path: Path) -> None:
+    commit = commit_units(str(tmp_path / "out"), UNITS)
+    (tmp_path / "out" / commit.parts[1].path).write_bytes(
+        (tmp_path / "out" / commit.parts[0].path).read_bytes()
+    )
+    with pytest.raises(BadStorage, match="not the one that was committed"):
+        export_coco(str(tmp_path / "out"), Storage(), str(tmp_path / "to/coco.json"))
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_an_output_without_a_commit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadStorage, match="without a commit"):
+        export_coco(str(tmp_path / "out"), Storage(), str(tmp_path / "coco.json"))
+
+
+def test_an_export_on_s3_is_whole_or_not_there(tmp_path: Path, bucket: Bucket) -> None:
+    output = f"{bucket.uri}/out"
+    commit = commit_units(output, UNITS, storage=bucket.storage)
+    export_coco(output, bucket.storage, f"{bucket.uri}/coco.json")
+    data = read_bytes(*open_filesystem(f"{bucket.uri}/coco.json", bucket.storage))
+    commit_units(str(tmp_path / "out"), UNITS)
+    assert json.loads(data) == _export(tmp_path / "out", tmp_path / "coco.json")
+    bucket.put(f"out/{commit.parts[1].path}", b"something else")
+    with pytest.raises(BadStorage):
+        export_coco(output, bucket.storage, f"{bucket.uri}/second.json")
+    fs, path = open_filesystem(bucket.uri, bucket.storage)
+    assert "second.json" not in list_files(fs, path)
+    with pytest.raises(BadStorage, match="bucket"):
+        export_coco(str(tmp_path / "out"), bucket.storage, "s3://no-such-bucket-here/a.json")
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    def peak_bytes(parts: int) -> int:
+        output = str(tmp_path / f"out{parts}")
+        units = []
+        for part in range(parts):
+            rows = [
+                row
+                for image in range(100)
+                for row in label_rows(f"{part}/{image}", {"cat": BIG, "dog": SMALL})
+            ]
+            units.append((rows, []))
+        commit_units(output, units)
+        tracemalloc.start()
+        export_coco(output, Storage(), str(tmp_path / "coco.json"))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak_bytes(1)  # what is imported and cached once
+    assert peak_bytes(16) < 1.5 * peak_bytes(4)
+
+
+def _segm_stats(truth: Path, found: Any) -> float:
+    coco = _coco(truth)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(coco, coco.loadRes(found), "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return float(evaluation.stats[0])
+
+
+def test_objects_score_with_cocoeval_what_arithmetic_says(tmp_path: Path) -> None:
+    """One image with two cats of 900 and 500 pixels: the first is found exactly, of the other 320.
+
+    As objects: IoU 1 and 0.64. At IoU 0.5, 0.55 and 0.6 both are found, AP 1; at the other seven
+    one is, recall reaches 1/2 with precision 1, and 51 of COCO's 101 recalls lie up to there.
+    As one mask of 1220 pixels: IoU 900/1220 = 0.738, so found once at 0.5 … 0.7, nowhere above.
+    """
+    first, second = filled((8, 8, 38, 38)), filled((40, 60, 60, 85))
+    truth = CocoFiles(tmp_path / "truth", ("a", "b", "cat"))
+    truth.image(1)
+    for mask_HW in (first, second):
+        truth.annotate(1, "cat", rle_of(mask_HW))
+        truth.document["annotations"][-1]["area"] = int(mask_HW.sum())
+    truth.save()
+    rows = [
+        {"image_id": "1", "uri": "1.jpg", "exif_orientation": 1} | row
+        for row in label_rows_of(
+            [predicted(3, first | filled((40, 60, 60, 76))), predicted(18, EMPTY)], (80, 100), SPLIT
+        )
+    ]
+    fields = {"instances.by": "components"}
+    commit_units(str(tmp_path / "out"), [(rows, [])], source="coco", fields=fields)
+    instances = tmp_path / "instances.json"
+    export_coco(str(tmp_path / "out"), Storage(), str(instances), instances=True)
+    document = json.loads(instances.read_text())
+    assert [entry["area"] for entry in document["annotations"]] == [900, 320]
+    assert len(document["images"]) == 1
+    of_objects = _segm_stats(tmp_path / "truth/instances.json", document["annotations"])
+    assert of_objects == pytest.approx((3 * 1 + 7 * 51 / 101) / 10)
+    whole = _export(tmp_path / "out", tmp_path / "coco.json")["annotations"]
+    of_mask = _segm_stats(tmp_path / "truth/instances.json", whole)
+    assert of_mask == pytest.approx(5 * 51 / 101 / 10)
+
+
+def test_objects_that_no_job_made_cannot_be_exported(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    with pytest.raises(BadInput, match="single objects"):
+        export_coco(str(tmp_path / "out"), Storage(), str(tmp_path / "a.json"), instances=True)

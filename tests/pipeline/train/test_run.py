@@ -1,0 +1,151 @@
+"""A fold under Ray Train on S3: killed twice, it ends as if nothing had happened."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from jobs.main import app
+from pipeline.storage.files import open_filesystem
+from pipeline.train.metrics import read_metrics
+from pipeline.train.state import STATE
+from schemas.train import TrainJob
+from tests.made.fault_proxy import Faults, Moment, faulty
+from tests.made.processes import descendants, send, title
+from tests.made.s3 import Bucket
+from tests.made.training import a_job, write_dataset
+from tests.pipeline.train.test_loop import losses, run
+
+pytestmark = pytest.mark.cluster
+
+ON_ITS_WAY_S = 200.0  # what takes 20 s on an idle machine
+
+# `vrp train` on a cluster without a dashboard, which would cost as much as the training here.
+COMMAND = """
+import ray, typer
+from jobs.train import train
+ray.init(address="local", num_cpus=2, include_dashboard=False)
+typer.run(train)
+"""
+
+
+def write_job(job: TrainJob, path: Path) -> None:
+    document = job.model_dump(mode="json", exclude={"episodes": {"per_epoch"}, "storage": True})
+    storage = job.storage
+    if storage.key and storage.secret:
+        document["storage"] = {
+            "endpoint_url": storage.endpoint_url,
+            "region": storage.region,
+            "key": storage.key.get_secret_value(),
+            "secret": storage.secret.get_secret_value(),
+        }
+    path.write_text(yaml.safe_dump(document))
+
+
+class HeldUpload:
+    """Holds the second checkpoint that comes after each `arm` on its way, and loses it in the end.
+
+    What trains is then known to be at work, and one checkpoint of its own is on storage.
+    """
+
+    def __init__(self) -> None:
+        self.arm()
+
+    def arm(self) -> None:
+        self._checkpoints = 0
+        self._here, self._lost = threading.Event(), threading.Event()
+
+    def __call__(self, method: str, path: str, body: bytes, moment: Moment) -> None:
+        if method != "PUT" or not path.endswith(f"/{STATE}") or moment != "before":
+            return
+        self._checkpoints += 1
+        if self._checkpoints == 2:
+            self._here.set()
+            self._lost.wait()
+            raise ConnectionResetError("its sender was killed")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Wait until the checkpoint comes; lose it when the block ends."""
+        came = self._here.wait(ON_ITS_WAY_S)
+        try:
+            assert came, f"no second checkpoint within {ON_ITS_WAY_S} s"
+            yield
+        finally:
+            self._lost.set()
+
+
+class Command:
+    """A `vrp train` process, and all the processes of the cluster it started."""
+
+    def __init__(self, job_file: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-u", "-c", COMMAND, str(job_file)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def kill(self) -> None:
+        """Kill the driver with -9; then its cluster, which would notice in its own time."""
+        orphans = descendants(self._process.pid)
+        self._process.kill()
+        self._process.wait()
+        for pid in orphans:
+            send(pid, signal.SIGKILL)
+
+    def kill_a_worker(self) -> None:
+        below = descendants(self._process.pid)
+        worker = next(pid for pid in below if "RayTrainWorker" in title(pid))
+        os.kill(worker, signal.SIGKILL)
+
+    def finish(self) -> None:
+        output, _ = self._process.communicate()
+        assert self._process.returncode == 0, output[-8000:]
+
+
+@pytest.mark.timeout(900)
+def test_a_killed_driver_and_a_killed_worker_leave_the_curve_as_it_was(
+    tmp_path: Path, bucket: Bucket
+):
+    write_dataset(tmp_path / "data")
+    changes = {
+        "recipe": {"epochs": 2, "learning_rate": 1e-4, "batch": 4, "episodes_per_epoch": 12},
+        "compute": {"precision": "fp32", "loader_threads": 1, "checkpoint_every_steps": 2},
+        "selection": {"held_out": 0.3, "episodes": 4},
+    }
+    undisturbed = run(a_job(tmp_path, **changes))
+    output = f"{bucket.uri}/trained"
+    upload = HeldUpload()
+    assert bucket.storage.endpoint_url is not None
+    with faulty(bucket.storage.endpoint_url, Faults({}, 0, upload)) as endpoint:
+        storage = bucket.storage.model_copy(update={"endpoint_url": endpoint})
+        job = a_job(tmp_path, **changes, output={"uri": output}, storage=storage)
+        write_job(job, tmp_path / "job.yaml")
+        first = Command(tmp_path / "job.yaml")
+        with upload.held():
+            first.kill()
+        upload.arm()
+        second = Command(tmp_path / "job.yaml")
+        with upload.held():
+            second.kill_a_worker()
+        second.finish()
+        runner = CliRunner()
+        again = runner.invoke(app, ["train", str(tmp_path / "job.yaml")], catch_exceptions=False)
+
+    fs, path = open_filesystem(output, bucket.storage)
+    rows = read_metrics(fs, f"{path}/fold-0")
+    assert [row["step"] for row in rows] == list(range(6))
+    assert [row["loss"] for row in rows] == pytest.approx(losses(undisturbed), abs=1e-5)
+    assert fs.exists(f"{path}/fold-0/vrp.safetensors")
+
+    assert "finished" in again.stdout
+    assert "step" not in again.stdout.replace("steps", "").replace("kept step", "")
