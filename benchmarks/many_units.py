@@ -21,14 +21,14 @@ import numpy as np
 
 from pipeline.export.coco import export_coco
 from pipeline.inputs.sources import cut_list
-from pipeline.label.rows import encode_rle
+from pipeline.masks.runs import encode_rle
 from pipeline.output.commit import total_counts, unfinished
 from pipeline.output.plan import Plan, extend_plan
 from pipeline.output.unit import UnitName, parse_unit, write_unit
 from pipeline.storage.files import list_files, open_filesystem, replace
 from schemas.commit import Commit, Counts, Identity, Part, Shard
-from schemas.label import Storage
 from schemas.reference import Category
+from schemas.storage import Storage
 
 EXPORTED_UNITS = 40
 UNITS_PER_SHARD = 40  # tars of 10,240 images, 1 GB of photos of 100 KB

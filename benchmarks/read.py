@@ -21,8 +21,9 @@ from pipeline.inputs.decode import decode_image
 from pipeline.inputs.shards import read_units
 from pipeline.inputs.sources import plan_shards
 from pipeline.storage.files import open_filesystem, replace
-from schemas.label import Limits, Storage
+from schemas.compute import Limits
 from schemas.source import WebDataset
+from schemas.storage import Storage
 
 _IMAGES_PER_UNIT = 256
 

@@ -26,10 +26,13 @@ from PIL import Image
 from benchmarks.counting_proxy import counted
 from benchmarks.sleeper import SECONDS_PER_IMAGE
 from examples.local_s3 import local_bucket
-from pipeline.label.run import check, configure_ray_data, label
+from pipeline.cluster.pool import configure_ray_data
+from pipeline.label.check import check
+from pipeline.label.run import label
 from pipeline.storage.files import open_filesystem, replace
-from schemas.label import LabelJob, Storage
+from schemas.label import LabelJob
 from schemas.receipt import Receipt
+from schemas.storage import Storage
 
 IMAGES_PER_UNIT = 4
 UNITS_PER_SHARD = 40  # 10,240 images of 100 KB at 256 a unit: shards of 1 GB

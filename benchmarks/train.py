@@ -34,7 +34,7 @@ from pipeline.train.feed import EpisodeFeed, InputSizes, input_sizes
 from pipeline.train.fold import FoldRun, open_fold
 from pipeline.train.learner import Learner, Worker
 from pipeline.train.loop import train_fold
-from schemas.label import Limits
+from schemas.compute import Limits
 from schemas.method import Backbone, Sam
 from schemas.train import TrainJob, TrainProgress
 

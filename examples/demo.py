@@ -39,8 +39,8 @@ from pipeline.scenes.compose import VERSION, Scene, scene
 from pipeline.scenes.write import SceneSet, jpeg, write_shards
 from pipeline.storage.files import open_filesystem
 from schemas.commit import Commit
-from schemas.label import Storage
 from schemas.reference import Box, Points
+from schemas.storage import Storage
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = {

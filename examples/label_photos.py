@@ -30,8 +30,8 @@ from model.masks.simulate import simulate_annotation
 from pipeline.export.coco import export_coco
 from pipeline.storage.files import open_filesystem
 from schemas.episode import AnnotationFormat
-from schemas.label import Storage
 from schemas.reference import Box, Points
+from schemas.storage import Storage
 
 IMAGES_PER_SHARD = 64
 SCRIBBLE_ROWS = (0.35, 0.5, 0.65)  # heights within the object at which a stroke is drawn

@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 
 from pipeline.inputs.decode import IMAGE_EXTENSIONS
 from pipeline.storage.files import open_filesystem, replace
-from schemas.label import Storage
+from schemas.storage import Storage
 
 
 def image_paths(folder: Path) -> list[PurePath]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from jobs.options import Anonymous, AsJson, EndpointUrl, Region
 from pipeline.datasets.check import Checked, check_dataset
 from pipeline.datasets.layouts import LAYOUTS, LayoutName
-from schemas.label import Storage
+from schemas.storage import Storage
 
 datasets_app = typer.Typer(help="Check the data sets of evaluations.", no_args_is_help=True)
 SHOWN = 20  # single files and annotations that are wrong; a wrong folder may hold thousands

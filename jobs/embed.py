@@ -10,9 +10,9 @@ from rich.console import Console
 
 from jobs.cluster import join_cluster
 from jobs.job_file import read_job
-from pipeline.embed.run import check
+from pipeline.cluster.pool import configure_ray_data
+from pipeline.embed.check import check
 from pipeline.embed.run import embed as embed_collection
-from pipeline.label.run import configure_ray_data
 from schemas.embed import EmbedJob, EmbedReceipt
 
 LINE_EVERY_S = 10.0  # as of labeling: a job of a night is then some 3,000 lines

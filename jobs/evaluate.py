@@ -12,9 +12,10 @@ from rich.table import Table
 from jobs.cluster import join_cluster
 from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides, Preset, with_preset
+from pipeline.evaluate.actor import Done
 from pipeline.evaluate.check import CheckedEvaluation, check
 from pipeline.evaluate.result import publish, read_scores
-from pipeline.evaluate.run import Done, run
+from pipeline.evaluate.run import run
 from schemas.evaluate import EvaluateJob
 
 LINE_EVERY_S = 10.0  # as of labeling: a job of a night is then some 3,000 lines

@@ -11,7 +11,7 @@ from pipeline.export.coco import export_coco
 from pipeline.export.png import export_png
 from pipeline.output.share import parse_share
 from schemas.commit import Counts
-from schemas.label import Storage
+from schemas.storage import Storage
 
 export_app = typer.Typer(help="Read committed labels into another format.", no_args_is_help=True)
 

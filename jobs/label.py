@@ -14,8 +14,9 @@ from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
 from jobs.plan import describe, print_plan
 from jobs.progress import LabelProgress
+from pipeline.cluster.pool import configure_ray_data
+from pipeline.label.check import CheckedJob, check
 from pipeline.label.disk_space import check_space
-from pipeline.label.run import CheckedJob, check, configure_ray_data
 from pipeline.label.run import label as label_collection
 from schemas.commit import Commit
 from schemas.label import LabelJob

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
+from pipeline.label.check import CheckedJob, check
 from pipeline.label.disk_space import check_space
 from pipeline.label.preview import outlook
-from pipeline.label.run import CheckedJob, check
 from schemas.label import LabelJob
 
 

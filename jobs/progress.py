@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from pipeline.label.run import CheckedJob
+from pipeline.label.check import CheckedJob
 from schemas.receipt import Receipt, StageSeconds
 
 LINE_EVERY_S = 10.0  # a job of a night is then some 3,000 lines of log

@@ -7,7 +7,7 @@ import typer
 from jobs.options import Anonymous, EndpointUrl, OutputUri, Region
 from pipeline.report.page import make_report
 from pipeline.storage.files import open_filesystem, replace
-from schemas.label import Storage
+from schemas.storage import Storage
 
 
 def report(

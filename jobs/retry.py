@@ -12,8 +12,10 @@ from jobs.cluster import join_cluster
 from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
 from jobs.progress import LabelProgress
+from pipeline.cluster.pool import configure_ray_data
+from pipeline.label.check import check
 from pipeline.label.retry import count_reasons
-from pipeline.label.run import check, check_retry, configure_ray_data
+from pipeline.label.run import check_retry
 from pipeline.label.run import retry as retry_rejected
 from schemas.errors import BadInput, RejectReason
 from schemas.label import LabelJob

@@ -18,8 +18,8 @@ from pipeline.status.find import EmbedStatus, EvaluateStatus, Status, read_statu
 from pipeline.status.labeling import LabelStatus
 from pipeline.status.training import TrainStatus
 from schemas.errors import BadStorage
-from schemas.label import Output, Storage
 from schemas.spec import Spec, Uri
+from schemas.storage import Output, Storage
 
 
 class _Destination(Spec):

@@ -12,7 +12,7 @@ from rich.table import Table
 from jobs.cluster import join_cluster
 from jobs.job_file import read_job
 from jobs.options import Preset, with_preset
-from pipeline.train.run import CheckedTraining, check
+from pipeline.train.check import CheckedTraining, check
 from pipeline.train.run import train as train_folds
 from schemas.train import TrainJob, TrainProgress
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
 from pipeline.output.audit import audit
 from pipeline.storage.files import open_filesystem
-from schemas.label import Storage
+from schemas.storage import Storage
 
 SHOWN = 1000  # faults printed; a damaged output of a million images may have as many
 

@@ -14,8 +14,8 @@ from pipeline.weights.catalogue import CATALOGUE, Published
 from pipeline.weights.fetch import localise, sha256_of
 from schemas.card import AnnotationFormat, Training, VrpCard
 from schemas.errors import BadInput, BadWeights
-from schemas.label import Storage
 from schemas.method import READINGS, SamType
+from schemas.storage import Storage
 
 weights_app = typer.Typer(
     help="List, download, examine and import weights. Exit codes: 0 done, 2 wrong input, 1 else.",

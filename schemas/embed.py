@@ -2,10 +2,11 @@
 
 from pydantic import Field, model_validator
 
-from schemas.label import Compute, Limits, Storage
+from schemas.compute import Compute, Limits
 from schemas.method import Vrp, random_seed
 from schemas.source import Source
 from schemas.spec import Spec, Uri
+from schemas.storage import Storage
 
 # An embedding of ViT-B, -L or -H is 2 MiB: 64 make a file that is still one PUT of 128 MiB.
 IMAGES_PER_UNIT = 64

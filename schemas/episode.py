@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from schemas.dataset import Dataset
 from schemas.fold import Protocol
-from schemas.label import Storage
 from schemas.spec import Spec, Uri
+from schemas.storage import Storage
 
 AnnotationFormat = Literal["points", "box", "scribbles", "mask"]
 

@@ -9,9 +9,9 @@ from schemas.ablations import TRAININGS, known_in
 from schemas.dataset import Dataset
 from schemas.episode import EpisodeSettings
 from schemas.fold import Protocol
-from schemas.label import Output, Storage
 from schemas.method import Vrp, random_seed
 from schemas.spec import Spec, Uri
+from schemas.storage import Output, Storage
 
 # Paper, section 4: learning rates and epochs; batch 8 and weight decay are the same for both.
 # coco-all is for production, where users draw what they like and objects may be absent.

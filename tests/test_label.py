@@ -18,18 +18,22 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from ray.cluster_utils import Cluster
 
-from pipeline.embed.run import check as check_embedding
+from pipeline.cluster.pool import configure_ray_data
+from pipeline.embed.check import check as check_embedding
 from pipeline.embed.run import embed
 from pipeline.export.coco import export_coco
+from pipeline.label.check import check
 from pipeline.label.preview import outlook
-from pipeline.label.run import check, check_retry, configure_ray_data, label, retry
+from pipeline.label.run import check_retry, label, retry
 from pipeline.output.audit import audit
 from pipeline.storage.files import open_filesystem, read_bytes
 from schemas.commit import Commit
+from schemas.compute import Limits
 from schemas.embed import EmbedJob, EmbedReceipt
 from schemas.errors import TooManyRejected
-from schemas.label import LabelJob, Limits, Output
+from schemas.label import LabelJob
 from schemas.receipt import Receipt
+from schemas.storage import Output
 from tests.made import poison
 from tests.made.s3 import Bucket
 

@@ -16,17 +16,20 @@ from ray._private.node import Node
 from ray._raylet import GcsClient  # pyright: ignore[reportAttributeAccessIssue]  # compiled
 from ray.cluster_utils import Cluster
 
-from pipeline.label.run import check, configure_ray_data, label
+from pipeline.cluster.pool import configure_ray_data
+from pipeline.label.check import check
+from pipeline.label.run import label
 from pipeline.monitoring.log import ID_CHARACTERS
 from pipeline.monitoring.metrics import METERS
 from pipeline.output.audit import audit
 from pipeline.storage.files import open_filesystem
+from pipeline.train.check import check as check_training
 from pipeline.train.metrics import read_metrics
-from pipeline.train.run import check as check_training
 from pipeline.train.run import train
 from schemas.commit import Commit
-from schemas.label import LabelJob, Storage
+from schemas.label import LabelJob
 from schemas.receipt import Receipt
+from schemas.storage import Storage
 from schemas.train import TrainProgress
 from tests.crash.nodes import workers_of
 from tests.made.gates import gated

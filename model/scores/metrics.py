@@ -155,3 +155,7 @@ def presence_threshold(scores_E: np.ndarray, present_E: np.ndarray) -> float:
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
+
+
+FALSE_MASK_SHARE = 0.01
+"""A mask of more than this share of an image without the category is a false one."""

@@ -13,9 +13,8 @@ from typing import Literal
 
 import ray
 
-from pipeline.cluster.units import READ_CPUS
+from schemas.compute import Compute
 from schemas.errors import BadInput
-from schemas.label import Compute
 
 MAX_VARIABLE = "VRP_CLUSTER_MAX"
 _LOG = logging.getLogger(__name__)
@@ -97,3 +96,7 @@ def check_pool(compute: Compute) -> float:
     }
     check_room(need, "compute.actors.min x the share of each actor, and one reader")
     return gpus
+
+
+# Reading waits for storage more than it computes; a whole core each would idle the machine.
+READ_CPUS = 0.25

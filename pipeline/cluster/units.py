@@ -7,6 +7,7 @@ import pyarrow as pa
 import ray.data
 from ray.data import TaskPoolStrategy
 
+from pipeline.cluster.capacity import READ_CPUS
 from pipeline.inputs.shards import EncodedImage, Unit, read_units
 from schemas.commit import Shard
 from schemas.embed import EmbedJob
@@ -35,9 +36,6 @@ UNIT_SCHEMA = pa.schema(
         ),
     ]
 )
-
-# Reading waits for storage more than it computes; a whole core each would idle the machine.
-READ_CPUS = 0.25
 
 
 def read_dataset(

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from pipeline.datasets.index import list_dataset
 from pipeline.datasets.layouts import LAYOUTS, LayoutName
-from pipeline.datasets.listing import Place, Problem
+from pipeline.datasets.listing import Problem
 from pipeline.storage.files import list_files
+from pipeline.storage.place import Place
 from schemas.dataset import Dataset
 from schemas.errors import BadInput
-from schemas.label import Storage
+from schemas.storage import Storage
 
 
 @dataclass(frozen=True)

@@ -1,35 +1,20 @@
 """Read COCO images and an instances JSON into a listing: one union mask per image and category."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from pycocotools import mask as coco_mask
 
-from pipeline.datasets.listing import (
-    LIST_THREADS,
-    ImageRow,
-    Listing,
-    ObjectRow,
-    Place,
-    Problem,
-    check_image,
-)
-from pipeline.masks.runs import filled, runs_of
+from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
+from pipeline.datasets.measure import check_image
+from pipeline.masks.coco import Document, Entry, drawn_runs, read_instances
 from pipeline.storage.files import list_files
+from pipeline.storage.place import Place
 from schemas.dataset import CocoDataset
 from schemas.errors import BadInput
-from schemas.label import Storage
-
-Entry = dict[str, Any]
-Document = dict[str, list[Entry]]
-NEEDED_KEYS: Mapping[str, Sequence[str]] = {
-    "images": ("id", "file_name", "height", "width"),
-    "annotations": ("id", "image_id", "category_id"),
-    "categories": ("id", "name"),
-}
+from schemas.storage import Storage
 
 
 @dataclass(slots=True)
@@ -75,24 +60,6 @@ def list_document(document: Document, folder: Place, uri: str) -> Listing:
     objects, empty = _objects(images, categories, drawn)
     problems += empty
     return Listing(categories, images, objects, problems, exhaustive=True)
-
-
-def read_instances(
-    uri: str, storage: Storage, needed: Mapping[str, Sequence[str]] = NEEDED_KEYS
-) -> Document:
-    """Return a JSON file whose lists have the needed keys. Raises BadInput, BadStorage."""
-    data = Place.open(uri, storage).read()
-    try:
-        document = json.loads(data)
-        for name, keys in needed.items():
-            for number, entry in enumerate(document[name]):
-                if missing := [key for key in keys if key not in entry]:
-                    raise ValueError(f"{name}[{number}] lacks {', '.join(missing)}")
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(
-            "not a COCO instances file", uri, repr(error), "lists images, annotations, categories"
-        ) from error
-    return document
 
 
 def _categories(entries: Sequence[Entry], uri: str) -> list[tuple[int, str]]:
@@ -143,22 +110,6 @@ def _draw(entry: Entry, size_HW: tuple[int, int], drawn: _Drawn) -> Iterator[str
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
         drawn.broken = True
         yield str(error)
-
-
-def drawn_runs(segmentation: Any, size_HW: tuple[int, int]) -> Any:
-    """Return the COCO runs of an annotation's polygons or RLE.
-
-    Raises ValueError, TypeError, KeyError, IndexError or OverflowError for what is neither.
-    """
-    if isinstance(segmentation, dict):
-        if tuple(segmentation["size"]) != size_HW:
-            raise ValueError(f"an RLE of size {segmentation['size']}, of an image {size_HW}")
-        return runs_of(segmentation["counts"], size_HW)
-    # pycocotools takes four numbers for a box, so anything short of a triangle is kept from it.
-    polygons = [polygon for polygon in segmentation or () if len(polygon) >= 6]
-    if not polygons:
-        raise ValueError("no segmentation")
-    return filled(polygons, size_HW)
 
 
 def _objects(

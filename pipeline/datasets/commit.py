@@ -4,21 +4,15 @@ import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pipeline.datasets.listing import (
-    LIST_THREADS,
-    ImageRow,
-    Listing,
-    ObjectRow,
-    Place,
-    Problem,
-    measure_image,
-)
+from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
+from pipeline.datasets.measure import measure_image
 from pipeline.output.committed import read_committed, read_labels
 from pipeline.storage.files import file_size, open_filesystem
+from pipeline.storage.place import Place
 from pipeline.storage.stored_file import open_file
 from schemas.dataset import CommitDataset
 from schemas.errors import BadInput, MissingFile
-from schemas.label import Storage
+from schemas.storage import Storage
 
 ARCHIVE = ".tar#"  # between the two parts of a member's URI: s3://b/a.tar#cat_01.jpg
 

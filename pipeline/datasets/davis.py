@@ -8,20 +8,14 @@ import numpy as np
 from PIL import Image
 
 from pipeline.datasets.folder import foreground
-from pipeline.datasets.listing import (
-    LIST_THREADS,
-    UNREADABLE,
-    ImageRow,
-    Listing,
-    ObjectRow,
-    Place,
-    Problem,
-    check_image,
-)
+from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
+from pipeline.datasets.measure import check_image
+from pipeline.inputs.decode import UNREADABLE
 from pipeline.storage.files import list_files
+from pipeline.storage.place import Place
 from schemas.dataset import DavisDataset
 from schemas.errors import BadInput, MissingFile
-from schemas.label import Storage
+from schemas.storage import Storage
 
 RESOLUTION = "480p"
 

@@ -10,20 +10,14 @@ from pathlib import PurePosixPath
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.listing import (
-    LIST_THREADS,
-    UNREADABLE,
-    ImageRow,
-    Listing,
-    ObjectRow,
-    Place,
-    Problem,
-    check_image,
-)
+from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
+from pipeline.datasets.measure import check_image
+from pipeline.inputs.decode import UNREADABLE
 from pipeline.storage.files import list_files
+from pipeline.storage.place import Place
 from schemas.dataset import FolderDataset
 from schemas.errors import BadInput
-from schemas.label import Storage
+from schemas.storage import Storage
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 

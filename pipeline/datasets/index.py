@@ -39,7 +39,7 @@ from schemas.dataset import (
 )
 from schemas.episode import PRESENT_PX
 from schemas.errors import BadInput, BadStorage, MissingFile
-from schemas.label import Storage
+from schemas.storage import Storage
 
 
 @dataclass(frozen=True)

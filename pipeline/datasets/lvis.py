@@ -2,10 +2,12 @@
 
 from urllib.parse import urlsplit
 
-from pipeline.datasets.coco import NEEDED_KEYS, Document, list_document, read_instances
-from pipeline.datasets.listing import Listing, ObjectRow, Place
+from pipeline.datasets.coco import list_document
+from pipeline.datasets.listing import Listing, ObjectRow
+from pipeline.masks.coco import NEEDED_KEYS, Document, read_instances
+from pipeline.storage.place import Place
 from schemas.dataset import LvisDataset
-from schemas.label import Storage
+from schemas.storage import Storage
 
 LVIS_KEYS = {
     **NEEDED_KEYS,

@@ -7,18 +7,13 @@ one object is drawn per photo; here each object is an image of its own.
 from collections import defaultdict
 from typing import Any
 
-from pipeline.datasets.coco import (
-    NEEDED_KEYS,
-    Document,
-    Entry,
-    drawn_runs,
-    measure_images,
-    read_instances,
-)
+from pipeline.datasets.coco import measure_images
 from pipeline.datasets.cut_out import cut_out
-from pipeline.datasets.listing import ImageRow, Listing, ObjectRow, Place, Problem
+from pipeline.datasets.listing import ImageRow, Listing, ObjectRow, Problem
+from pipeline.masks.coco import NEEDED_KEYS, Document, Entry, drawn_runs, read_instances
+from pipeline.storage.place import Place
 from schemas.dataset import PacoDataset
-from schemas.label import Storage
+from schemas.storage import Storage
 
 PACO_KEYS = {
     **NEEDED_KEYS,

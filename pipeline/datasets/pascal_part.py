@@ -10,20 +10,14 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pipeline.datasets.coco import drawn_runs
 from pipeline.datasets.cut_out import Box, cut_out
-from pipeline.datasets.listing import (
-    LIST_THREADS,
-    ImageRow,
-    Listing,
-    ObjectRow,
-    Place,
-    Problem,
-    check_image,
-)
+from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
+from pipeline.datasets.measure import check_image
+from pipeline.masks.coco import drawn_runs
+from pipeline.storage.place import Place
 from schemas.dataset import PascalPartDataset
 from schemas.errors import BadInput, MissingFile
-from schemas.label import Storage
+from schemas.storage import Storage
 
 LISTS = "all_obj_part_to_image.json"
 ANNOTATIONS = "Annotations_Part_json_merged_part_classes"

@@ -7,19 +7,13 @@ from pathlib import PurePosixPath
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.listing import (
-    LIST_THREADS,
-    UNREADABLE,
-    ImageRow,
-    Listing,
-    ObjectRow,
-    Place,
-    Problem,
-    check_image,
-)
+from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
+from pipeline.datasets.measure import check_image
+from pipeline.inputs.decode import UNREADABLE
+from pipeline.storage.place import Place
 from schemas.dataset import VocDataset
 from schemas.errors import BadInput, MissingFile
-from schemas.label import Storage
+from schemas.storage import Storage
 
 IGNORED = 255
 

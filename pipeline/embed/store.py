@@ -24,8 +24,8 @@ from torch import Tensor
 from pipeline.output.unit import UnitName
 from pipeline.storage.files import create_once, list_files, open_filesystem, read_bytes
 from schemas.errors import BadStorage
-from schemas.label import Storage
 from schemas.method import Method, Vrp, sam_input_of
+from schemas.storage import Storage
 
 # Raised by whoever changes how pixels reach SAM (decoding, stretching, normalising).
 PREPROCESSING_REVISION = 1

@@ -14,12 +14,13 @@ from model.masks.simulate import simulate_annotation
 from model.segmenter import LoadedReference
 from pipeline.datasets.folder import foreground
 from pipeline.datasets.index import DatasetIndex
-from pipeline.datasets.listing import Place
 from pipeline.episodes.draw import Episode
 from pipeline.inputs.decode import decode_image
 from pipeline.storage.files import read_bytes
+from pipeline.storage.place import Place
+from schemas.compute import Limits
 from schemas.errors import BadInput, ImageRejected
-from schemas.label import Limits, Storage
+from schemas.storage import Storage
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from pipeline.evaluate.episodes import (
     to_parquet,
 )
 from pipeline.evaluate.units import DIGITS, EvaluationUnit, PartsFolder, cut
-from pipeline.output.identity import fingerprint_of, leaves
 from pipeline.storage.files import check_writable, create_once, open_filesystem
 from pipeline.weights.of_method import weight_contents
 from schemas.evaluate import EvaluateJob
+from schemas.fingerprint import fingerprint_of, leaves
 from schemas.method import Method, weights_of, with_weights
 
 EVALUATION_REVISION = 1  # raised by whoever changes code so that the same job counts otherwise

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from model.scores.metrics import (
+    FALSE_MASK_SHARE,
     Overlaps,
     false_mask_rate,
     foreground_background_iou,
@@ -16,7 +17,6 @@ from model.scores.metrics import (
     presence_auroc,
     presence_threshold,
 )
-from pipeline.report.score import FALSE_MASK_SHARE
 
 Arrays = Mapping[str, np.ndarray]
 Score = Callable[[Arrays], float]

@@ -21,7 +21,7 @@ from pipeline.storage.files import open_filesystem
 from pipeline.storage.stream_out import stream_out
 from schemas.commit import Commit, Counts, Identity
 from schemas.errors import BadInput, BadStorage
-from schemas.label import Storage
+from schemas.storage import Storage
 
 COLUMNS = [
     "image_id", "uri", "height", "width", "category_id", "status", "rle_counts", "box_xywh",

@@ -9,8 +9,8 @@ from typing import Any
 from pipeline.storage.files import open_filesystem, read_bytes
 from schemas.commit import Commit
 from schemas.errors import BadInput
-from schemas.label import Storage
 from schemas.reference import Category
+from schemas.storage import Storage
 
 MOST_COLOURS = 256  # of an 8-bit PNG, the background's among them
 BACKGROUND = "background"

@@ -22,7 +22,7 @@ from pipeline.output.committed import read_committed, read_labels
 from pipeline.storage.files import create_once, open_filesystem
 from schemas.commit import Counts
 from schemas.errors import BadInput, BadStorage
-from schemas.label import Storage
+from schemas.storage import Storage
 
 LEGEND = "legend.json"
 WRITE_THREADS = 16  # PNGs of some 10 kB: they wait for storage

@@ -30,11 +30,12 @@ from PIL import (
     PngImagePlugin,
     PpmImagePlugin,
     TiffImagePlugin,
+    UnidentifiedImageError,
     WebPImagePlugin,
 )
 
+from schemas.compute import Limits
 from schemas.errors import ImageRejected
-from schemas.label import Limits
 
 IMAGE_EXTENSIONS = frozenset(
     {"avif", "bmp", "gif", "jfif", "jp2", "jpeg", "jpg", "mpo", "pgm", "png", "ppm"}
@@ -192,3 +193,13 @@ def _displayed(stored_HW3: np.ndarray, orientation: int) -> np.ndarray:
     turned_HW3 = turned_HW3[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
     # A copy in any case: Pillow's array is read-only, which torch.from_numpy warns about.
     return np.array(turned_HW3, order="C")
+
+
+UNREADABLE = (
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    OSError,
+    SyntaxError,
+    ValueError,
+)
+"""What Pillow raises for bytes that are not a whole image."""

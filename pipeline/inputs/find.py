@@ -13,7 +13,7 @@ from pipeline.inputs.braces import expand_braces
 from pipeline.storage.errors import uri_of
 from pipeline.storage.files import file_size, list_files, open_filesystem, path_of
 from schemas.errors import BadInput, BadStorage, MissingFile
-from schemas.label import Storage
+from schemas.storage import Storage
 
 # Requests in flight for a long list of single files: 16 of 20 ms each check 800 files a second.
 _THREADS = 16

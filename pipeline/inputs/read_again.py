@@ -4,11 +4,11 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.datasets.listing import Place
 from pipeline.storage.files import file_size
+from pipeline.storage.place import Place
 from pipeline.storage.stored_file import open_file
 from schemas.errors import BadStorage
-from schemas.label import Storage
+from schemas.storage import Storage
 
 ARCHIVE_MARK = ".tar#"  # between the two parts of a member's URI: s3://b/a.tar#cat_01.jpg
 READ_THREADS = 8

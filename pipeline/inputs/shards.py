@@ -11,9 +11,10 @@ from pipeline.inputs.tar import read_tar
 from pipeline.storage.files import file_size, open_filesystem, path_of, read_bytes
 from pipeline.storage.stored_file import open_file
 from schemas.commit import Shard
+from schemas.compute import Limits
 from schemas.errors import BadStorage, ImageRejected, MissingFile
-from schemas.label import Limits, Storage
 from schemas.source import ParquetImages, Source
+from schemas.storage import Storage
 
 # Requests for single images in flight; each waits for storage, none computes.
 _FETCH_THREADS = 8

@@ -14,8 +14,8 @@ from pipeline.storage.files import file_size, list_files, open_filesystem, path_
 from pipeline.storage.stored_file import open_file
 from schemas.commit import Shard
 from schemas.errors import BadInput, BadStorage, MissingFile
-from schemas.label import Storage
 from schemas.source import CocoImages, ImageFiles, ParquetImages, Source, WebDataset
+from schemas.storage import Storage
 
 _TAR = frozenset({"tar"})
 _PARQUET = frozenset({"parquet"})

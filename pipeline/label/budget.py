@@ -7,8 +7,8 @@ from fsspec import AbstractFileSystem
 
 from pipeline.output.committed import read_rejected
 from schemas.commit import Part
+from schemas.compute import Limits
 from schemas.errors import TooManyRejected
-from schemas.label import Limits
 
 # A share is not judged before: one bad image among the first ten is no tenth of a collection.
 IMAGES_TO_JUDGE = 200

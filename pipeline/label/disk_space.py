@@ -5,7 +5,7 @@ import shutil
 
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline.label.run import CheckedJob
+from pipeline.label.check import CheckedJob
 from schemas.errors import BadStorage
 
 # Measured rows of real photos at native size take about 0.7 kB compressed; three times that.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.label.run import CheckedJob
+from pipeline.label.check import CheckedJob
 from pipeline.output.attempts import list_begun
 from pipeline.output.unit import list_units
 from schemas.commit import Shard

@@ -9,11 +9,12 @@ import numpy as np
 from model.segmenter import Drawn, LoadedReference
 from pipeline.inputs.decode import decode_image
 from pipeline.label.annotations import draw
-from pipeline.label.rows import encode_rle
+from pipeline.masks.runs import encode_rle
 from pipeline.storage.files import open_filesystem, read_bytes
+from schemas.compute import Limits
 from schemas.errors import BadReference, ImageRejected
-from schemas.label import Limits, Storage
 from schemas.reference import Category, Reference
+from schemas.storage import Storage
 
 ID_DIGITS = 12  # 48 bits of a sha256: no collision among the references one job can hold
 

@@ -13,6 +13,7 @@ from model.masks.upsample import mask_at, stability
 from model.segmenter import Prediction
 from pipeline.inputs.shards import EncodedImage
 from pipeline.masks.components import components
+from pipeline.masks.runs import encode_rle
 from schemas.commit import Identity
 from schemas.errors import ImageRejected
 from schemas.label import Components, Instances, Iterative, Overlaps, Thresholds
@@ -32,12 +33,6 @@ class RowContext:
     def names(self) -> dict[int, str]:
         """Category names by id."""
         return {category.id: category.name for category in self.identity.categories}
-
-
-def encode_rle(mask_HW: np.ndarray) -> Any:
-    """Encode a bool mask [H, W] as COCO compressed RLE: {"size": [H, W], "counts": str}."""
-    runs: Any = coco_mask.encode(np.asfortranarray(mask_HW, dtype=np.uint8))
-    return {"size": list(mask_HW.shape), "counts": runs["counts"].decode("ascii")}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from pycocotools import mask as coco_mask
 
 _TEXT = re.compile(r"[0-o]*")
@@ -71,3 +72,9 @@ def run_lengths(counts: str) -> list[int]:
             runs.append(value + runs[-2] if len(runs) > 2 else value)
             value = shift = 0
     return runs
+
+
+def encode_rle(mask_HW: np.ndarray) -> Any:
+    """Encode a bool mask [H, W] as COCO compressed RLE: {"size": [H, W], "counts": str}."""
+    runs: Any = coco_mask.encode(np.asfortranarray(mask_HW, dtype=np.uint8))
+    return {"size": list(mask_HW.shape), "counts": runs["counts"].decode("ascii")}

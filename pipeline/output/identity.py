@@ -1,7 +1,5 @@
 """Say what an output's labels depend on, and refuse an output that depends on something else."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 
 from fsspec import AbstractFileSystem
@@ -10,6 +8,7 @@ from model.segmenter import LoadedReference
 from pipeline.storage.files import create_once, read_bytes
 from schemas.commit import Identity
 from schemas.errors import MissingFile, OtherJob
+from schemas.fingerprint import differences, fingerprint_of, leaves
 from schemas.label import LabelJob
 from schemas.method import weights_of
 
@@ -79,29 +78,3 @@ def check_identity(found: Identity | None, wanted: Identity, output: str) -> Non
         "\n          ".join(differences(found.fields, wanted.fields)),
         "the same references, weights, method and thresholds, or another output",
     )
-
-
-def differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    """Return a line for every field that differs."""
-    lines = []
-    for place in sorted(found.keys() | wanted.keys()):
-        before, after = found.get(place), wanted.get(place)
-        if before is None:
-            lines.append(f"{place}: only in this job ({after})")
-        elif after is None:
-            lines.append(f"{place}: only in the output ({before})")
-        elif before != after:
-            lines.append(f"{place}: {before} in the output, {after} in this job")
-    return lines
-
-
-def leaves(place: str, value: object) -> list[tuple[str, str]]:
-    """Flatten nested values to readable places: method.reading.mask_scale -> 1.0."""
-    if isinstance(value, dict):
-        return [leaf for key, inner in value.items() for leaf in leaves(f"{place}.{key}", inner)]
-    return [(place, json.dumps(value) if not isinstance(value, str) else value)]
-
-
-def fingerprint_of(fields: Mapping[str, str]) -> str:
-    """Return the sha256 of fields, whatever their order."""
-    return hashlib.sha256(json.dumps(dict(fields), sort_keys=True).encode()).hexdigest()

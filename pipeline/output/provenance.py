@@ -16,7 +16,7 @@ from fsspec import AbstractFileSystem
 from PIL import Image
 
 from model.segmenter import Drawn, LoadedReference
-from pipeline.label.rows import encode_rle
+from pipeline.masks.runs import encode_rle
 from pipeline.storage.files import create_once, list_files, read_bytes
 from schemas.receipt import Receipt, StageSeconds
 from schemas.reference import Annotation, Rle

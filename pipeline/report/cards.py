@@ -19,9 +19,10 @@ from pipeline.report.pictures import (
 from pipeline.report.survey import Pick
 from pipeline.report.truth import Truth
 from schemas.commit import Commit
+from schemas.compute import Limits
 from schemas.errors import ImageRejected
-from schemas.label import Limits, Storage
 from schemas.run import KeptReference
+from schemas.storage import Storage
 
 LINES_PER_CARD = 6  # a job may have a thousand categories
 MARKS = {"points": "points", "box": "a box", "scribbles": "scribbles", "rle": "a mask"}

@@ -23,8 +23,8 @@ from pipeline.report.survey import (
 from pipeline.report.truth import Truth, read_truth
 from pipeline.storage.files import open_filesystem
 from schemas.commit import Commit, Identity, Shard
-from schemas.label import Storage
 from schemas.run import Run
+from schemas.storage import Storage
 
 CARDS_PER_GROUP = 12  # five groups of 12 pictures of 25 kB: a page of 2 MB
 REFERENCES_PER_CATEGORY = 5

@@ -8,12 +8,10 @@ import numpy as np
 import pyarrow as pa
 from pycocotools import mask as coco_mask
 
+from model.scores.metrics import FALSE_MASK_SHARE
 from pipeline.report.truth import Runs, Truth
 from schemas.errors import BadInput
 from schemas.reference import Category
-
-FALSE_MASK_SHARE = 0.01
-"""A mask of more than this share of an image without the category is a false one."""
 
 MATCHED_IOU = 0.5
 """From here on a mask counts as found, as in COCO's and VOC's AP50."""

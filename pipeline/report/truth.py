@@ -12,8 +12,8 @@ from pycocotools.coco import COCO
 
 from pipeline.storage.files import open_filesystem, read_bytes
 from schemas.errors import BadInput
-from schemas.label import Storage
 from schemas.reference import Category
+from schemas.storage import Storage
 
 Runs = Any
 """A mask as pycocotools holds it: {"size": [H, W], "counts": bytes}; untyped in its stubs."""

@@ -11,7 +11,7 @@ from pipeline.status.labeling import LabelStatus, label_status
 from pipeline.status.training import TrainStatus, train_status
 from pipeline.storage.files import check_endpoint, list_files, open_filesystem, read_bytes
 from schemas.errors import BadStorage, MissingFile
-from schemas.label import Storage
+from schemas.storage import Storage
 from schemas.train import TrainIdentity
 
 _STORE = re.compile(r"([0-9a-f]{16})/shards/([^/]+)")

@@ -24,7 +24,7 @@ from pipeline.storage.errors import endpoint_of, translated, unanswered
 from pipeline.storage.patient_s3 import PatientS3
 from pipeline.storage.s3_options import s3_options
 from schemas.errors import BadStorage
-from schemas.label import Storage
+from schemas.storage import Storage
 
 _SINGLE_PUT_BYTES = 5 * 2**30
 _PROBE = ".vrp-write-probe"

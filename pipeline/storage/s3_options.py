@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.storage.patient_s3 import CONNECT_S, SILENCE_S
-from schemas.label import KmsEncryption, Storage
+from schemas.storage import KmsEncryption, Storage
 
 
 def s3_options(storage: Storage) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from pipeline.weights.fetch import sha256_of
 from schemas.embed import EmbedJob
 from schemas.errors import BadInput, MissingFile
 from schemas.evaluate import EvaluateJob
-from schemas.label import LabelJob, Storage
+from schemas.label import LabelJob
 from schemas.method import random_seed, weights_of
 from schemas.named_files import Place, named_files
+from schemas.storage import Storage
 from schemas.train import TrainJob
 
 SubmittedJob = LabelJob | TrainJob | EvaluateJob | EmbedJob

@@ -2,11 +2,11 @@
 
 from fsspec import AbstractFileSystem
 
-from pipeline.output.identity import differences, fingerprint_of, leaves
 from pipeline.storage.files import read_bytes
 from pipeline.weights.of_method import weight_contents
 from schemas.dataset import IndexCommit
 from schemas.errors import MissingFile, OtherJob
+from schemas.fingerprint import differences, fingerprint_of, leaves
 from schemas.method import weights_of
 from schemas.train import TrainIdentity, TrainJob
 

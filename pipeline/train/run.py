@@ -1,7 +1,6 @@
 """Train folds: check the job, run each fold with Ray Train, leave a VRP checkpoint of each."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import pyarrow.fs as pa_fs
 import ray
@@ -13,51 +12,18 @@ from fsspec.implementations.local import LocalFileSystem
 from ray.util.queue import Empty, Queue
 
 from pipeline.cluster.capacity import check_room
-from pipeline.storage.files import check_writable, create_once, open_filesystem
+from pipeline.storage.files import create_once, open_filesystem
+from pipeline.train.check import CheckedTraining
 from pipeline.train.checkpoints import begin_run, newest_checkpoint, read_checkpoint
-from pipeline.train.fold import FoldRun, open_fold
-from pipeline.train.identity import check_training, identify_training, sam_contents
-from pipeline.train.result import finish_fold, read_result
+from pipeline.train.fold import open_fold
+from pipeline.train.identity import check_training, sam_contents
+from pipeline.train.result import finish_fold
 from pipeline.train.worker import gpus_per_worker, train_worker
-from schemas.errors import BadInput
-from schemas.train import FoldResult, TrainIdentity, TrainJob, TrainProgress
+from schemas.train import FoldResult, TrainJob, TrainProgress
 
 # A whole cluster may be lost and come back; the task only waits for a fold, so it is tried again.
 FOLD_RETRIES = 3
 POLL_S = 1.0
-
-
-@dataclass(frozen=True)
-class CheckedTraining:
-    """A job found sound; nothing but its index has been written."""
-
-    job: TrainJob
-    identity: TrainIdentity
-    fs: AbstractFileSystem
-    output: str
-    runs: tuple[FoldRun, ...]
-    results: dict[int, FoldResult]
-    """Of the folds that are finished already."""
-
-
-def check(job: TrainJob, folds: Sequence[int]) -> CheckedTraining:
-    """Find everything that is wrong with a job before any worker starts.
-
-    Raises BadInput and its kinds: dataset, fold, weights, storage, another job's output.
-    """
-    if job.protocol == "all" and set(folds) != {0}:
-        raise BadInput(
-            "protocol all has one fold", "--fold", str(sorted(set(folds))), "--fold 0, or none"
-        )
-    sam = sam_contents(job)
-    runs = tuple(open_fold(job, number, sam) for number in dict.fromkeys(folds))
-    identity = identify_training(job, runs[0].index.commit)
-    fs, output = open_filesystem(job.output.uri, job.storage)
-    check_writable(job.output.uri, job.storage)
-    check_training(fs, output, identity)
-    found = {run.fold.number: read_result(fs, output, run.fold.number) for run in runs}
-    results = {number: result for number, result in found.items() if result is not None}
-    return CheckedTraining(job, identity, fs, output, runs, results)
 
 
 def train(

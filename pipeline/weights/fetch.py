@@ -22,7 +22,7 @@ from pipeline.storage.errors import translated, uri_of
 from pipeline.storage.files import open_filesystem
 from pipeline.weights.catalogue import CATALOGUE, Published
 from schemas.errors import BadStorage, BadWeights
-from schemas.label import Storage
+from schemas.storage import Storage
 
 # aiohttp's own limit is 300 s for a whole download: too short for 2.6 GB below 8.5 MB/s. A server
 # that says nothing for a minute is given up.

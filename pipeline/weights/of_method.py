@@ -4,8 +4,8 @@ from pathlib import Path
 
 from model.build import check_weights
 from pipeline.weights.fetch import localise, sha256_of
-from schemas.label import Storage
 from schemas.method import Method, MethodT, random_seed, weights_of, with_weights
+from schemas.storage import Storage
 
 
 def local_method(method: MethodT, storage: Storage) -> MethodT:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from jobs.evaluate import evaluate
 from jobs.job_file import read_job
+from pipeline.evaluate.actor import EvaluateUnits
 from pipeline.evaluate.check import check
-from pipeline.evaluate.run import EvaluateUnits
 from schemas.errors import BadInput
 from schemas.evaluate import COUNTS_SCHEMA, EPISODES_SCHEMA, EvaluateJob
 from tests.made.evaluation import a_document

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipeline.storage.files import open_filesystem
-from schemas.label import Storage
+from schemas.storage import Storage
 from tests.jobs.test_label import folder, run, write_job
 
 __all__ = ["folder"]  # the fixture of those tests: a job file's neighbours

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.output.plan import extend_plan
 from pipeline.storage.files import open_filesystem
-from schemas.label import Storage
+from schemas.storage import Storage
 from tests.jobs.test_label import run
 from tests.made.committed import commit_units, rejected_row
 from tests.pipeline.status.test_labeling import A, tar

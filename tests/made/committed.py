@@ -9,8 +9,8 @@ from pipeline.output.plan import Plan
 from pipeline.output.unit import UnitName, write_unit
 from pipeline.storage.files import open_filesystem, replace
 from schemas.commit import Commit, Identity, Shard
-from schemas.label import Storage
 from schemas.reference import Category
+from schemas.storage import Storage
 from tests.made.datasets import rle_of
 
 CATEGORIES = (Category(id=3, name="cat"), Category(id=18, name="dog"))

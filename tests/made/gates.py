@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pipeline.inputs.decode
 from pipeline.inputs.decode import DecodedImage, decode_image
-from schemas.label import Limits
+from schemas.compute import Limits
 
 _MARK = b"GATE:"  # behind the end of a JPEG, where no decoder looks
 

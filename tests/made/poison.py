@@ -6,7 +6,7 @@ import time
 
 import pipeline.inputs.decode
 from pipeline.inputs.decode import DecodedImage, decode_image
-from schemas.label import Limits
+from schemas.compute import Limits
 
 # Behind the end of a JPEG, where no decoder looks.
 KILLS, HANGS = b"KILLS", b"HANGS"

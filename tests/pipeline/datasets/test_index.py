@@ -12,7 +12,7 @@ from pipeline.datasets.index import DatasetIndex, open_index
 from pipeline.episodes.load import EpisodeReader
 from schemas.dataset import Dataset
 from schemas.errors import BadInput, BadStorage
-from schemas.label import Storage
+from schemas.storage import Storage
 from tests.made.datasets import (
     HEIGHT,
     LARGE,

@@ -18,7 +18,7 @@ from pipeline.episodes.load import EpisodeReader
 from schemas.episode import EpisodeSettings
 from schemas.errors import BadInput
 from schemas.fold import FOLDS_OF
-from schemas.label import Storage
+from schemas.storage import Storage
 from tests.made import layouts as made
 from tests.made.datasets import LARGE, SMALL, filled, write_folder
 

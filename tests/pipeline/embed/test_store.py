@@ -19,8 +19,8 @@ from pipeline.embed.store import (
 from pipeline.output.unit import UnitName
 from pipeline.storage.files import open_filesystem
 from schemas.errors import BadStorage
-from schemas.label import Storage
 from schemas.method import Backbone, Sam, Vrp, VrpReading
+from schemas.storage import Storage
 from tests.made.s3 import Bucket
 
 METHOD = Vrp(

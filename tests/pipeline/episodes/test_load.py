@@ -13,11 +13,12 @@ from pipeline.datasets.index import DatasetIndex, open_index
 from pipeline.episodes.draw import draw_episode, make_pool
 from pipeline.episodes.load import EpisodeReader, LoadedEpisode
 from pipeline.inputs.decode import decode_image
+from schemas.compute import Limits
 from schemas.dataset import Dataset
 from schemas.episode import EpisodeSettings
 from schemas.errors import BadInput, MissingFile
-from schemas.label import Limits, Storage
 from schemas.reference import Box, Points
+from schemas.storage import Storage
 from tests.made.committed import commit_units, label_rows
 from tests.made.datasets import (
     LARGE,

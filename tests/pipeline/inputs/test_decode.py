@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, ImageFile, ImageOps
 
 from pipeline.inputs.decode import IMAGE_EXTENSIONS, decode_image
+from schemas.compute import Limits
 from schemas.errors import ImageRejected
-from schemas.label import Limits
 
 LIMITS = Limits()
 

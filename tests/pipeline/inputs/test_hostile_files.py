@@ -20,8 +20,8 @@ from PIL import Image
 
 from pipeline.inputs.decode import decode_image
 from pipeline.inputs.tar import TarImage, read_tar
+from schemas.compute import Limits
 from schemas.errors import ImageRejected
-from schemas.label import Limits
 from tests.made.tars import Member, header, make_tar, special
 
 QUICK = settings(max_examples=100)

@@ -14,9 +14,10 @@ from pipeline.inputs.shards import EncodedImage, Unit, read_units
 from pipeline.inputs.sources import plan_shards
 from pipeline.storage.files import open_filesystem, read_bytes
 from schemas.commit import Shard
+from schemas.compute import Limits
 from schemas.errors import BadInput, BadStorage
-from schemas.label import Limits, Storage
 from schemas.source import ImageFiles, ParquetImages, Source, WebDataset
+from schemas.storage import Storage
 from tests.made.places import Place
 from tests.made.s3 import Bucket
 from tests.made.tars import make_tar, special

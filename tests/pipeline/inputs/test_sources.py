@@ -13,9 +13,10 @@ from pipeline.inputs.shards import read_units
 from pipeline.inputs.sources import cut_list, plan_shards
 from pipeline.storage.files import list_files, open_filesystem, replace
 from schemas.commit import Shard
+from schemas.compute import Limits
 from schemas.errors import BadInput, BadStorage, MissingFile
-from schemas.label import Limits, Storage
 from schemas.source import CocoImages, ImageFiles, ParquetImages, Source, Uris, WebDataset
+from schemas.storage import Storage
 from tests.made.places import Place
 from tests.made.s3 import Bucket, create_bucket, serve_denials, storage_at
 

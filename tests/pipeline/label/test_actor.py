@@ -17,9 +17,9 @@ from model.segmenter import Prediction
 from pipeline.cluster.units import UNIT_SCHEMA, table_to_units, unit_to_table
 from pipeline.inputs.shards import EncodedImage, Unit, read_units
 from pipeline.label.actor import SegmentTask, SegmentUnits, segment_images
+from pipeline.label.check import check
 from pipeline.label.retry import Retry
 from pipeline.label.rows import RowContext, label_rows
-from pipeline.label.run import check
 from pipeline.output.attempts import Note
 from pipeline.output.unit import UnitName, list_units
 from schemas.commit import Identity

@@ -11,8 +11,8 @@ from PIL import Image
 from pipeline.cluster.units import unit_to_table
 from pipeline.inputs.shards import EncodedImage, Unit
 from pipeline.label.actor import SegmentTask, SegmentUnits
+from pipeline.label.check import check
 from pipeline.label.rows import RowContext
-from pipeline.label.run import check
 from schemas.label import LabelJob
 from schemas.receipt import Receipt
 from tests.made.waves import picture

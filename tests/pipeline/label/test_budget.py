@@ -8,8 +8,8 @@ from fsspec.implementations.local import LocalFileSystem
 from pipeline.label.budget import IMAGES_TO_JUDGE, RejectedBudget
 from pipeline.output.unit import UnitName, write_unit
 from schemas.commit import Part
+from schemas.compute import Limits
 from schemas.errors import TooManyRejected
-from schemas.label import Limits
 from tests.made.committed import rejected_row
 
 

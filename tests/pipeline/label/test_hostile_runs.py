@@ -13,8 +13,7 @@ from pycocotools import mask as coco_mask
 from pydantic import TypeAdapter
 
 from pipeline.label.annotations import draw
-from pipeline.label.rows import encode_rle
-from pipeline.masks.runs import filled, runs_of
+from pipeline.masks.runs import encode_rle, filled, runs_of
 from schemas.errors import BadReference
 from schemas.reference import Annotation
 

@@ -15,8 +15,9 @@ from pipeline.output.audit import audit
 from pipeline.output.committed import read_all_rows, read_committed, read_labels
 from pipeline.storage.files import open_filesystem
 from schemas.commit import Identity
-from schemas.label import Components, Iterative, Storage, Thresholds
+from schemas.label import Components, Iterative, Thresholds
 from schemas.row import ADDED_COLUMNS, LABEL_SCHEMA
+from schemas.storage import Storage
 from tests.made.committed import CATEGORIES, commit_units, rejected_row
 from tests.made.datasets import filled
 

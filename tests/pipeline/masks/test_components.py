@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from pipeline.label.rows import encode_rle
 from pipeline.masks.components import components
+from pipeline.masks.runs import encode_rle
 
 
 def _split(mask_HW: np.ndarray, most: int = 1000, min_area_px: int = 1) -> list[np.ndarray]:

@@ -11,8 +11,8 @@ from pipeline.output.plan import Plan
 from pipeline.output.unit import UnitName, write_unit
 from pipeline.storage.files import open_filesystem
 from schemas.commit import Counts, Identity, Shard
-from schemas.label import Storage
 from schemas.reference import Category
+from schemas.storage import Storage
 from tests.pipeline.output.test_unit import label, rejected
 
 

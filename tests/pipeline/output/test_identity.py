@@ -11,7 +11,8 @@ from pipeline.output.identity import claim_output, identify, read_identity
 from pipeline.storage.files import open_filesystem
 from schemas.commit import Identity
 from schemas.errors import OtherJob
-from schemas.label import LabelJob, Storage
+from schemas.label import LabelJob
+from schemas.storage import Storage
 from tests.schemas.test_label import job
 
 WEIGHTS = {

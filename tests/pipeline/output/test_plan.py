@@ -8,7 +8,7 @@ from pipeline.output.plan import extend_plan, merge_plan, read_plan
 from pipeline.storage.files import open_filesystem
 from schemas.commit import Shard
 from schemas.errors import BadInput
-from schemas.label import Storage
+from schemas.storage import Storage
 
 
 def tar(name: str, size: int = 10, bucket: str = "a") -> Shard:

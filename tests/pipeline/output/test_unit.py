@@ -11,8 +11,8 @@ from fsspec import AbstractFileSystem
 from pipeline.output.unit import UnitName, list_units, read_part, write_unit
 from pipeline.storage.files import open_filesystem
 from schemas.errors import BadStorage
-from schemas.label import Storage
 from schemas.row import LABEL_SCHEMA
+from schemas.storage import Storage
 
 Output = tuple[AbstractFileSystem, str]
 UNIT = UnitName("0123456789abcdef", 3, last=True)

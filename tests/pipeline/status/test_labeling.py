@@ -15,7 +15,7 @@ from pipeline.storage.files import open_filesystem, replace
 from pipeline.train.metrics import write_metrics
 from schemas.commit import Identity, Shard
 from schemas.errors import BadStorage
-from schemas.label import Storage
+from schemas.storage import Storage
 from schemas.train import FoldResult, TrainIdentity
 from tests.made.committed import CATEGORIES, rejected_row
 

@@ -26,8 +26,8 @@ from pipeline.storage.files import (
     replace,
 )
 from pipeline.storage.patient_s3 import BUDGET, Budget
+from schemas.compute import Limits
 from schemas.errors import BadStorage, MissingFile
-from schemas.label import Limits
 from schemas.row import LABEL_SCHEMA
 from schemas.source import WebDataset
 from tests.made.fault_proxy import FAULTS, Fault, Faults, faulty

@@ -28,7 +28,7 @@ from pipeline.storage.files import (
 from pipeline.storage.patient_s3 import Budget
 from pipeline.storage.stored_file import open_file
 from schemas.errors import BadStorage, MissingFile
-from schemas.label import Storage
+from schemas.storage import Storage
 from tests.made.s3 import SECRET, Bucket, create_bucket, free_port, serve_denials, storage_at
 
 

@@ -13,7 +13,8 @@ from pipeline.submit.inputs import packaged_weights, portable
 from pipeline.submit.package import JOB_FILE, pack
 from schemas.errors import BadInput
 from schemas.evaluate import EvaluateJob
-from schemas.label import LabelJob, Storage
+from schemas.label import LabelJob
+from schemas.storage import Storage
 from schemas.train import TrainJob
 from tests.made.s3 import SECRET, Bucket
 

@@ -13,7 +13,7 @@ import pytest
 from pipeline.weights.catalogue import CATALOGUE, Published
 from pipeline.weights.fetch import localise, sha256_of
 from schemas.errors import BadInput, BadStorage, BadWeights, MissingFile
-from schemas.label import Storage
+from schemas.storage import Storage
 from tests.made.s3 import Bucket
 from tests.made.web import Answer, Site, serve_web
 

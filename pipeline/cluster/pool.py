@@ -1,0 +1,58 @@
+"""Stream units through a pool of actors; take back a receipt for each."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ray.data import ActorPoolStrategy, DataContext
+
+from pipeline.cluster.units import read_dataset
+from schemas.commit import Shard
+from schemas.embed import EmbedJob
+from schemas.label import LabelJob
+
+# Bad images are rows, so a task fails for a machine's reason, or because an image kills its
+# process: that takes at most four deaths an image to find (pipeline/output/attempts.py). So 15
+# retries get a unit past three such images in one run, and the next run goes on from there.
+# Ray Data's default is for ever.
+ACTOR_RESTARTS = 60
+TASK_RETRIES = 15
+
+
+def configure_ray_data(*, progress: bool) -> None:
+    """Set this process's Ray Data options; see read_dataset for why blocks hold one row."""
+    context = DataContext.get_current()
+    context.use_datasource_v2 = False  # its default costs 10 s a read and ignores block counts
+    context.target_max_block_size = 1  # any row is larger: so every unit is a block of its own
+    context.enable_progress_bars = progress
+
+
+def stream_receipts(
+    job: LabelJob | EmbedJob,
+    work: Sequence[tuple[Shard, frozenset[int]]],
+    actor: type,
+    arguments: tuple[Any, ...],
+    gpus: float,
+) -> Iterator[str]:
+    """Read what is missing of the job's shards and yield a receipt (JSON) for every unit committed.
+
+    actor is constructed with arguments, called with one unit (a table of UNIT_SCHEMA), and returns
+    its receipts as the column `receipt`. gpus are those of one actor.
+    """
+    compute = job.compute
+    receipts = read_dataset(job, work).map_batches(
+        actor,
+        fn_constructor_args=arguments,
+        batch_size=1,  # one unit: a block holds one. With GPUs, Ray refuses None
+        batch_format="pyarrow",
+        num_cpus=compute.cpus_per_actor,
+        num_gpus=gpus,
+        compute=ActorPoolStrategy(
+            min_size=compute.actors.min,
+            max_size=compute.actors.max,
+            max_tasks_in_flight_per_actor=2,  # one at work, one on its way
+        ),
+        max_restarts=ACTOR_RESTARTS,
+        max_task_retries=TASK_RETRIES,
+    )
+    for block in receipts.iter_batches(batch_size=None, prefetch_batches=0):
+        yield from block["receipt"]

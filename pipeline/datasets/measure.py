@@ -1,0 +1,57 @@
+"""Read an image's displayed size from its first bytes, or say what is wrong with it."""
+
+import io
+
+from PIL import Image
+
+from pipeline.datasets.listing import Problem
+from pipeline.inputs.decode import UNREADABLE
+from pipeline.storage.place import Place
+from schemas.errors import MissingFile
+
+# Size and orientation stand before the pixels; EXIF with a thumbnail takes at most 64 KiB (APP1).
+HEADER_BYTES = 2**17
+SWAPPING_ORIENTATIONS = (5, 6, 7, 8)  # EXIF: displayed with rows and columns exchanged
+# T.81, table B.1. Neither occurs inside a scan's data, so after the last start of a scan comes the
+# end of the image, unless the file was cut off; a thumbnail's end comes before it.
+JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
+
+
+def measure_image(image: Place, image_id: str) -> tuple[int, int] | Problem:
+    """Return an image's displayed height and width from its first bytes, or what is wrong."""
+    try:
+        head = image.read(HEADER_BYTES)
+        try:
+            return _displayed_size(head)
+        except UNREADABLE:
+            whole = image.read()
+    except MissingFile as error:
+        return Problem(image_id, image.uri, "missing-image", error.got)
+    return _measured(whole, image, image_id)
+
+
+def check_image(image: Place, image_id: str) -> tuple[int, int] | Problem:
+    """Return an image's displayed height and width, read to its end: a cut-off file is a problem.
+
+    Nothing is decoded, so that a dataset of 100,000 images is checked in minutes.
+    """
+    try:
+        data = image.read()
+    except MissingFile as error:
+        return Problem(image_id, image.uri, "missing-image", error.got)
+    if data.startswith(JPEG_START) and data.rfind(JPEG_END) < data.rfind(JPEG_SCAN):
+        return Problem(image_id, image.uri, "unreadable-image", "the file ends in the picture")
+    return _measured(data, image, image_id)
+
+
+def _measured(data: bytes, image: Place, image_id: str) -> tuple[int, int] | Problem:
+    try:
+        return _displayed_size(data)
+    except UNREADABLE as error:
+        return Problem(image_id, image.uri, "unreadable-image", str(error))
+
+
+def _displayed_size(data: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(data)) as image:
+        swapped = image.getexif().get(0x0112, 1) in SWAPPING_ORIENTATIONS
+        return image.size if swapped else (image.height, image.width)

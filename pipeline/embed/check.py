@@ -1,0 +1,39 @@
+"""Find everything that is wrong with an embedding job, and what is left to do of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fsspec import AbstractFileSystem
+
+from pipeline.embed.store import EmbeddingStore, list_shards, model_fields
+from pipeline.inputs.sources import plan_shards
+from pipeline.output.commit import unfinished
+from pipeline.output.plan import Plan, merge_plan
+from pipeline.storage.files import check_writable, open_filesystem
+from pipeline.weights.of_method import weight_contents
+from schemas.commit import Shard
+from schemas.embed import EmbedJob
+
+
+@dataclass(frozen=True)
+class CheckedEmbedding:
+    """A job found sound, and what is left to do of it."""
+
+    job: EmbedJob
+    fields: Mapping[str, str]
+    fs: AbstractFileSystem
+    folder: str
+    plan: Plan
+    unfinished: tuple[tuple[Shard, frozenset[int]], ...]
+
+
+def check(job: EmbedJob) -> CheckedEmbedding:
+    """Find everything that is wrong with a job before any actor starts. Raises BadInput."""
+    sam = weight_contents(job.method, job.storage)["method.sam.weights"]
+    fields = model_fields(job.method, sam)
+    check_writable(job.embeddings, job.storage)
+    store = EmbeddingStore(job.embeddings, job.storage, fields)
+    fs, _ = open_filesystem(job.embeddings, job.storage)
+    plan = merge_plan([], plan_shards(job.targets, job.storage, job.compute.images_per_unit))
+    left = tuple(unfinished(plan, list_shards(fs, store.folder)))
+    return CheckedEmbedding(job, fields, fs, store.folder, plan, left)

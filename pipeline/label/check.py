@@ -1,0 +1,64 @@
+"""Find everything that is wrong with a labeling job, and what is left to do of it."""
+
+from dataclasses import dataclass
+
+from fsspec import AbstractFileSystem
+
+from model.segmenter import LoadedReference
+from pipeline.inputs.sources import plan_shards
+from pipeline.label.references import load_references
+from pipeline.output.commit import is_complete, read_commit, unfinished
+from pipeline.output.identity import check_identity, identify, read_identity
+from pipeline.output.plan import Plan, merge_plan, read_plan
+from pipeline.output.unit import list_units
+from pipeline.storage.files import check_endpoint, check_writable, open_filesystem
+from pipeline.weights.of_method import weight_contents
+from schemas.commit import Commit, Identity, Shard
+from schemas.label import LabelJob
+
+
+@dataclass(frozen=True)
+class CheckedJob:
+    """A job found sound, and what its output holds already; nothing has been written for it."""
+
+    job: LabelJob
+    references: tuple[LoadedReference, ...]
+    identity: Identity
+    fs: AbstractFileSystem
+    output: str
+    inputs: tuple[Shard, ...]
+    plan: Plan
+    unfinished: tuple[tuple[Shard, frozenset[int]], ...]
+    commit: Commit | None
+    done: bool
+    """True when every shard of the inputs is in the commit, with its units' newest parts."""
+
+
+def check(job: LabelJob) -> CheckedJob:
+    """Find everything that is wrong with a job before any actor starts.
+
+    Raises BadInput and its kinds: references, weights, storage, another job's output.
+    """
+    check_endpoint(job.storage)
+    references = load_references(job.references, job.numbered_categories(), job.limits, job.storage)
+    identity = identify(job, references, weight_contents(job.method, job.storage))
+    fs, output = open_filesystem(job.output.uri, job.storage)
+    check_writable(job.output.uri, job.storage)
+    check_identity(read_identity(fs, output), identity, job.output.uri)
+    inputs = plan_shards(job.targets, job.storage, job.compute.images_per_unit)
+    known, _ = read_plan(fs, output)
+    plan = merge_plan(known, inputs)
+    units, commit = list_units(fs, output), read_commit(fs, output)
+    left = tuple(unfinished(plan, units))
+    return CheckedJob(
+        job=job,
+        references=references,
+        identity=identity,
+        fs=fs,
+        output=output,
+        inputs=tuple(inputs),
+        plan=plan,
+        unfinished=left,
+        commit=commit,
+        done=not left and is_complete(commit, plan, units),
+    )

@@ -1,0 +1,46 @@
+"""Find everything that is wrong with a training, and which folds are left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fsspec import AbstractFileSystem
+
+from pipeline.storage.files import check_writable, open_filesystem
+from pipeline.train.fold import FoldRun, open_fold
+from pipeline.train.identity import check_training, identify_training, sam_contents
+from pipeline.train.result import read_result
+from schemas.errors import BadInput
+from schemas.train import FoldResult, TrainIdentity, TrainJob
+
+
+@dataclass(frozen=True)
+class CheckedTraining:
+    """A job found sound; nothing but its index has been written."""
+
+    job: TrainJob
+    identity: TrainIdentity
+    fs: AbstractFileSystem
+    output: str
+    runs: tuple[FoldRun, ...]
+    results: dict[int, FoldResult]
+    """Of the folds that are finished already."""
+
+
+def check(job: TrainJob, folds: Sequence[int]) -> CheckedTraining:
+    """Find everything that is wrong with a job before any worker starts.
+
+    Raises BadInput and its kinds: dataset, fold, weights, storage, another job's output.
+    """
+    if job.protocol == "all" and set(folds) != {0}:
+        raise BadInput(
+            "protocol all has one fold", "--fold", str(sorted(set(folds))), "--fold 0, or none"
+        )
+    sam = sam_contents(job)
+    runs = tuple(open_fold(job, number, sam) for number in dict.fromkeys(folds))
+    identity = identify_training(job, runs[0].index.commit)
+    fs, output = open_filesystem(job.output.uri, job.storage)
+    check_writable(job.output.uri, job.storage)
+    check_training(fs, output, identity)
+    found = {run.fold.number: read_result(fs, output, run.fold.number) for run in runs}
+    results = {number: result for number, result in found.items() if result is not None}
+    return CheckedTraining(job, identity, fs, output, runs, results)

@@ -1,0 +1,31 @@
+"""Say what a result depends on: flat fields, their fingerprint, and the lines where two differ."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+
+def differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """Return a line for every field that differs."""
+    lines = []
+    for place in sorted(found.keys() | wanted.keys()):
+        before, after = found.get(place), wanted.get(place)
+        if before is None:
+            lines.append(f"{place}: only in this job ({after})")
+        elif after is None:
+            lines.append(f"{place}: only in the output ({before})")
+        elif before != after:
+            lines.append(f"{place}: {before} in the output, {after} in this job")
+    return lines
+
+
+def leaves(place: str, value: object) -> list[tuple[str, str]]:
+    """Flatten nested values to readable places: method.reading.mask_scale -> 1.0."""
+    if isinstance(value, dict):
+        return [leaf for key, inner in value.items() for leaf in leaves(f"{place}.{key}", inner)]
+    return [(place, json.dumps(value) if not isinstance(value, str) else value)]
+
+
+def fingerprint_of(fields: Mapping[str, str]) -> str:
+    """Return the sha256 of fields, whatever their order."""
+    return hashlib.sha256(json.dumps(dict(fields), sort_keys=True).encode()).hexdigest()
