@@ -1,130 +1,59 @@
-"""Open a page in headless Chromium and ask what is rendered, over DevTools on two pipes.
+"""Open a page in the system's headless Chromium and ask what is rendered, by playwright."""
 
-No driver and no port: the browser reads commands from file descriptor 3 and answers on 4
-(--remote-debugging-pipe), as JSON messages that end in a zero byte.
-"""
-
-import base64
-import json
-import os
 import shutil
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import sync_playwright
+
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--hide-scrollbars",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-    "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
 
 
 class Page:
     """A tab; `requests` are the URLs it asked for, `faults` what it wrote to its console."""
 
-    def __init__(self, commands: int, answers: int) -> None:
-        self._commands, self._answers = commands, answers
-        self._buffer = b""
-        self._number = 0
-        self._session: str | None = None
+    def __init__(self, tab: Tab) -> None:
+        self.tab = tab
         self.requests: list[str] = []
         self.faults: list[str] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self.call(f"{domain}.enable")
+        tab.on("request", lambda request: self.requests.append(request.url))
+        tab.on("console", lambda message: self.faults.append(message.text))
+        tab.on("pageerror", lambda error: self.faults.append(str(error)))
 
     def open(self, path: Path, width: int, *, dark: bool = False, height: int = 900) -> None:
-        """Load a file at a width in CSS pixels, as a phone does when narrow; wait until loaded."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
-        )  # fmt: skip
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call("Page.navigate", url=path.as_uri())
-        while self._receive().get("method") != "Page.loadEventFired":
-            pass
+        """Load a file at a width in CSS pixels; wait until loaded."""
+        self.tab.set_viewport_size({"width": width, "height": height})
+        self.tab.emulate_media(color_scheme="dark" if dark else "light")
+        self.tab.goto(path.as_uri())
 
     def ask(self, expression: str) -> Any:
         """Return the value of a JavaScript expression, awaited if it is a promise."""
-        answer = self.call(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
-        )
-        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
-        return answer["result"].get("value")
+        return self.tab.evaluate(expression)
 
-    def press(self, key: str, code: int) -> None:
+    def press(self, key: str) -> None:
         """Press and release a key."""
-        for kind in ("keyDown", "keyUp"):
-            about = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code}
-            self.call("Input.dispatchKeyEvent", **about)
+        self.tab.keyboard.press(key)
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         """Write a PNG of the window, or of the whole page."""
-        shot = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(shot["data"]))
-
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Send a DevTools command and return its result."""
-        self._number += 1
-        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        data = json.dumps(message).encode() + b"\0"
-        while data:
-            data = data[os.write(self._commands, data) :]
-        while (answer := self._receive()).get("id") != self._number:
-            pass
-        assert "error" not in answer, f"{method}: {answer['error']}"
-        return answer["result"]
-
-    def _receive(self) -> dict[str, Any]:
-        while b"\0" not in self._buffer:
-            data = os.read(self._answers, 2**20)
-            assert data, "the browser has gone"
-            self._buffer += data
-        message, _, self._buffer = self._buffer.partition(b"\0")
-        event = json.loads(message)
-        match event.get("method"):
-            case "Network.requestWillBeSent":
-                self.requests.append(event["params"]["request"]["url"])
-            case "Log.entryAdded":
-                self.faults.append(event["params"]["entry"]["text"])
-            case "Runtime.exceptionThrown" | "Runtime.consoleAPICalled":
-                self.faults.append(str(event["params"]))
-        return event
+        self.tab.screenshot(path=path, full_page=whole)
 
 
 @contextmanager
-def chromium_page(profile: Path) -> Iterator[Page]:
-    """Start a browser with a fresh profile folder; end it afterwards."""
-    (read_commands, commands), (answers, write_answers) = os.pipe(), os.pipe()
-    # Through high numbers: a pipe's own end may already be 3 or 4.
-    moves = ((read_commands, 53), (write_answers, 54), (53, 3), (54, 4))
-    process = os.posix_spawn(
-        CHROMIUM,
-        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}"],
-        {**os.environ, "HOME": str(profile)},
-        file_actions=[
-            *((os.POSIX_SPAWN_DUP2, source, target) for source, target in moves),
-            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-        ],
-        setpgroup=0,
-    )
-    os.close(read_commands)
-    os.close(write_answers)
-    try:
-        yield Page(commands, answers)
-    finally:
-        os.close(commands)
-        os.close(answers)
-        os.killpg(process, signal.SIGKILL)
-        os.waitpid(process, 0)
+def chromium_page() -> Iterator[Page]:
+    """Start a browser with a fresh profile; end it afterwards."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        try:
+            yield Page(browser.new_page())
+        finally:
+            browser.close()
