@@ -1,4 +1,4 @@
-"""How many requests labeling sends to S3: stated in the README, counted here by a proxy."""
+"""How many requests labeling sends to S3: stated in docs/storage.md, counted here by a proxy."""
 
 from collections import Counter
 from collections.abc import Iterator

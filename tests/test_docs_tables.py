@@ -1,14 +1,16 @@
-"""The tables of keys in docs/ name exactly the keys that a job's schema has."""
+"""The tables of docs/ name exactly what the code has: keys of jobs, metrics, reasons."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import TypeAdapter
 
+from pipeline.monitoring.metrics import METERS
 from schemas.dataset import Dataset
+from schemas.errors import RejectReason
 from schemas.evaluate import EvaluateJob
 from schemas.label import LabelJob
 from schemas.train import TrainJob
@@ -92,3 +94,13 @@ def test_a_page_has_every_key_of_its_job(page: str, job: type[TrainJob | Evaluat
 def test_datasets_md_has_every_key_of_every_dataset() -> None:
     keys = keys_of(TypeAdapter(Dataset).json_schema(), "dataset")
     assert documented("datasets.md") == keys
+
+
+def test_monitoring_md_has_every_metric() -> None:
+    named = re.findall(r"`(ray_vrp_\w+)`", (DOCS / "monitoring.md").read_text())
+    ends = {"counter": "_total", "gauge": "", "histogram": ""}
+    assert set(named) == {f"ray_{meter.name}{ends[meter.kind]}" for meter in METERS}
+
+
+def test_storage_md_has_every_reason_to_reject_an_image() -> None:
+    assert set(get_args(RejectReason)) <= set(SPAN.findall((DOCS / "storage.md").read_text()))
