@@ -6,17 +6,14 @@ from contextlib import contextmanager
 
 import pytest
 
-import pipeline.label.actor
 from pipeline.cluster.units import unit_to_table
 from pipeline.inputs.shards import Unit, read_units
 from pipeline.inputs.sources import plan_shards
 from pipeline.label.actor import SegmentTask, SegmentUnits
-from pipeline.label.rows import RowContext
-from schemas.commit import Identity
-from schemas.label import LabelJob, Thresholds
+from schemas.label import LabelJob
 from tests.made.fault_proxy import Faults, faulty
 from tests.made.s3 import Bucket, storage_at
-from tests.pipeline.label.test_actor import WHITE, MeanColour, png
+from tests.made.units import WHITE, MeanColour, png, row_context
 from tests.schemas.test_label import job
 from tests.test_label import tar_of
 
@@ -49,19 +46,8 @@ def label_job(bucket: Bucket, endpoint: str, targets: dict[str, str]) -> LabelJo
     return LabelJob.model_validate(spec)
 
 
-def actor_of(spec: LabelJob, monkeypatch: pytest.MonkeyPatch) -> SegmentUnits:
-    monkeypatch.setattr(pipeline.label.actor, "build_segmenter", lambda *_: MeanColour())
-    identity = Identity(
-        fingerprint="f",
-        model_fingerprint="m",
-        fields={},
-        categories=spec.numbered_categories(),
-        source="webdataset",
-        random_weights=(),
-    )
-    return SegmentUnits(
-        SegmentTask(spec, (), RowContext(identity, {1: ("r",), 2: ("r",)}, Thresholds()), 0.0)
-    )
+def actor_of(spec: LabelJob) -> SegmentUnits:
+    return SegmentUnits(SegmentTask(spec, (), row_context(spec), 0.0), MeanColour())
 
 
 def read_all(spec: LabelJob) -> list[Unit]:
@@ -74,7 +60,7 @@ def read_all(spec: LabelJob) -> list[Unit]:
 
 
 def test_an_archive_costs_requests_by_its_size_and_a_unit_a_fixed_few(
-    bucket: Bucket, faults: tuple[Faults, str], monkeypatch: pytest.MonkeyPatch
+    bucket: Bucket, faults: tuple[Faults, str]
 ) -> None:
     counts, endpoint = faults
     for number in range(2):
@@ -84,7 +70,7 @@ def test_an_archive_costs_requests_by_its_size_and_a_unit_a_fixed_few(
         units = read_all(spec)
     planning, shards = Counter({"GET": 2, "HEAD": 1}), 2  # a folder, listed
     assert reading == planning + Counter({"GET": shards, "HEAD": shards})
-    actor = actor_of(spec, monkeypatch)
+    actor = actor_of(spec)
     with counted(counts) as committing:
         for unit in units:
             actor(unit_to_table(unit))

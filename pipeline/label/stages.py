@@ -1,0 +1,159 @@
+"""A batch of encoded images becomes label rows and rejected rows: decoded, segmented, encoded."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor
+
+from model.segmenter import Prediction, Segmenter
+from pipeline.embed.store import EmbeddingStore, image_key
+from pipeline.inputs.decode import DecodedImage, decode_image
+from pipeline.inputs.shards import EncodedImage
+from pipeline.label.rows import RowContext, label_rows, rejected_row
+from schemas.compute import Compute, Limits
+from schemas.errors import ImageRejected
+from schemas.receipt import StageSeconds
+
+Row = dict[str, Any]
+Labelled = tuple[list[Row], list[Row], StageSeconds]
+"""Label rows, rejected rows, and the time spent on them."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image, its pixels or its fault, SAM's embedding if one is stored, and the time it took."""
+
+    encoded: EncodedImage
+    outcome: DecodedImage | ImageRejected
+    embedding: Tensor | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """An image after the model: pixels are gone, predictions or a fault are left."""
+
+    encoded: EncodedImage
+    size_HW: tuple[int, int]
+    exif_orientation: int
+    outcome: tuple[Prediction, ...] | ImageRejected
+
+
+class Stages:
+    """What is done with each batch. Decoding and encoding may run in threads of their own."""
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        context: RowContext,
+        compute: Compute,
+        limits: Limits,
+        store: EmbeddingStore | None,
+    ) -> None:
+        self._segmenter = segmenter
+        self._context = context
+        self._limits = limits
+        self._store = store
+        self._decoders = ThreadPoolExecutor(compute.decode_threads)
+        self._encoder = ThreadPoolExecutor(1)
+
+    def decode_ahead(self, images: Sequence[EncodedImage]) -> list[Future[Decoded]]:
+        """Begin to decode images, each in a thread."""
+        return [self._decoders.submit(self.decode, image) for image in images]
+
+    def encode_behind(
+        self, segmented: Sequence[Segmented], seconds: StageSeconds
+    ) -> Future[Labelled]:
+        """Begin to encode a batch in the one thread there is for it."""
+        return self._encoder.submit(self.encode, segmented, seconds)
+
+    def decode(self, image: EncodedImage) -> Decoded:
+        """Turn an encoded image into pixels, or say why that cannot be done."""
+        if image.fault is not None:
+            return Decoded(image, image.fault)
+        start = time.perf_counter()
+        try:
+            outcome = decode_image(image.data, self._limits)
+        except ImageRejected as rejected:
+            outcome = rejected
+        embedding = None if self._store is None else self._store.get(image_key(image.data))
+        return Decoded(image, outcome, embedding, time.perf_counter() - start)
+
+    def segment(self, decoded: Sequence[Decoded]) -> tuple[list[Segmented], StageSeconds]:
+        """Run the model on the images that have pixels."""
+        start = time.perf_counter()
+        good = [
+            (one.outcome.pixels_HW3, one.embedding)
+            for one in decoded
+            if isinstance(one.outcome, DecodedImage)
+        ]
+        pixels, stored = [image for image, _ in good], [embedding for _, embedding in good]
+        outcomes = iter(segment_images(self._segmenter, pixels, stored) if good else [])
+        segmented = [
+            Segmented(
+                one.encoded,
+                one.outcome.pixels_HW3.shape[:2],
+                one.outcome.exif_orientation,
+                next(outcomes),
+            )
+            if isinstance(one.outcome, DecodedImage)
+            else Segmented(one.encoded, (0, 0), 1, one.outcome)
+            for one in decoded
+        ]
+        decode_s = sum(one.seconds for one in decoded)
+        return segmented, StageSeconds(decode=decode_s, segment=time.perf_counter() - start)
+
+    def encode(self, segmented: Sequence[Segmented], seconds: StageSeconds) -> Labelled:
+        """Turn predictions into rows; seconds are those of the stages before."""
+        start = time.perf_counter()
+        labels: list[Row] = []
+        rejected: list[Row] = []
+        for image in segmented:
+            if isinstance(image.outcome, ImageRejected):
+                rejected.append(rejected_row(image.encoded, image.outcome, self._context))
+                continue
+            about = {
+                "image_id": image.encoded.image_id,
+                "uri": image.encoded.uri,
+                "exif_orientation": image.exif_orientation,
+            }
+            try:
+                labels += [
+                    about | row for row in label_rows(image.outcome, image.size_HW, self._context)
+                ]
+            except MemoryError as error:
+                fault = ImageRejected("out-of-memory", f"no memory for its masks: {error}")
+                rejected.append(rejected_row(image.encoded, fault, self._context))
+        return labels, rejected, seconds + StageSeconds(encode=time.perf_counter() - start)
+
+
+def segment_images(
+    segmenter: Segmenter,
+    images: Sequence[np.ndarray],
+    embeddings: Sequence[Tensor | None] | None = None,
+) -> list[tuple[Prediction, ...] | ImageRejected]:
+    """Segment a batch; where it fails, halve it down to the one image that cannot be segmented.
+
+    A batch out of memory is thus tried in halves, and a poisoned image loses no neighbour.
+    """
+    try:
+        return list(segmenter.segment(images, embeddings))
+    except (RuntimeError, MemoryError, ValueError) as error:
+        # RuntimeError is torch's own, torch.OutOfMemoryError included.
+        if len(images) == 1:
+            return [ImageRejected(_model_reason(error), f"{type(error).__name__}: {error}")]
+    half = len(images) // 2
+    first, second = (embeddings[:half], embeddings[half:]) if embeddings else (None, None)
+    return [
+        *segment_images(segmenter, images[:half], first),
+        *segment_images(segmenter, images[half:], second),
+    ]
+
+
+def _model_reason(error: Exception) -> Literal["out-of-memory", "model"]:
+    out_of_memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
+    return "out-of-memory" if out_of_memory or "not enough memory" in str(error) else "model"

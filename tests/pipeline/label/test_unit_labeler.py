@@ -1,0 +1,151 @@
+"""One unit's labels: each image labelled, empty or rejected, and no bad one costs another."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fsspec.implementations.local import LocalFileSystem
+from torch import Tensor
+
+from model.segmenter import Prediction, Segmenter
+from pipeline.inputs.shards import Unit
+from pipeline.label.stages import Labelled, segment_images
+from pipeline.label.unit_labeler import UnitLabeler
+from pipeline.output.attempts import Attempt
+from pipeline.output.unit import UnitName
+from schemas.compute import Compute, Limits
+from schemas.errors import ImageRejected
+from schemas.label import LabelJob
+from tests.made.units import BLACK, RED, WHITE, Died, Killer, MeanColour, png, row_context, unit
+from tests.schemas.test_label import job
+
+NAME = UnitName("0" * 16, 0, last=True)
+
+
+def attempt_at(folder: Path) -> Attempt:
+    return Attempt(LocalFileSystem(), str(folder), NAME)
+
+
+def label(segmenter: Segmenter, work: Unit, folder: Path) -> Labelled:
+    """Label a unit once, from whatever note an earlier try has left in the folder."""
+    context = row_context(LabelJob.model_validate(job()))
+    labeler = UnitLabeler(segmenter, context, Compute(batch_size=3), Limits())
+    return labeler.label(work, attempt_at(folder))
+
+
+def statuses(labelled: Labelled) -> tuple[dict[str, str], dict[str, str]]:
+    labels, rejected, _ = labelled
+    return (
+        {row["image_id"]: row["status"] for row in labels},
+        {row["image_id"]: row["reason"] for row in rejected},
+    )
+
+
+def test_every_image_of_a_unit_is_labelled_empty_or_rejected(tmp_path: Path) -> None:
+    fault = ImageRejected("unsafe-name", "../x.jpg")
+    work = unit(png(WHITE), b"not an image", png(RED), png(BLACK), fault, png(WHITE))
+    labels, rejected, seconds = label(MeanColour(memory=2), work, tmp_path)
+    assert [(row["image_id"], row["status"], row["area_px"]) for row in labels] == [
+        ("0", "labelled", 120),
+        ("3", "empty", 0),
+        ("5", "labelled", 120),
+    ]
+    assert all(row["random_weights"] for row in labels)
+    assert [(row["image_id"], row["reason"]) for row in rejected] == [
+        ("1", "decode"),
+        ("2", "model"),
+        ("4", "unsafe-name"),
+    ]
+    assert min(seconds.decode, seconds.segment, seconds.encode) > 0
+
+
+def test_images_that_kill_their_process_are_found_and_their_neighbours_labelled(
+    tmp_path: Path,
+) -> None:
+    work = unit(*[png(WHITE)] * 4, png(RED), png(BLACK), png(RED), png(WHITE))
+    deaths = 0
+    while True:
+        try:
+            labelled = label(Killer(), work, tmp_path)
+            break
+        except Died:
+            deaths += 1
+    # Two to see the batch and twice the image alone, for the first; three for one in another batch.
+    assert deaths == 4 + 3
+    kept, rejected = statuses(labelled)
+    assert kept == dict.fromkeys("01237", "labelled") | {"5": "empty"}
+    assert rejected == {"4": "crash", "6": "crash"}
+
+
+class ImageByImage(MeanColour):
+    """A segmenter whose mask tells an image's place in its batch and the batch's size."""
+
+    def segment(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> list[tuple[Prediction, ...]]:
+        del embeddings
+        made = []
+        for place in range(len(images)):
+            logits = np.full((8, 8), -5.0, np.float32)
+            logits[place, : len(images)] = 5.0
+            made.append((Prediction(1, logits, 0.9, "squash"),))
+        return made
+
+
+def test_an_image_done_alone_has_the_place_and_the_batch_that_it_had_among_others(
+    tmp_path: Path,
+) -> None:
+    work = unit(*[png(WHITE, (40 + i, 40)) for i in range(4)], b"not an image", png(WHITE))
+    undisturbed = label(ImageByImage(), work, tmp_path / "once")
+    (tmp_path / "again").mkdir()
+    for batch in (0, 1):  # a death in each
+        begun = attempt_at(tmp_path / "again")
+        begun.timed_out()
+        begun = attempt_at(tmp_path / "again")
+        with begun.batch(batch):
+            begun.timed_out()
+    again = label(ImageByImage(), work, tmp_path / "again")
+    assert undisturbed[:2] == again[:2]
+    assert len({row["rle_counts"] for row in again[0]}) == 5
+
+
+class Vast:
+    """A prediction whose mask fits in no memory."""
+
+    category_id, score, frame, presence, objects = 1, 0.9, "squash", None, ()
+
+    @property
+    def logits_hw(self) -> np.ndarray:
+        raise MemoryError("30 x 40")
+
+
+class VastForLarge(MeanColour):
+    def _predict(self, image: np.ndarray) -> tuple[Prediction, ...]:
+        vast: tuple = (Vast(),)
+        return vast if image.shape[:2] == (30, 40) else super()._predict(image)
+
+
+def test_an_image_whose_masks_do_not_fit_in_memory_costs_no_neighbour(tmp_path: Path) -> None:
+    work = unit(png(WHITE), png(WHITE, (40, 30)), png(WHITE))
+    kept, rejected = statuses(label(VastForLarge(), work, tmp_path))
+    assert kept == {"0": "labelled", "2": "labelled"}
+    assert rejected == {"1": "out-of-memory"}
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does() -> None:
+    segmenter = MeanColour(memory=2)
+    images = [np.full((4, 4, 3), 200, np.uint8)] * 6
+    outcomes = segment_images(segmenter, images)
+    assert all(isinstance(outcome, tuple) for outcome in outcomes)
+    assert segmenter.calls[0] == 6
+    assert max(call for call in segmenter.calls if call <= 2) == 2
+
+
+@pytest.mark.parametrize(("memory", "reason"), [(0, "out-of-memory"), (1, "model")])
+def test_an_image_that_cannot_be_segmented_alone_is_rejected(memory: int, reason: str) -> None:
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[..., 0] = 255
+    (outcome,) = segment_images(MeanColour(memory), [red])
+    assert isinstance(outcome, ImageRejected)
+    assert outcome.reason == reason
