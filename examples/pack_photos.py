@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path, PurePath
 
-from pipeline.inputs.decode import IMAGE_EXTENSIONS
+from pipeline.inputs.formats import image_suffixes
 from pipeline.storage.files import open_filesystem, replace
 from schemas.storage import Storage
 
@@ -24,7 +24,7 @@ from schemas.storage import Storage
 def image_paths(folder: Path) -> list[PurePath]:
     """Return the images below a folder, by path, relative to it; masks are not among them."""
     files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-    images = {path for path in files if path.suffix[1:].lower() in IMAGE_EXTENSIONS}
+    images = {path for path in files if path.suffix[1:].lower() in image_suffixes()}
     photos = {path.with_suffix("") for path in images if path.suffix.lower() != ".png"}
     masks = {p for p in images if p.suffix.lower() == ".png" and p.with_suffix("") in photos}
     return sorted(images - masks, key=str)

@@ -2,10 +2,11 @@
 
 from pathlib import PurePosixPath
 
+from pipeline.inputs.formats import READ_ALWAYS, READ_WITH
 from schemas.errors import BadInput
 
-# What ids end in where they are file names; an id of a tar or of Parquet has none of them.
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+# What ids end in where they are file names, whatever is installed where they are exported.
+IMAGE_SUFFIXES = READ_ALWAYS | READ_WITH.keys()
 MOST_BYTES = 255  # of one part of a path: ext4, XFS and APFS
 
 
@@ -29,5 +30,5 @@ def png_name(image_id: str) -> str:
             "a relative path without empty parts, '..', backslashes or control characters",
         )
     path = PurePosixPath(image_id)
-    stem = path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
+    stem = path.stem if path.suffix[1:].lower() in IMAGE_SUFFIXES else path.name
     return str(path.with_name(f"{stem}.png"))

@@ -34,20 +34,29 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from pipeline.inputs import png
+from pipeline.inputs.formats import is_installed, package_of
 from schemas.compute import Limits
 from schemas.errors import ImageRejected
 
-IMAGE_EXTENSIONS = frozenset(
-    {"avif", "bmp", "gif", "jfif", "jp2", "jpeg", "jpg", "mpo", "pgm", "png", "ppm"}
-    | {"tif", "tiff", "webp"}
-)
-"""Lower-case extensions, without the dot, that mark a file or an archive member as an image."""
+try:
+    from pillow_heif import HeifImageFile  # pyright: ignore[reportMissingImports]  # an extra
+except ImportError:
+    HeifImageFile = None
+try:
+    from pillow_jxl.JpegXLImagePlugin import (  # pyright: ignore[reportMissingImports]  # an extra
+        JXLImageFile,
+    )
+except ImportError:
+    JXLImageFile = None
+
+Reader = Callable[[IO[bytes], str], ImageFile.ImageFile]
 
 # First bytes -> reader. Image.open would try every format Pillow knows, some of which run other
 # programs (EPS), and would apply Pillow's own global pixel limit in place of the job's.
-_READERS: tuple[tuple[bytes, Callable[[IO[bytes], str], ImageFile.ImageFile]], ...] = (
+_READERS: tuple[tuple[bytes, Reader], ...] = (
     (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
-    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (png.SIGNATURE, PngImagePlugin.PngImageFile),
     (b"RIFF", WebPImagePlugin.WebPImageFile),
     (b"GIF8", GifImagePlugin.GifImageFile),
     (b"BM", BmpImagePlugin.BmpImageFile),
@@ -59,6 +68,10 @@ _READERS: tuple[tuple[bytes, Callable[[IO[bytes], str], ImageFile.ImageFile]], .
     (b"\0\0\0\x0cjP  \r\n\x87\n", Jpeg2KImagePlugin.Jpeg2KImageFile),
     (b"P", PpmImagePlugin.PpmImageFile),
 )
+_JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+# ISO 14496-12: the brand behind `ftyp` says what a file of boxes is. ISO 23008-12, annex B.
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
 
 _ORIENTATION = 0x0112  # EXIF 2.3, section 4.6.4, tag 274
 # Orientation -> what makes the stored pixels upright: swap rows and columns, then flip each.
@@ -121,7 +134,7 @@ def decode_image(data: bytes, limits: Limits) -> DecodedImage:
         )
     try:
         with _open(data) as image:
-            return _decode(image, limits)
+            return _decode(image, data, limits)
     except MemoryError as error:
         raise ImageRejected("out-of-memory", "no memory for the decoded pixels") from error
     except Image.DecompressionBombError as error:
@@ -136,13 +149,35 @@ def _open(data: bytes) -> ImageFile.ImageFile:
         raise ImageRejected("decode", "an empty file")
     for magic, reader in _READERS:
         if data.startswith(magic):
-            return reader(io.BytesIO(data), "")
+            whole = png.pixels_alone(data) if magic == png.SIGNATURE else data
+            return reader(io.BytesIO(whole), "")
+    if data.startswith(_JXL):
+        return _with_plugin("JPEG XL", "jxl", JXLImageFile)(io.BytesIO(data), "")
     if data[4:8] == b"ftyp":
-        return AvifImagePlugin.AvifImageFile(io.BytesIO(data), "")
+        return _open_boxes(data)
     raise ImageRejected("decode", f"no known image format; the file begins with {data[:16]!r}")
 
 
-def _decode(image: ImageFile.ImageFile, limits: Limits) -> DecodedImage:
+def _open_boxes(data: bytes) -> ImageFile.ImageFile:
+    length = int.from_bytes(data[:4])
+    # The major brand, behind a version number the compatible ones.
+    brands = [data[8:12], *(data[at : at + 4] for at in range(16, min(length, 256), 4))]
+    if _AVIF_BRANDS.intersection(brands):
+        return AvifImagePlugin.AvifImageFile(io.BytesIO(data), "")
+    if _HEIC_BRANDS.intersection(brands):
+        return _with_plugin("HEIC", "heic", HeifImageFile)(io.BytesIO(data), "")
+    raise ImageRejected("decode", f"no image: a film or another file of the brand {brands[0]!r}")
+
+
+def _with_plugin(name: str, suffix: str, reader: Reader | None) -> Reader:
+    if reader is None:
+        fault = "cannot be loaded" if is_installed(suffix) else "is not installed here"
+        message = f"a {name} image, whose reader, the package {package_of(suffix)}, {fault}"
+        raise ImageRejected("decode", message)
+    return reader
+
+
+def _decode(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> DecodedImage:
     pixels = image.width * image.height
     if pixels > limits.max_pixels:
         raise ImageRejected(
@@ -152,21 +187,38 @@ def _decode(image: ImageFile.ImageFile, limits: Limits) -> DecodedImage:
         )
     if getattr(image, "is_animated", False):
         raise ImageRejected("animated", f"{getattr(image, 'n_frames', 'several')} frames or pages")
-    orientation = _orientation(image)
-    image.load()
     # Pillow turns TIFF files itself while loading them, and then forgets their tag.
-    turned = orientation if _orientation(image) == orientation else 1
-    pixels_HW3 = np.asarray(_to_rgb(image))
-    return DecodedImage(_displayed(pixels_HW3, turned), orientation)
+    before = _orientation(image) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+    # Libraries set it for the whole process, and half an image passes for one.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    # Before all else that loads pixels: a second load() of a damaged file does nothing.
+    image.load()
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        png.check_rows(image, data)
+    found, turned = _orientations(image, before)
+    return DecodedImage(_displayed(np.asarray(_to_rgb(image)), turned), found)
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
+def _orientations(image: ImageFile.ImageFile, before: int | None) -> tuple[int, int]:
+    """Return the file's own orientation, and how the loaded pixels are still to be turned."""
+    if before is not None:
+        return before, 1
+    if image.format in ("HEIF", "JXL"):
+        # Both libraries turn by the file's own boxes, beside which EXIF does not count.
+        found = image.info.get("original_orientation")
+        return (found if found in _TURNS else 1), 1
+    orientation = _orientation(image)
+    return orientation, orientation
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return what the EXIF says; no pixels are loaded, as those of a PNG have been before."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except DAMAGE:
         # Damaged metadata does not make the pixels unusable.
         return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    return value if isinstance(value, int) and value in _TURNS else 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from pipeline.inputs.coco_images import read_coco_images
-from pipeline.inputs.decode import IMAGE_EXTENSIONS
 from pipeline.inputs.find import find_files
+from pipeline.inputs.formats import image_suffixes
 from pipeline.inputs.parquet import check_columns, read_schema
 from pipeline.storage.errors import uri_of
 from pipeline.storage.files import file_size, list_files, open_filesystem, path_of, read_bytes
@@ -30,7 +30,7 @@ def plan_shards(source: Source, storage: Storage, images_per_unit: int) -> list[
     """
     match source:
         case ImageFiles():
-            found = find_files(source.uris, storage, IMAGE_EXTENSIONS)
+            found = find_files(source.uris, storage, image_suffixes())
             images = [(file.name, file.uri) for file in found.files]
             return cut_list(images, found.base, images_per_unit)
         case WebDataset():

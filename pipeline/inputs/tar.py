@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, BinaryIO, cast
 
-from pipeline.inputs.decode import IMAGE_EXTENSIONS
+from pipeline.inputs.formats import image_suffixes
 from schemas.errors import ImageRejected
 
 # Long names and extended attributes: GNU tar's longest path is 4 KiB, macOS adds attributes of
@@ -117,8 +117,8 @@ def _add(
     load: Callable[[tarfile.TarInfo], bytes],
 ) -> Iterator[TarImage]:
     sample.extensions.add(extension)
-    whole = extension in IMAGE_EXTENSIONS
-    if not whole and (sample.has_image or extension.rpartition(".")[2] not in IMAGE_EXTENSIONS):
+    whole = extension in image_suffixes()
+    if not whole and (sample.has_image or extension.rpartition(".")[2] not in image_suffixes()):
         return
     fault = _unreadable(member, max_bytes)
     # Of several compound extensions the first counts; the others' bytes are never held.

@@ -176,3 +176,10 @@ def test_pngs_on_s3_are_those_of_a_local_folder(tmp_path: Path, bucket: Bucket) 
     assert data == (folder / "b/1.png").read_bytes()
     with Image.open(io.BytesIO(data)) as image:
         assert image.size == (100, 80)
+
+
+def test_every_image_suffix_gives_way_to_that_of_the_png() -> None:
+    names = ["a/pic.avif", "pic.HEIC", "pic.jp2", "pic.tar", "pic.v2"]
+    assert [png_name(name) for name in names] == [
+        "a/pic.png", "pic.png", "pic.png", "pic.tar.png", "pic.v2.png"
+    ]  # fmt: skip
