@@ -25,7 +25,7 @@ from pipeline.masks.runs import encode_rle
 from pipeline.output.commit import total_counts, unfinished
 from pipeline.output.plan import Plan, extend_plan
 from pipeline.output.unit import UnitName, parse_unit, write_unit
-from pipeline.storage.files import list_files, open_filesystem, replace
+from pipeline.storage.place import Place
 from schemas.commit import Commit, Counts, Identity, Part, Shard
 from schemas.reference import Category
 from schemas.storage import Storage
@@ -142,12 +142,12 @@ def _measure_files(files: int) -> None:
     with _measured("shards"):
         shards = cut_list(images, prefix, 256)
     with tempfile.TemporaryDirectory() as folder:
-        fs, output = open_filesystem(folder, Storage())
+        output = Place.open(folder, Storage())
         with _measured("plan written"):
-            extend_plan(fs, output, shards)
+            extend_plan(output, shards)
         with _measured("plan read and compared with the inputs"):
-            extend_plan(fs, output, shards)
-        size = sum(list_files(fs, f"{output}/plan").values())
+            extend_plan(output, shards)
+        size = sum(output.below("plan").files().values())
     print(f"{'plan/00000.parquet':52s} {size / 2**20:7.1f} MiB")
     with _measured("what reading tasks are handed"):
         size = sum(len(shard.model_dump_json()) for shard in shards)
@@ -157,7 +157,7 @@ def _measure_files(files: int) -> None:
 def _measure_export(units: int) -> None:
     """Commit units of 256 images of 640 x 480 with three wavy masks each; export them."""
     with tempfile.TemporaryDirectory() as folder:
-        fs, output = open_filesystem(folder, Storage())
+        output = Place.open(folder, Storage())
         counts_text = encode_rle(_wavy_disc())["counts"]
         parts = []
         for number in range(units):
@@ -165,7 +165,7 @@ def _measure_export(units: int) -> None:
                 _row(f"{number}/{i}.jpg", c, counts_text) for i in range(256) for c in (1, 2, 3)
             ]
             name = UnitName("0" * 16, number, last=number == units - 1)
-            parts.append(write_unit(fs, output, name, rows, [], images=256))
+            parts.append(write_unit(output, name, rows, [], images=256))
         categories = tuple(Category(id=c, name=str(c)) for c in (1, 2, 3))
         counts = total_counts(parts)
         commit = Commit(
@@ -184,8 +184,8 @@ def _measure_export(units: int) -> None:
             source="webdataset",
             random_weights=(),
         )
-        replace(fs, f"{output}/commit.json", commit.model_dump_json().encode())
-        replace(fs, f"{output}/job.json", identity.model_dump_json().encode())
+        output.below("commit.json").replace(commit.model_dump_json().encode())
+        output.below("job.json").replace(identity.model_dump_json().encode())
         with _measured(f"export of {counts.rows} masks"):
             export_coco(folder, Storage(), f"{folder}/coco.json")
         size = Path(f"{folder}/coco.json").stat().st_size

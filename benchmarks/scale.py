@@ -29,7 +29,7 @@ from examples.local_s3 import local_bucket
 from pipeline.cluster.pool import configure_ray_data
 from pipeline.label.check import check
 from pipeline.label.run import label
-from pipeline.storage.files import open_filesystem, replace
+from pipeline.storage.place import Place
 from schemas.label import LabelJob
 from schemas.receipt import Receipt
 from schemas.storage import Storage
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _write_shards(bucket: str, storage: dict[str, str], units: int) -> None:
-    fs, path = open_filesystem(bucket, Storage.model_validate(storage))
+    folder = Place.open(bucket, Storage.model_validate(storage))
     for first in range(0, units, UNITS_PER_SHARD):
         images = IMAGES_PER_UNIT * min(UNITS_PER_SHARD, units - first)
         buffer = io.BytesIO()
@@ -70,7 +70,7 @@ def _write_shards(bucket: str, storage: dict[str, str], units: int) -> None:
                 member = tarfile.TarInfo(f"{number:06d}.jpg")
                 member.size = len(data)
                 tar.addfile(member, io.BytesIO(data))
-        replace(fs, f"{path}/shards/{first // UNITS_PER_SHARD:05d}.tar", buffer.getvalue())
+        folder.below(f"shards/{first // UNITS_PER_SHARD:05d}.tar").replace(buffer.getvalue())
 
 
 def _jpeg(seed: int) -> bytes:

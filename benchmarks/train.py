@@ -29,7 +29,6 @@ from pipeline.episodes.draw import draw_episode, hash_episodes, share_of
 from pipeline.episodes.load import EpisodeReader
 from pipeline.inputs.decode import decode_image
 from pipeline.output.unit import UnitName
-from pipeline.storage.files import open_filesystem
 from pipeline.train.feed import EpisodeFeed, InputSizes, input_sizes
 from pipeline.train.fold import FoldRun, open_fold
 from pipeline.train.learner import Learner, Worker
@@ -242,10 +241,9 @@ def _store(job: TrainJob, run: FoldRun, images: list[int]) -> dict[str, Any]:
         pixels_HW3 = decode_image(data, Limits()).pixels_HW3
         embeddings[image_key(data)] = embedder.embed([pixels_HW3])[0]
     seconds = time.perf_counter() - start
-    fs, _ = open_filesystem(job.embeddings, job.storage)
     data = pack_shard(embeddings, fields)
     store = EmbeddingStore(job.embeddings, job.storage, fields)
-    write_shard(fs, store.folder, UnitName("0" * 16, 0, last=True), data)
+    write_shard(store.folder, UnitName("0" * 16, 0, last=True), data)
     return {
         "embedded_images_per_s": round(len(embeddings) / seconds, 2),
         "bytes_per_image": len(data) // len(embeddings),

@@ -37,7 +37,7 @@ from pipeline.report.truth import read_truth
 from pipeline.scenes.categories import RESERVED
 from pipeline.scenes.compose import VERSION, Scene, scene
 from pipeline.scenes.write import SceneSet, jpeg, write_shards
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from schemas.commit import Commit
 from schemas.reference import Box, Points
 from schemas.storage import Storage
@@ -225,11 +225,11 @@ def label(job: Path) -> None:
 
 def judge(labels: str, truth: Path) -> tuple[Commit, Scores, float]:
     """Return the commit, its comparison with the true masks, and the speed of its runs."""
-    fs, output = open_filesystem(labels, Storage())
-    commit, _ = read_committed(fs, output)
+    output = Place.open(labels, Storage())
+    commit, _ = read_committed(output)
     known = read_truth(str(truth), Storage(), commit.categories)
-    scores = score_labels(read_labels(fs, output, commit), commit.categories, known)
-    runs = read_runs(fs, output, most=1000)
+    scores = score_labels(read_labels(output, commit), commit.categories, known)
+    runs = read_runs(output, most=1000)
     seconds = sum(run.seconds for run in runs)
     return commit, scores, sum(run.images for run in runs) / seconds if seconds else 0.0
 

@@ -57,7 +57,7 @@ def embed(
     mib = tally.bytes / 2**20
     console.print(
         f"{tally.embedded} embedded ({mib:.1f} MiB), {tally.known} known, "
-        f"{len(tally.rejected)} rejected; the store has {len(store)}: {store.folder}",
+        f"{len(tally.rejected)} rejected; the store has {len(store)}: {store.folder.uri}",
         soft_wrap=True,
     )
     if as_json:
@@ -67,7 +67,7 @@ def embed(
             "rejected": len(tally.rejected),
             "bytes": tally.bytes,
             "in_store": len(store),
-            "folder": store.folder,
+            "folder": store.folder.uri,
         }
         typer.echo(json.dumps(summary))
 

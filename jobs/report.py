@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from jobs.options import Anonymous, EndpointUrl, OutputUri, Region
+from pipeline.output.paths import REPORT
 from pipeline.report.page import make_report
-from pipeline.storage.files import open_filesystem, replace
+from pipeline.storage.place import Place
 from schemas.storage import Storage
 
 
@@ -31,6 +32,6 @@ def report(
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     output = output.rstrip("/")
     page = make_report(output, truth, storage).encode()
-    target = to or f"{output}/report.html"
-    replace(*open_filesystem(target, storage), page)
+    target = to or f"{output}/{REPORT}"
+    Place.open(target, storage).replace(page)
     typer.echo(f"report: {target} ({len(page) / 1e6:.1f} MB)")

@@ -43,7 +43,7 @@ def retry(
     start = time.monotonic()
     with LabelProgress(checked, console) as progress:
         commit = retry_rejected(checked, again, progress.add)
-    left = count_reasons(checked.fs, checked.output, commit)
+    left = count_reasons(checked.output, commit)
     summary: dict[str, object] = {
         "tried": again.images,
         "labelled_now": again.rejected - commit.counts.rejected,

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
 from pipeline.output.audit import audit
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from schemas.storage import Storage
 
 SHOWN = 1000  # faults printed; a damaged output of a million images may have as many
@@ -27,7 +27,7 @@ def verify(
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     faults = 0
-    for fault in audit(*open_filesystem(output, storage)):
+    for fault in audit(Place.open(output, storage)):
         faults += 1
         if faults <= SHOWN:
             console.print(fault, markup=False)

@@ -26,7 +26,7 @@ from pipeline.label.check import check
 from pipeline.label.preview import outlook
 from pipeline.label.run import check_retry, label, retry
 from pipeline.output.audit import audit
-from pipeline.storage.files import open_filesystem, read_bytes
+from pipeline.storage.place import Place
 from schemas.commit import Commit
 from schemas.compute import Limits
 from schemas.embed import EmbedJob, EmbedReceipt
@@ -44,12 +44,11 @@ SHARDS = 3
 
 
 def stored(bucket: Bucket, key: str) -> bytes:
-    return read_bytes(*open_filesystem(f"{bucket.uri}/{key}", bucket.storage))
+    return Place.open(f"{bucket.uri}/{key}", bucket.storage).read()
 
 
 def remove(bucket: Bucket, key: str) -> None:
-    fs, path = open_filesystem(f"{bucket.uri}/{key}", bucket.storage)
-    fs.rm_file(path)
+    Place.open(f"{bucket.uri}/{key}", bucket.storage).remove()
 
 
 def photo(seed: int, size: tuple[int, int] = (60, 44)) -> bytes:
@@ -283,7 +282,7 @@ def test_images_that_kill_or_hang_their_process_are_rejected_and_their_neighbour
     retried = retry(checked, check_retry(checked, frozenset({"timeout"})), lambda _: None)
     assert reasons(tmp_path / "out", retried) == {"1.jpg": "crash"}
     assert check(job).done
-    assert list(audit(checked.fs, checked.output)) == []
+    assert list(audit(checked.output)) == []
 
 
 def reasons(output: Path, commit: Commit) -> dict[str, str]:

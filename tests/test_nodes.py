@@ -22,7 +22,7 @@ from pipeline.label.run import label
 from pipeline.monitoring.log import ID_CHARACTERS
 from pipeline.monitoring.metrics import METERS
 from pipeline.output.audit import audit
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from pipeline.train.check import check as check_training
 from pipeline.train.metrics import read_metrics
 from pipeline.train.run import train
@@ -209,7 +209,7 @@ def test_a_job_follows_nodes_that_join_and_leave_and_loses_nothing(
         commit = labeling.result(STEP_S)
 
     assert (commit.counts.images, commit.counts.rejected) == (units * UNIT, 0)
-    assert list(audit(checked.fs, checked.output)) == []
+    assert list(audit(checked.output)) == []
     assert len({receipt.part.path for receipt in receipts}) == len(receipts) == units
     check_told(leaves, stays, commit)
 
@@ -243,6 +243,6 @@ def test_workers_on_two_nodes_train_as_one_worker_does(nodes: Nodes, tmp_path: P
     }
     told: list[TrainProgress] = []
     train(check_training(a_job(tmp_path, compute=two), [0]), told.append)
-    rows = read_metrics(*open_filesystem(str(tmp_path / "out" / "fold-0"), Storage()))
+    rows = read_metrics(Place.open(str(tmp_path / "out" / "fold-0"), Storage()))
     assert [row["loss"] for row in rows] == pytest.approx(losses(alone), abs=1e-5)
     assert {row["workers"] for row in rows} == {2}

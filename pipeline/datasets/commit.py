@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
 from pipeline.datasets.measure import measure_image
 from pipeline.output.committed import read_committed, read_labels
-from pipeline.storage.files import file_size, open_filesystem
+from pipeline.storage.files import file_size
 from pipeline.storage.place import Place
 from pipeline.storage.stored_file import open_file
 from schemas.dataset import CommitDataset
@@ -22,8 +22,8 @@ def list_commit(dataset: CommitDataset, storage: Storage) -> Listing:
 
     Raises BadInput for labels of untrained weights that were not asked for.
     """
-    fs, output = open_filesystem(dataset.output, storage)
-    commit, identity = read_committed(fs, output)
+    output = Place.open(dataset.output, storage)
+    commit, identity = read_committed(output)
     if commit.random_weights and not dataset.allow_random_weights:
         raise BadInput(
             "labels of untrained weights",
@@ -40,7 +40,7 @@ def list_commit(dataset: CommitDataset, storage: Storage) -> Listing:
         )
     sizes: dict[str, ImageRow] = {}
     objects: list[ObjectRow] = []
-    for table in read_labels(fs, output, commit):
+    for table in read_labels(output, commit):
         for row in table.to_pylist():
             image_id = row["image_id"]
             if image_id not in sizes:

@@ -13,7 +13,6 @@ from pipeline.embed.store import EmbeddingStore, image_key, pack_shard, write_sh
 from pipeline.inputs.decode import DecodedImage, decode_image
 from pipeline.inputs.shards import EncodedImage, Unit
 from pipeline.output.unit import UnitName
-from pipeline.storage.files import open_filesystem
 from pipeline.weights.of_method import local_method
 from schemas.embed import EmbedJob, EmbedReceipt
 from schemas.errors import ImageRejected
@@ -31,7 +30,6 @@ class EmbedUnits:
             device,
             pick_precision(job.compute.precision, device),
         )
-        self._fs, _ = open_filesystem(job.embeddings, job.storage)
         self._store = EmbeddingStore(job.embeddings, job.storage, fields)
         self._decoders = ThreadPoolExecutor(job.compute.decode_threads)
 
@@ -64,7 +62,7 @@ class EmbedUnits:
             embeddings |= dict(zip(good, found, strict=True))
         data = pack_shard(embeddings, self._fields)
         name = UnitName(unit.shard_id, unit.number, unit.last)
-        write_shard(self._fs, self._store.folder, name, data)
+        write_shard(self._store.folder, name, data)
         return EmbedReceipt(
             shard_id=unit.shard_id,
             number=unit.number,

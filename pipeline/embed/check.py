@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fsspec import AbstractFileSystem
-
 from pipeline.embed.store import EmbeddingStore, list_shards, model_fields
 from pipeline.inputs.sources import plan_shards
 from pipeline.output.commit import unfinished
 from pipeline.output.plan import Plan, merge_plan
-from pipeline.storage.files import check_writable, open_filesystem
+from pipeline.storage.files import check_writable
+from pipeline.storage.place import Place
 from pipeline.weights.of_method import weight_contents
 from schemas.commit import Shard
 from schemas.embed import EmbedJob
@@ -21,8 +20,7 @@ class CheckedEmbedding:
 
     job: EmbedJob
     fields: Mapping[str, str]
-    fs: AbstractFileSystem
-    folder: str
+    folder: Place
     plan: Plan
     unfinished: tuple[tuple[Shard, frozenset[int]], ...]
 
@@ -33,7 +31,6 @@ def check(job: EmbedJob) -> CheckedEmbedding:
     fields = model_fields(job.method, sam)
     check_writable(job.embeddings, job.storage)
     store = EmbeddingStore(job.embeddings, job.storage, fields)
-    fs, _ = open_filesystem(job.embeddings, job.storage)
     plan = merge_plan([], plan_shards(job.targets, job.storage, job.compute.images_per_unit))
-    left = tuple(unfinished(plan, list_shards(fs, store.folder)))
-    return CheckedEmbedding(job, fields, fs, store.folder, plan, left)
+    left = tuple(unfinished(plan, list_shards(store.folder)))
+    return CheckedEmbedding(job, fields, store.folder, plan, left)

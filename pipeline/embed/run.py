@@ -6,10 +6,7 @@ from pipeline.cluster.capacity import check_pool
 from pipeline.cluster.pool import stream_receipts
 from pipeline.embed.actor import EmbedUnits
 from pipeline.embed.check import CheckedEmbedding
-from pipeline.embed.store import (
-    EmbeddingStore,
-    claim_store,
-)
+from pipeline.embed.store import EmbeddingStore, claim_store
 from schemas.embed import EmbedReceipt
 
 
@@ -19,7 +16,7 @@ def embed(checked: CheckedEmbedding, on_receipt: Callable[[EmbedReceipt], None])
     on_receipt is called in this process for every unit committed.
     """
     job = checked.job
-    claim_store(checked.fs, checked.folder, checked.fields)
+    claim_store(checked.folder, checked.fields)
     if checked.unfinished:
         gpus = check_pool(job.compute)
         arguments = (job, dict(checked.fields), gpus)

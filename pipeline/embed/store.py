@@ -17,12 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from fsspec import AbstractFileSystem
 from safetensors.numpy import save
 from torch import Tensor
 
 from pipeline.output.unit import UnitName
-from pipeline.storage.files import create_once, list_files, open_filesystem, read_bytes
+from pipeline.storage.place import Place
 from schemas.errors import BadStorage
 from schemas.method import Method, Vrp, sam_input_of
 from schemas.storage import Storage
@@ -30,20 +29,26 @@ from schemas.storage import Storage
 # Raised by whoever changes how pixels reach SAM (decoding, stretching, normalising).
 PREPROCESSING_REVISION = 1
 SHARD_NAME = re.compile(r"(?P<shard>[0-9a-f]{16})-(?P<unit>\d{5,})(?P<last>-last)?\.safetensors")
+MODEL = "model.json"
+SHARDS = "shards"
 # The header of 256 embeddings is some 70 kB: one request in nearly every case.
 HEADER_BYTES = 2**17
 OPEN_THREADS = 16  # they wait for storage
 
 
 @dataclass(frozen=True)
-class Place:
+class StoredEmbedding:
     """Where one embedding lies: bytes start to end of a shard, and their sha256."""
 
-    shard: str
+    shard: Place
     start: int
     end: int
     shape: tuple[int, ...]
     sha256: str
+
+
+def shard_file(unit: UnitName) -> str:
+    return f"{SHARDS}/{unit}.safetensors"
 
 
 def model_fields(method: Method, sam_contents: str) -> dict[str, str]:
@@ -72,9 +77,9 @@ def image_key(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def claim_store(fs: AbstractFileSystem, folder: str, fields: Mapping[str, str]) -> None:
+def claim_store(folder: Place, fields: Mapping[str, str]) -> None:
     """Write down what the folder's key stands for, once."""
-    create_once(fs, f"{folder}/model.json", json.dumps(dict(fields), indent=1).encode())
+    folder.below(MODEL).create(json.dumps(dict(fields), indent=1).encode())
 
 
 def pack_shard(embeddings: Mapping[str, np.ndarray], fields: Mapping[str, str]) -> bytes:
@@ -89,14 +94,14 @@ def pack_shard(embeddings: Mapping[str, np.ndarray], fields: Mapping[str, str]) 
     return save(dict(embeddings), {"model": model_key(fields), "sha256": json.dumps(digests)})
 
 
-def write_shard(fs: AbstractFileSystem, folder: str, unit: UnitName, data: bytes) -> bool:
+def write_shard(folder: Place, unit: UnitName, data: bytes) -> bool:
     """Commit a unit; False when it was there already."""
-    return create_once(fs, f"{folder}/shards/{unit}.safetensors", data)
+    return folder.below(shard_file(unit)).create(data)
 
 
-def list_shards(fs: AbstractFileSystem, folder: str) -> set[UnitName]:
+def list_shards(folder: Place) -> set[UnitName]:
     """Return the units that are committed: one LIST."""
-    matches = (SHARD_NAME.fullmatch(name) for name in list_files(fs, f"{folder}/shards"))
+    matches = (SHARD_NAME.fullmatch(name) for name in folder.below(SHARDS).files())
     return {UnitName(m["shard"], int(m["unit"]), m["last"] is not None) for m in matches if m}
 
 
@@ -104,46 +109,45 @@ class EmbeddingStore:
     """The embeddings of one SAM that a store holds. Safe to share between threads."""
 
     def __init__(self, uri: str, storage: Storage, fields: Mapping[str, str]) -> None:
-        self._fs, path = open_filesystem(uri, storage)
         self._key = model_key(fields)
-        self.folder = f"{path.rstrip('/')}/{self._key[:16]}"
-        shards = sorted(str(unit) for unit in list_shards(self._fs, self.folder))
+        self.folder = Place.open(uri, storage).below(self._key[:16])
+        shards = sorted(list_shards(self.folder), key=str)
         with ThreadPoolExecutor(OPEN_THREADS) as threads:
-            found = list(threads.map(self._read_header, shards))
-        self._places = {image: place for shard in found for image, place in shard.items()}
+            headers = list(threads.map(self._read_header, shards))
+        self._stored = {image: one for header in headers for image, one in header.items()}
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._stored)
 
     def __contains__(self, image: str) -> bool:
-        return image in self._places
+        return image in self._stored
 
     def get(self, image: str) -> Tensor | None:
         """Return an image's embedding, float16 [C, h, w]; None when it is not in the store.
 
         Raises BadStorage when the bytes read are not those written.
         """
-        place = self._places.get(image)
-        if place is None:
+        stored = self._stored.get(image)
+        if stored is None:
             return None
-        data = read_bytes(self._fs, place.shard, place.start, place.end)
-        if hashlib.sha256(data).hexdigest() != place.sha256:
+        data = stored.shard.read(start=stored.start, end=stored.end)
+        if hashlib.sha256(data).hexdigest() != stored.sha256:
             raise BadStorage(
                 "an embedding is not the one that was written",
-                place.shard,
+                stored.shard.uri,
                 f"{len(data)} bytes of another hash",
-                f"sha256 {place.sha256}; delete the shard and run `vrp embed` again",
+                f"sha256 {stored.sha256}; delete the shard and run `vrp embed` again",
             )
         # A copy: torch wants memory that it may write.
-        values = np.frombuffer(data, np.float16).reshape(place.shape).copy()
+        values = np.frombuffer(data, np.float16).reshape(stored.shape).copy()
         return torch.from_numpy(values)
 
-    def _read_header(self, shard: str) -> dict[str, Place]:
-        path = f"{self.folder}/shards/{shard}.safetensors"
-        head = read_bytes(self._fs, path, 0, HEADER_BYTES)
+    def _read_header(self, unit: UnitName) -> dict[str, StoredEmbedding]:
+        shard = self.folder.below(shard_file(unit))
+        head = shard.read(start=0, end=HEADER_BYTES)
         length = int.from_bytes(head[:8], "little")  # safetensors: a length, a JSON header, data
         if len(head) < 8 + length:
-            head += read_bytes(self._fs, path, len(head), 8 + length)
+            head += shard.read(start=len(head), end=8 + length)
         try:
             header = json.loads(head[8 : 8 + length])
             about = header.pop("__metadata__")
@@ -151,13 +155,16 @@ class EmbeddingStore:
             model = about["model"]
         except (ValueError, KeyError) as error:
             raise BadStorage(
-                "a shard of embeddings cannot be read", path, repr(error), "a file of `vrp embed`"
+                "a shard of embeddings cannot be read",
+                shard.uri,
+                repr(error),
+                "a file of `vrp embed`",
             ) from error
         if model != self._key:
-            raise BadStorage("a shard of another SAM", path, model, self._key)
+            raise BadStorage("a shard of another SAM", shard.uri, model, self._key)
         return {
-            image: Place(
-                path,
+            image: StoredEmbedding(
+                shard,
                 8 + length + entry["data_offsets"][0],
                 8 + length + entry["data_offsets"][1],
                 tuple(entry["shape"]),

@@ -11,7 +11,7 @@ from pipeline.evaluate.check import of_fold
 from pipeline.evaluate.episodes import variants_of
 from pipeline.evaluate.evaluator import Evaluator, Settings
 from pipeline.evaluate.units import EvaluationUnit, PartsFolder
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from pipeline.weights.fetch import cache_folder
 from pipeline.weights.of_method import local_method
 from schemas.evaluate import EvaluateJob
@@ -29,11 +29,13 @@ class Done:
 class EvaluateUnits:
     """Holds the methods of one fold at a time, and commits a part for each that a unit lacks."""
 
-    def __init__(self, job: EvaluateJob, contents: Mapping[tuple[str, int], str], folder: str):
+    def __init__(
+        self, job: EvaluateJob, contents: Mapping[tuple[str, int], str], episodes_sha256: str
+    ) -> None:
         self._job = job
         self._contents = contents
-        fs, _ = open_filesystem(job.output.uri, job.storage)
-        self._parts = PartsFolder(fs, folder)
+        output = Place.open(job.output.uri, job.storage)
+        self._parts = PartsFolder.of(output, episodes_sha256)
         self._reader = EpisodeReader(open_index(job.dataset, job.index, job.storage), job.storage)
         self._loaded: tuple[int, frozenset[str]] | None = None
         self._evaluator: Evaluator | None = None

@@ -10,10 +10,12 @@ from pipeline.evaluate.episodes import (
     draw_fold,
     hash_manifest,
     manifest,
-    to_parquet,
 )
-from pipeline.evaluate.units import DIGITS, EvaluationUnit, PartsFolder, cut
-from pipeline.storage.files import check_writable, create_once, open_filesystem
+from pipeline.evaluate.paths import episodes_file
+from pipeline.evaluate.units import EvaluationUnit, PartsFolder, cut
+from pipeline.storage.files import check_writable
+from pipeline.storage.place import Place
+from pipeline.storage.tables import to_parquet
 from pipeline.weights.of_method import weight_contents
 from schemas.evaluate import EvaluateJob
 from schemas.fingerprint import fingerprint_of, leaves
@@ -35,7 +37,7 @@ class CheckedEvaluation:
     episodes_sha256: str
     contents: dict[tuple[str, int], str]
     """By method and fold: a hash of the settings and weights that the counts depend on."""
-    output: str
+    output: Place
     parts: PartsFolder
     done: dict[str, set[str]]
     """Units with a part, by contents."""
@@ -51,7 +53,7 @@ class CheckedEvaluation:
     @property
     def episodes_name(self) -> str:
         """The manifest's file name."""
-        return f"episodes-{self.episodes_sha256[:DIGITS]}.parquet"
+        return episodes_file(self.episodes_sha256)
 
 
 def check(job: EvaluateJob) -> CheckedEvaluation:
@@ -66,11 +68,11 @@ def check(job: EvaluateJob) -> CheckedEvaluation:
         for name, method in job.methods.items()
         for number in job.fold_numbers
     }
-    fs, output = open_filesystem(job.output.uri, job.storage)
+    output = Place.open(job.output.uri, job.storage)
     check_writable(job.output.uri, job.storage)
     episodes = manifest(job, index, folds)
     digest = hash_manifest(episodes, index)
-    parts = PartsFolder(fs, f"{output}/parts/{digest[:DIGITS]}")
+    parts = PartsFolder.of(output, digest)
     return CheckedEvaluation(
         job=job,
         index=index,
@@ -88,8 +90,8 @@ def check(job: EvaluateJob) -> CheckedEvaluation:
 def publish_manifest(checked: CheckedEvaluation) -> None:
     """Write the episodes beside the results to come; the same episodes have the same name."""
     about = {"sha256": checked.episodes_sha256, "dataset": checked.job.dataset.model_dump_json()}
-    path = f"{checked.output}/{checked.episodes_name}"
-    create_once(checked.parts.fs, path, to_parquet(checked.manifest.replace_schema_metadata(about)))
+    table = checked.manifest.replace_schema_metadata(about)
+    checked.output.below(checked.episodes_name).create(to_parquet(table))
 
 
 def of_fold(method: Method, number: int) -> Method:

@@ -5,13 +5,11 @@ that their scores may be compared pair by pair. No pair of reference and target 
 """
 
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.datasets.index import DatasetIndex
 from pipeline.episodes.draw import CategoryPool, Episode, EpisodePool, draw_episode, make_pool
@@ -161,10 +159,3 @@ def hash_manifest(table: pa.Table, index: DatasetIndex) -> str:
     for row in table.to_pylist():
         digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
-
-
-def to_parquet(table: pa.Table) -> bytes:
-    """Return a table as the bytes of a Parquet file."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()

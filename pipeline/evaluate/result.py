@@ -1,18 +1,16 @@
 """A run's parts become its results: all counts, their scores, a page and a chart."""
 
-import io
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from fsspec import AbstractFileSystem
 
 from pipeline.evaluate.chart import chart
 from pipeline.evaluate.check import CheckedEvaluation
-from pipeline.evaluate.episodes import to_parquet
+from pipeline.evaluate.paths import CHART, COUNTS, PAGE, RESULT, SCORES
 from pipeline.evaluate.scores import Drawing, score
 from pipeline.evaluate.table import markdown
-from pipeline.storage.files import read_bytes, replace
+from pipeline.storage.place import Place
+from pipeline.storage.tables import from_parquet, to_parquet
 from schemas.errors import MissingFile
 from schemas.evaluate import EvaluateResult
 
@@ -24,19 +22,19 @@ def publish(checked: CheckedEvaluation) -> EvaluateResult:
 
     Every unit has a part of every method.
     """
-    fs, output, job = checked.parts.fs, checked.output, checked.job
+    output, job = checked.output, checked.job
     result = describe(checked)
-    if _published(fs, output) == result:
+    if _published(output) == result:
         return result
     results = gather(checked)
     categories = checked.index.commit.categories
     names = {category.id: category.name for category in categories}
     scores = score(results, names, Drawing(job.resamples, job.seed))
-    replace(fs, f"{output}/results.parquet", to_parquet(results))
-    replace(fs, f"{output}/scores.parquet", to_parquet(scores))
-    replace(fs, f"{output}/results.svg", chart(job, scores).encode())
-    replace(fs, f"{output}/results.md", markdown(job, result, scores).encode())
-    replace(fs, f"{output}/results.json", result.model_dump_json(indent=1).encode())
+    output.below(COUNTS).replace(to_parquet(results))
+    output.below(SCORES).replace(to_parquet(scores))
+    output.below(CHART).replace(chart(job, scores).encode())
+    output.below(PAGE).replace(markdown(job, result, scores).encode())
+    output.below(RESULT).replace(result.model_dump_json(indent=1).encode())
     return result
 
 
@@ -70,15 +68,14 @@ def gather(checked: CheckedEvaluation) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def _published(fs: AbstractFileSystem, output: str) -> EvaluateResult | None:
+def _published(output: Place) -> EvaluateResult | None:
     try:
-        return EvaluateResult.model_validate_json(read_bytes(fs, f"{output}/results.json"))
+        return EvaluateResult.model_validate_json(output.below(RESULT).read())
     except MissingFile:
         return None
 
 
 def read_scores(checked: CheckedEvaluation) -> list[dict[str, Any]]:
     """Return the published means over folds, rows of SCORES_SCHEMA."""
-    data = read_bytes(checked.parts.fs, f"{checked.output}/scores.parquet")
-    rows = pq.read_table(io.BytesIO(data)).to_pylist()
+    rows = from_parquet(checked.output.below(SCORES).read()).to_pylist()
     return [row for row in rows if row["fold"] is None]

@@ -38,7 +38,7 @@ def run(checked: CheckedEvaluation, on_done: Callable[[Done], None]) -> None:
         max_task_retries=RETRIES,
     )
     actors = [
-        remote.remote(checked.job, checked.contents, checked.parts.folder)
+        remote.remote(checked.job, checked.contents, checked.episodes_sha256)
         for _ in range(min(wanted, room, len(todo)))
     ]
 

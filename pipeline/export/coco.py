@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pipeline.output.committed import read_all_rows, read_committed, read_labels
 from pipeline.output.share import WHOLE, Share, cut_commit
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from pipeline.storage.stream_out import stream_out
 from schemas.commit import Commit, Counts, Identity
 from schemas.errors import BadInput, BadStorage
@@ -38,17 +38,17 @@ def export_coco(
     ids that its images and annotations have in the whole. Raises BadInput for instances that no job
     made, BadStorage: no commit, damaged parts, a file that cannot be written.
     """
-    fs, output = open_filesystem(output_uri, storage)
-    whole, identity = read_committed(fs, output)
+    output = Place.open(output_uri, storage)
+    whole, identity = read_committed(output)
     cut = cut_commit(whole, share)
     commit, before = cut.commit, cut.before
     if instances:
         _check_instances(identity, output_uri)
-    tables = (read_all_rows if instances else read_labels)(fs, output, commit)
+    tables = (read_all_rows if instances else read_labels)(output, commit)
     rows = _number(tables, identity.source == "coco", before.with_labels)
     masks_before = before.instances if instances else before.labelled
     with (
-        stream_out(*open_filesystem(to, storage)) as file,
+        stream_out(Place.open(to, storage)) as file,
         # The annotations go straight out; of the two lists, that of the images is the short one.
         tempfile.TemporaryFile() as images,
     ):

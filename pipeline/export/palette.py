@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.storage.files import open_filesystem, read_bytes
+from pipeline.storage.place import Place
 from schemas.commit import Commit
 from schemas.errors import BadInput
 from schemas.reference import Category
@@ -48,7 +48,7 @@ def read_palette(name: str, storage: Storage) -> dict[str, Colour] | None:
     """
     if name == VOC:
         return None
-    data = read_bytes(*open_filesystem(name, storage))
+    data = Place.open(name, storage).read()
     try:
         document = json.loads(data)
         return {str(key): _colour(value) for key, value in document.items()}

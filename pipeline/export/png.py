@@ -7,19 +7,17 @@ smallest id). Nothing is drawn for a rejected image. Memory is that of one part.
 import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import numpy as np
-from fsspec import AbstractFileSystem
 from PIL import Image
 from pycocotools import mask as coco_mask
 
 from pipeline.export.palette import Legend, make_legend, read_palette
 from pipeline.export.png_name import png_name
 from pipeline.output.committed import read_committed, read_labels
-from pipeline.storage.files import create_once, open_filesystem
+from pipeline.storage.place import Place
 from schemas.commit import Counts
 from schemas.errors import BadInput, BadStorage
 from schemas.storage import Storage
@@ -39,18 +37,23 @@ def export_png(output_uri: str, storage: Storage, to: str, palette: str = "voc")
     that grew. Raises BadInput for too many categories, a palette, unsafe names, or a folder that
     holds other files of these names; BadStorage as `export_coco`.
     """
-    fs, output = open_filesystem(output_uri, storage)
-    commit, identity = read_committed(fs, output)
+    output = Place.open(output_uri, storage)
+    commit, identity = read_committed(output)
     legend = make_legend(commit.categories, read_palette(palette, storage))
-    folder = _Folder(*open_filesystem(to, storage), to)
-    folder.create(LEGEND, legend.describe(commit))
+    folder = Place.open(to, storage)
+    _create(folder.below(LEGEND), legend.describe(commit))
+
+    def write(image: tuple[str, list[Row]]) -> None:
+        name, rows = image
+        _create(folder.below(name), draw(rows, legend))
+
     images = 0
     with ThreadPoolExecutor(WRITE_THREADS) as pool:
-        for table in read_labels(fs, output, commit):
+        for table in read_labels(output, commit):
             rows = table.select(COLUMNS).to_pylist()
             # All names of a part are checked before any of it is written.
             named = list(_named(rows, file_name=identity.source == "coco"))
-            for _ in pool.map(lambda one: folder.create(one[0], draw(one[1], legend)), named):
+            for _ in pool.map(write, named):
                 images += 1
     if images != commit.counts.with_labels:
         raise BadStorage(
@@ -84,19 +87,11 @@ def _named(rows: Sequence[Row], *, file_name: bool) -> Iterator[tuple[str, list[
         yield png_name(found[0]["uri"].rpartition("/")[2] if file_name else image_id), found
 
 
-@dataclass(frozen=True)
-class _Folder:
-    """The folder of the export: opened, and as the user named it."""
-
-    fs: AbstractFileSystem
-    path: str
-    uri: str
-
-    def create(self, name: str, data: bytes) -> None:
-        if not create_once(self.fs, f"{self.path.rstrip('/')}/{name}", data):
-            raise BadInput(
-                "a file that is there already, with other contents",
-                f"{self.uri.rstrip('/')}/{name}",
-                "another export's file, or two images of one name",
-                "a folder of its own for each export and palette",
-            )
+def _create(png: Place, data: bytes) -> None:
+    if not png.create(data):
+        raise BadInput(
+            "a file that is there already, with other contents",
+            png.uri,
+            "another export's file, or two images of one name",
+            "a folder of its own for each export and palette",
+        )

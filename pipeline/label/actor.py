@@ -17,7 +17,7 @@ from pipeline.label.rows import RowContext
 from pipeline.label.unit_labeler import UnitLabeler
 from pipeline.output.attempts import Attempt
 from pipeline.output.unit import UnitName, read_part, write_unit
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from pipeline.weights.fetch import cache_folder
 from pipeline.weights.of_method import local_method
 from schemas.commit import Part
@@ -53,7 +53,7 @@ class SegmentUnits:
             job.limits,
             _open_store(task),
         )
-        self._fs, self._output = open_filesystem(job.output.uri, job.storage)
+        self._output = Place.open(job.output.uri, job.storage)
         self._watch = UnitWatch(job.output.uri)
 
     def __call__(self, table: pa.Table) -> dict[str, list[str]]:
@@ -69,7 +69,7 @@ class SegmentUnits:
             name = replace(earlier, revision=earlier.revision + 1)
         try:
             # A retried read task hands out all its units again: the committed ones cost a GET.
-            part, seconds = read_part(self._fs, self._output, name.path), StageSeconds()
+            part, seconds = read_part(self._output, name.path), StageSeconds()
         except MissingFile:
             part, seconds = self._write(unit, name, earlier)
         return Receipt(
@@ -81,14 +81,14 @@ class SegmentUnits:
     ) -> tuple[Part, StageSeconds]:
         """Label a unit, or what is to be retried of it, and commit it whole."""
         self._watch.begin()
-        attempt = Attempt(self._fs, self._output, name)
+        attempt = Attempt(self._output, name)
         todo, stay = unit, None
         if earlier is not None and self._retry is not None:
-            todo, stay = split_unit(self._fs, self._output, unit, earlier, self._retry)
+            todo, stay = split_unit(self._output, unit, earlier, self._retry)
         new, faults, seconds = self._labeler.label(todo, attempt)
         labels, rejected = stay.merged(unit, new, faults) if stay else (new, faults)
         start = time.perf_counter()
-        part = write_unit(self._fs, self._output, name, labels, rejected, images=len(unit.images))
+        part = write_unit(self._output, name, labels, rejected, images=len(unit.images))
         attempt.forget()
         seconds += StageSeconds(write=time.perf_counter() - start)
         self._watch.end(Done(name, len(todo.images), new, faults, seconds, attempt.careful))

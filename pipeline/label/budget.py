@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from fsspec import AbstractFileSystem
-
 from pipeline.output.committed import read_rejected
+from pipeline.output.paths import REJECTED
+from pipeline.storage.place import Place
 from schemas.commit import Part
 from schemas.compute import Limits
 from schemas.errors import TooManyRejected
@@ -17,10 +17,8 @@ IMAGES_TO_JUDGE = 200
 class RejectedBudget:
     """Counts an output's images, those of earlier runs included, against limits.max_rejected."""
 
-    def __init__(
-        self, fs: AbstractFileSystem, output: str, limits: Limits, before: Iterable[Part]
-    ) -> None:
-        self._fs, self._output, self._limit = fs, output, limits.max_rejected
+    def __init__(self, output: Place, limits: Limits, before: Iterable[Part]) -> None:
+        self._output, self._limit = output, limits.max_rejected
         self._images = 0
         self._with_rejected: list[Part] = []
         for part in before:
@@ -46,13 +44,13 @@ class RejectedBudget:
         if rejected > allowed:
             reasons = Counter(
                 reason
-                for table in read_rejected(self._fs, self._output, self._with_rejected)
+                for table in read_rejected(self._output, self._with_rejected)
                 for reason in table["reason"].to_pylist()
             )
             listed = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
             raise TooManyRejected(
                 "too many images are rejected",
-                f"{self._output}/rejected",
+                self._output.below(REJECTED).uri,
                 f"{rejected} of {self._images} images: {listed}",
                 f"at most {self._limit} (limits.max_rejected); mend the inputs or raise it, and "
                 "run the same command to go on",

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from fsspec import AbstractFileSystem
-
 from model.segmenter import LoadedReference
 from pipeline.inputs.sources import plan_shards
 from pipeline.label.references import load_references
@@ -11,7 +9,8 @@ from pipeline.output.commit import is_complete, read_commit, unfinished
 from pipeline.output.identity import check_identity, identify, read_identity
 from pipeline.output.plan import Plan, merge_plan, read_plan
 from pipeline.output.unit import list_units
-from pipeline.storage.files import check_endpoint, check_writable, open_filesystem
+from pipeline.storage.files import check_endpoint, check_writable
+from pipeline.storage.place import Place
 from pipeline.weights.of_method import weight_contents
 from schemas.commit import Commit, Identity, Shard
 from schemas.label import LabelJob
@@ -24,8 +23,7 @@ class CheckedJob:
     job: LabelJob
     references: tuple[LoadedReference, ...]
     identity: Identity
-    fs: AbstractFileSystem
-    output: str
+    output: Place
     inputs: tuple[Shard, ...]
     plan: Plan
     unfinished: tuple[tuple[Shard, frozenset[int]], ...]
@@ -42,19 +40,18 @@ def check(job: LabelJob) -> CheckedJob:
     check_endpoint(job.storage)
     references = load_references(job.references, job.numbered_categories(), job.limits, job.storage)
     identity = identify(job, references, weight_contents(job.method, job.storage))
-    fs, output = open_filesystem(job.output.uri, job.storage)
+    output = Place.open(job.output.uri, job.storage)
     check_writable(job.output.uri, job.storage)
-    check_identity(read_identity(fs, output), identity, job.output.uri)
+    check_identity(read_identity(output), identity, job.output.uri)
     inputs = plan_shards(job.targets, job.storage, job.compute.images_per_unit)
-    known, _ = read_plan(fs, output)
+    known, _ = read_plan(output)
     plan = merge_plan(known, inputs)
-    units, commit = list_units(fs, output), read_commit(fs, output)
+    units, commit = list_units(output), read_commit(output)
     left = tuple(unfinished(plan, units))
     return CheckedJob(
         job=job,
         references=references,
         identity=identity,
-        fs=fs,
         output=output,
         inputs=tuple(inputs),
         plan=plan,

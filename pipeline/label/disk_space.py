@@ -16,14 +16,14 @@ BYTES_PER_IMAGE = 50_000
 
 def check_space(checked: CheckedJob) -> None:
     """Raise BadStorage when a local disk has less room than a generous estimate of the labels."""
-    if not isinstance(checked.fs, LocalFileSystem):
+    if not isinstance(checked.output.fs, LocalFileSystem):
         return
     images = sum(
         len(shard.images) or shard.size_bytes // BYTES_PER_IMAGE + 1
         for shard, _ in checked.unfinished
     )
     need = images * len(checked.identity.categories) * BYTES_PER_ROW
-    folder = checked.output
+    folder = checked.output.path
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
     free = shutil.disk_usage(folder).free

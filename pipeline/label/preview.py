@@ -27,8 +27,8 @@ def outlook(checked: CheckedJob) -> list[Prospect]:
     fresh = [shard for shard, done in checked.unfinished if not done and shard.id in new]
     waiting = [shard for shard, done in checked.unfinished if not done and shard.id not in new]
     left_alone = len(checked.plan.shards) - len(checked.unfinished)
-    committed = list_units(checked.fs, checked.output)
-    begun_units = list_begun(checked.fs, checked.output, committed)
+    committed = list_units(checked.output)
+    begun_units = list_begun(checked.output, committed)
     prospects = [
         Prospect("label new shards", len(fresh), f"in no earlier plan: {_names(fresh)}"),
         Prospect("label waiting shards", len(waiting), f"nothing committed yet: {_names(waiting)}"),

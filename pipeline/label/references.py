@@ -10,7 +10,7 @@ from model.segmenter import Drawn, LoadedReference
 from pipeline.inputs.decode import decode_image
 from pipeline.label.annotations import draw
 from pipeline.masks.runs import encode_rle
-from pipeline.storage.files import open_filesystem, read_bytes
+from pipeline.storage.place import Place
 from schemas.compute import Limits
 from schemas.errors import BadReference, ImageRejected
 from schemas.reference import Category, Reference
@@ -33,7 +33,7 @@ def load_references(
 
     @cache
     def read(uri: str) -> bytes:
-        return read_bytes(*open_filesystem(uri, storage))
+        return Place.open(uri, storage).read()
 
     loaded: dict[str, LoadedReference] = {}
     for number, reference in enumerate(references):

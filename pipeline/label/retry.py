@@ -4,19 +4,16 @@ A retried unit is committed as its next revision, so that nothing is overwritten
 short is resumed by running it, or the job, again.
 """
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow.parquet as pq
-from fsspec import AbstractFileSystem
-
 from pipeline.inputs.shards import Unit
 from pipeline.output.committed import read_rejected, read_table
-from pipeline.output.unit import UnitName, parse_unit, read_part
-from pipeline.storage.files import read_bytes
+from pipeline.output.unit import UnitName, read_part, unit_of
+from pipeline.storage.place import Place
+from pipeline.storage.tables import from_parquet
 from schemas.commit import Commit
 from schemas.errors import RejectReason
 
@@ -44,16 +41,14 @@ class Retry:
         return {shard_id: frozenset(numbers) for shard_id, numbers in shards.items()}
 
 
-def find_retry(
-    fs: AbstractFileSystem, output: str, commit: Commit, reasons: frozenset[RejectReason]
-) -> Retry:
+def find_retry(output: Place, commit: Commit, reasons: frozenset[RejectReason]) -> Retry:
     """Look through a commit's rejected rows. Raises BadStorage."""
     names: dict[tuple[str, int], UnitName] = {}
     images = 0
     parts = [part for part in commit.parts if part.rejected]
-    for part, table in zip(parts, read_rejected(fs, output, parts), strict=True):
+    for part, table in zip(parts, read_rejected(output, parts), strict=True):
         found = sum(reason in reasons for reason in table["reason"].to_pylist())
-        unit = parse_unit(part.path.removeprefix("labels/"))
+        unit = unit_of(part)
         assert unit is not None, part.path
         if found:
             names[unit.shard_id, unit.number] = unit
@@ -81,22 +76,22 @@ class EarlierRows:
 
 
 def split_unit(
-    fs: AbstractFileSystem, output: str, unit: Unit, earlier: UnitName, retry: Retry
+    output: Place, unit: Unit, earlier: UnitName, retry: Retry
 ) -> tuple[Unit, EarlierRows]:
     """Return the part of a unit that is to be done again, and the rows that stay."""
-    part = read_part(fs, output, earlier.path)
-    labels = pq.read_table(io.BytesIO(read_bytes(fs, f"{output}/{part.path}"))).to_pylist()
+    part = read_part(output, earlier.path)
+    labels = from_parquet(output.below(part.path).read()).to_pylist()
     rejected: list[Row] = []
     if part.rejected_path is not None:
-        path = f"{output}/{part.rejected_path}"
-        rejected = read_table(fs, path, part.rejected_sha256).to_pylist()
+        place = output.below(part.rejected_path)
+        rejected = read_table(place, part.rejected_sha256).to_pylist()
     again = {row["image_id"] for row in rejected if row["reason"] in retry.reasons}
     images = tuple(image for image in unit.images if image.image_id in again)
     stay = [row for row in rejected if row["image_id"] not in again]
     return Unit(unit.shard_id, unit.number, unit.last, images), EarlierRows(labels, stay)
 
 
-def count_reasons(fs: AbstractFileSystem, output: str, commit: Commit) -> Counter[str]:
+def count_reasons(output: Place, commit: Commit) -> Counter[str]:
     """Count a commit's rejected images by reason. Raises BadStorage."""
-    tables = read_rejected(fs, output, commit.parts)
+    tables = read_rejected(output, commit.parts)
     return Counter(reason for table in tables for reason in table["reason"].to_pylist())

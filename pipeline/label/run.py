@@ -26,14 +26,14 @@ def label(checked: CheckedJob, on_receipt: Callable[[Receipt], None]) -> Commit:
     """
     if checked.done and checked.commit is not None:
         return checked.commit
-    fs, output = checked.fs, checked.output
-    claim_output(fs, output, checked.identity)
-    plan = extend_plan(fs, output, checked.inputs)
-    units = list_units(fs, output)
+    output = checked.output
+    claim_output(output, checked.identity)
+    plan = extend_plan(output, checked.inputs)
+    units = list_units(output)
     known = _known_parts(checked, units)
-    budget = RejectedBudget(fs, output, checked.job.limits, known.values())
+    budget = RejectedBudget(output, checked.job.limits, known.values())
     receipts = _segment(checked, unfinished(plan, units))
-    for receipt in keep_run(fs, output, checked.references, receipts):
+    for receipt in keep_run(output, checked.references, receipts):
         known[receipt.part.path] = receipt.part
         on_receipt(receipt)
         budget.add(receipt.part)
@@ -50,13 +50,13 @@ def check_retry(checked: CheckedJob, reasons: frozenset[RejectReason]) -> Retry:
             f"{len(checked.unfinished)} shards to do, or no commit of all parts",
             "a finished job: run `vrp label` first",
         )
-    return find_retry(checked.fs, checked.output, checked.commit, reasons)
+    return find_retry(checked.output, checked.commit, reasons)
 
 
 def retry(checked: CheckedJob, again: Retry, on_receipt: Callable[[Receipt], None]) -> Commit:
     """Label again what `check_retry` found and return the new commit; otherwise as `label`."""
     assert checked.commit is not None, "check_retry refuses such a job"
-    done = again.done(list_units(checked.fs, checked.output))
+    done = again.done(list_units(checked.output))
     shards = [shard for shard in checked.plan.shards if checked.plan.has_file(shard)]
     work = [(shard, done[shard.id]) for shard in shards if shard.id in done]
     known = {part.path: part for part in checked.commit.parts}
@@ -72,16 +72,16 @@ def _known_parts(checked: CheckedJob, units: Iterable[UnitName]) -> dict[str, Pa
     known = {part.path: part for part in parts}
     if checked.job.limits.max_rejected is not None:
         unread = [unit.path for unit in units if unit.path not in known]
-        known |= read_parts(checked.fs, checked.output, unread)
+        known |= read_parts(checked.output, unread)
     return known
 
 
 def _commit(checked: CheckedJob, plan: Plan, known: dict[str, Part]) -> Commit:
-    fs, output = checked.fs, checked.output
-    units = list_units(fs, output)
+    output = checked.output
+    units = list_units(output)
     if left := unfinished(plan, units):
         raise RuntimeError(f"{len(left)} shards are not finished, the first is {left[0][0].uri}")
-    return write_commit(fs, output, checked.identity, plan, known, units)
+    return write_commit(output, checked.identity, plan, known, units)
 
 
 def _segment(

@@ -9,11 +9,11 @@ its neighbours are labelled.
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from fsspec import AbstractFileSystem
 from pydantic import Field, ValidationError
 
+from pipeline.output.paths import ATTEMPTS, attempt_note
 from pipeline.output.unit import UnitName
-from pipeline.storage.files import list_files, read_bytes, remove, replace
+from pipeline.storage.place import Place
 from schemas.errors import ImageRejected, MissingFile
 from schemas.spec import Spec
 
@@ -35,9 +35,8 @@ class Note(Spec):
 class Attempt:
     """One try at a unit; `careful` when an earlier one never came to its end."""
 
-    def __init__(self, fs: AbstractFileSystem, output: str, unit: UnitName) -> None:
-        self._fs = fs
-        self._path = f"{output}/attempts/{unit}.json"
+    def __init__(self, output: Place, unit: UnitName) -> None:
+        self._place = output.below(attempt_note(unit))
         self._note = _after_death(self._read())
         self.careful = self._note.tries > 1
         self._write(self._note)
@@ -83,29 +82,27 @@ class Attempt:
 
     def forget(self) -> None:
         """Remove the note of a unit that is committed."""
-        remove(self._fs, self._path)
+        self._place.remove()
 
     def _read(self) -> Note:
         try:
-            return Note.model_validate_json(read_bytes(self._fs, self._path))
+            return Note.model_validate_json(self._place.read())
         except (MissingFile, ValidationError):
             # A note is advice: without it a unit is merely tried once more.
             return Note()
 
     def _write(self, note: Note) -> None:
         self._note = note
-        replace(self._fs, self._path, note.model_dump_json().encode())
+        self._place.replace(note.model_dump_json().encode())
 
 
-def list_begun(
-    fs: AbstractFileSystem, output: str, committed: Collection[UnitName]
-) -> tuple[str, ...]:
+def list_begun(output: Place, committed: Collection[UnitName]) -> tuple[str, ...]:
     """Return the names of units that have a note and are not committed, sorted. One LIST.
 
     A process that died between a unit's commit and the end of its note leaves one for nothing; what
     a process killed as it wrote a note left beside it is none.
     """
-    names = list_files(fs, f"{output}/attempts")
+    names = output.below(ATTEMPTS).files()
     notes = {name.removesuffix(".json") for name in names if name.endswith(".json")}
     return tuple(
         sorted(n for n in notes - {str(unit) for unit in committed} if not n.startswith("."))

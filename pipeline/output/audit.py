@@ -7,31 +7,31 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from fsspec import AbstractFileSystem
 
 from pipeline.masks.faults import check_objects, mask_fault
 from pipeline.output.commit import read_commit, unfinished
 from pipeline.output.committed import read_table, with_added_columns
 from pipeline.output.plan import Plan, read_plan
-from pipeline.output.unit import parse_unit
+from pipeline.output.unit import unit_of
+from pipeline.storage.place import Place
 from schemas.commit import Commit, Counts, Part, Shard
 from schemas.errors import BadStorage
 from schemas.row import LABEL_SCHEMA, REJECTED_SCHEMA
 
 
-def audit(fs: AbstractFileSystem, output: str) -> Iterator[str]:
+def audit(output: Place) -> Iterator[str]:
     """Yield one sentence for every fault; none means that the commit is whole.
 
     Memory grows by 8 bytes an image: a hash of its id, to find the ones that are there twice.
     """
-    commit = read_commit(fs, output)
+    commit = read_commit(output)
     if commit is None:
         yield f"{output}: no commit.json, the job is not finished"
         return
     ids: list[np.ndarray] = []
     for part in commit.parts:
         try:
-            labels, rejected = _read(fs, output, part)
+            labels, rejected = _read(output, part)
         except BadStorage as error:
             yield str(error).replace("\n", ";")
             continue
@@ -42,14 +42,14 @@ def audit(fs: AbstractFileSystem, output: str) -> Iterator[str]:
         ids.append(_hashes(labels, rejected))
     yield from _check_counts(commit)
     yield from _check_ids(ids)
-    yield from _check_plan(commit, read_plan(fs, output)[0])
+    yield from _check_plan(commit, read_plan(output)[0])
 
 
-def _read(fs: AbstractFileSystem, output: str, part: Part) -> tuple[pa.Table, pa.Table]:
-    labels = with_added_columns(read_table(fs, f"{output}/{part.path}", part.sha256))
+def _read(output: Place, part: Part) -> tuple[pa.Table, pa.Table]:
+    labels = with_added_columns(read_table(output.below(part.path), part.sha256))
     if part.rejected_path is None:
         return labels, REJECTED_SCHEMA.empty_table()
-    return labels, read_table(fs, f"{output}/{part.rejected_path}", part.rejected_sha256)
+    return labels, read_table(output.below(part.rejected_path), part.rejected_sha256)
 
 
 def _check_part(part: Part, labels: pa.Table, rejected: pa.Table, commit: Commit) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _check_counts(commit: Commit) -> Iterator[str]:
 
 def _check_plan(commit: Commit, shards: Sequence[Shard]) -> Iterator[str]:
     """Every planned shard has all its units in the commit, or is reported as vanished."""
-    units = [u for part in commit.parts if (u := parse_unit(part.path.removeprefix("labels/")))]
+    units = [unit for part in commit.parts if (unit := unit_of(part))]
     plan = Plan(tuple(shards), (), commit.vanished)
     for shard, done in unfinished(plan, units):
         yield f"{shard.uri}: planned, but only units {sorted(done)} of it are in the commit"

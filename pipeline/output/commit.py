@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from fsspec import AbstractFileSystem
-
+from pipeline.output.paths import COMMIT
 from pipeline.output.plan import Plan
 from pipeline.output.unit import UnitName, read_part
-from pipeline.storage.files import read_bytes, replace
+from pipeline.storage.place import Place
 from schemas.commit import Commit, Counts, Identity, Part, Shard
 from schemas.errors import MissingFile
 
@@ -33,10 +32,10 @@ def unfinished(plan: Plan, units: Iterable[UnitName]) -> list[tuple[Shard, froze
     ]
 
 
-def read_commit(fs: AbstractFileSystem, output: str) -> Commit | None:
+def read_commit(output: Place) -> Commit | None:
     """Return the output's commit, None when it has none yet."""
     try:
-        return Commit.model_validate_json(read_bytes(fs, f"{output}/commit.json"))
+        return Commit.model_validate_json(output.below(COMMIT).read())
     except MissingFile:
         return None
 
@@ -50,15 +49,14 @@ def is_complete(commit: Commit | None, plan: Plan, units: Iterable[UnitName]) ->
     return {part.path for part in commit.parts} == newest
 
 
-def read_parts(fs: AbstractFileSystem, output: str, paths: Sequence[str]) -> dict[str, Part]:
+def read_parts(output: Place, paths: Sequence[str]) -> dict[str, Part]:
     """Read what parts say of themselves, by path. Raises BadStorage."""
     with ThreadPoolExecutor(READ_THREADS) as pool:
-        return dict(zip(paths, pool.map(lambda p: read_part(fs, output, p), paths), strict=True))
+        return dict(zip(paths, pool.map(lambda p: read_part(output, p), paths), strict=True))
 
 
 def write_commit(
-    fs: AbstractFileSystem,
-    output: str,
+    output: Place,
     identity: Identity,
     plan: Plan,
     known: dict[str, Part],
@@ -73,7 +71,7 @@ def write_commit(
         (unit for unit in units if unit.shard_id in order),
         key=lambda unit: (order[unit.shard_id], unit.number),
     )
-    read = known | read_parts(fs, output, [u.path for u in named if u.path not in known])
+    read = known | read_parts(output, [u.path for u in named if u.path not in known])
     parts = [read[unit.path] for unit in named]
     commit = Commit(
         fingerprint=identity.fingerprint,
@@ -84,7 +82,7 @@ def write_commit(
         vanished=plan.vanished,
         parts=tuple(parts),
     )
-    replace(fs, f"{output}/commit.json", commit.model_dump_json(indent=1).encode())
+    output.below(COMMIT).replace(commit.model_dump_json(indent=1).encode())
     return commit
 
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from fsspec import AbstractFileSystem
-
 from model.segmenter import LoadedReference
-from pipeline.storage.files import create_once, read_bytes
+from pipeline.output.paths import JOB
+from pipeline.storage.place import Place
 from schemas.commit import Identity
 from schemas.errors import MissingFile, OtherJob
 from schemas.fingerprint import differences, fingerprint_of, leaves
@@ -51,21 +50,21 @@ def identify(
     )
 
 
-def read_identity(fs: AbstractFileSystem, output: str) -> Identity | None:
+def read_identity(output: Place) -> Identity | None:
     """Return whose output this is, None when it is nobody's yet."""
     try:
-        return Identity.model_validate_json(read_bytes(fs, f"{output}/job.json"))
+        return Identity.model_validate_json(output.below(JOB).read())
     except MissingFile:
         return None
 
 
-def claim_output(fs: AbstractFileSystem, output: str, identity: Identity) -> None:
+def claim_output(output: Place, identity: Identity) -> None:
     """Make the output this job's; of two jobs that begin at once, one wins and one is refused.
 
     Raises OtherJob, naming every field that differs.
     """
-    if not create_once(fs, f"{output}/job.json", identity.model_dump_json(indent=2).encode()):
-        check_identity(read_identity(fs, output), identity, output)
+    if not output.below(JOB).create(identity.model_dump_json(indent=2).encode()):
+        check_identity(read_identity(output), identity, output.uri)
 
 
 def check_identity(found: Identity | None, wanted: Identity, output: str) -> None:

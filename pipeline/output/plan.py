@@ -4,16 +4,15 @@ A plan is append-only: plan/00000.parquet lists the shards of the first run, pla
 those that had appeared by a later one. So growing inputs never shift a unit that is committed.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from fsspec import AbstractFileSystem
 
 from pipeline.inputs.sources import cut_list
-from pipeline.storage.files import create_once, list_files, read_bytes
+from pipeline.output.paths import PLAN, plan_file
+from pipeline.storage.place import Place
+from pipeline.storage.tables import from_parquet, to_parquet
 from schemas.commit import Shard
 from schemas.errors import BadInput
 
@@ -44,11 +43,11 @@ class Plan:
         return shard.kind == "images" or shard.name not in self.vanished
 
 
-def read_plan(fs: AbstractFileSystem, output: str) -> tuple[tuple[Shard, ...], int]:
+def read_plan(output: Place) -> tuple[tuple[Shard, ...], int]:
     """Return the shards that earlier runs planned, and the number of plan files."""
-    names = sorted(list_files(fs, f"{output}/plan"))
+    names = sorted(output.below(PLAN).files())
     shards = [
-        shard for name in names for shard in _from_parquet(read_bytes(fs, f"{output}/plan/{name}"))
+        shard for name in names for shard in _from_file(output.below(f"{PLAN}/{name}").read())
     ]
     return tuple(shards), len(names)
 
@@ -86,14 +85,14 @@ def merge_plan(known: Sequence[Shard], current: Sequence[Shard]) -> Plan:
     return Plan((*moved, *new), new, tuple(sorted((*gone_files, *gone_images))))
 
 
-def extend_plan(fs: AbstractFileSystem, output: str, current: Sequence[Shard]) -> Plan:
+def extend_plan(output: Place, current: Sequence[Shard]) -> Plan:
     """Write what is new as one more plan file; a driver that lost that race merges again."""
     while True:
-        known, files = read_plan(fs, output)
+        known, files = read_plan(output)
         plan = merge_plan(known, current)
         if not plan.new:
             return plan
-        if create_once(fs, f"{output}/plan/{files:05d}.parquet", _to_parquet(plan.new)):
+        if output.below(plan_file(files)).create(_to_file(plan.new)):
             return plan
 
 
@@ -106,7 +105,7 @@ def _at_current_address(shard: Shard, files: dict[str, Shard], addresses: dict[s
     return shard
 
 
-def _to_parquet(shards: Sequence[Shard]) -> bytes:
+def _to_file(shards: Sequence[Shard]) -> bytes:
     rows = [
         {
             **shard.model_dump(exclude={"images"}),
@@ -115,13 +114,11 @@ def _to_parquet(shards: Sequence[Shard]) -> bytes:
         }
         for shard in shards
     ]
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=PLAN_SCHEMA), buffer, compression="zstd")
-    return buffer.getvalue()
+    return to_parquet(pa.Table.from_pylist(rows, schema=PLAN_SCHEMA))
 
 
-def _from_parquet(data: bytes) -> list[Shard]:
+def _from_file(data: bytes) -> list[Shard]:
     return [
         Shard(images=tuple(zip(row.pop("image_ids"), row.pop("image_uris"), strict=True)), **row)
-        for row in pq.read_table(io.BytesIO(data)).to_pylist()
+        for row in from_parquet(data).to_pylist()
     ]

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import numpy as np
-from fsspec import AbstractFileSystem
 from PIL import Image
 
 from model.segmenter import Drawn, LoadedReference
 from pipeline.masks.runs import encode_rle
-from pipeline.storage.files import create_once, list_files, read_bytes
+from pipeline.output.paths import REFERENCES, RUNS, kept_reference, run_record
+from pipeline.storage.place import Place
 from schemas.receipt import Receipt, StageSeconds
 from schemas.reference import Annotation, Rle
 from schemas.run import KeptReference, Run
@@ -27,8 +27,7 @@ KEPT_SIDE_PX = 1024  # SAM's input: a reference had no more detail than this whe
 
 
 def keep_run(
-    fs: AbstractFileSystem,
-    output: str,
+    output: Place,
     references: Sequence[LoadedReference],
     receipts: Iterable[Receipt],
 ) -> Iterator[Receipt]:
@@ -42,7 +41,7 @@ def keep_run(
     try:
         for receipt in receipts:
             if not units:
-                keep_references(fs, output, references)
+                keep_references(output, references)
             units += 1
             images += receipt.part.images
             rejected += receipt.part.rejected
@@ -59,44 +58,40 @@ def keep_run(
                 stages=stages,
             )
             name = f"{begun:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
-            create_once(fs, f"{output}/runs/{name}.json", run.model_dump_json(indent=1).encode())
+            output.below(run_record(name)).create(run.model_dump_json(indent=1).encode())
 
 
-def read_runs(fs: AbstractFileSystem, output: str, most: int) -> list[Run]:
+def read_runs(output: Place, most: int) -> list[Run]:
     """Return the last runs, oldest first."""
-    names = list(list_files(fs, f"{output}/runs"))[-most:]
-    return [Run.model_validate_json(read_bytes(fs, f"{output}/runs/{name}")) for name in names]
+    names = list(output.below(RUNS).files())[-most:]
+    return [Run.model_validate_json(output.below(f"{RUNS}/{name}").read()) for name in names]
 
 
-def keep_references(
-    fs: AbstractFileSystem, output: str, references: Sequence[LoadedReference]
-) -> None:
+def keep_references(output: Place, references: Sequence[LoadedReference]) -> None:
     """Write the references that are not kept yet; ids are of contents, so one write is for good."""
-    kept = list_files(fs, f"{output}/references")
+    kept = output.below(REFERENCES).files()
     new = [reference for reference in references if f"{reference.id}.json" not in kept]
 
     def keep(reference: LoadedReference) -> None:
-        path = f"{output}/references/{reference.id}"
-        create_once(fs, f"{path}.jpg", _jpeg(reference.image_HW3))
-        create_once(fs, f"{path}.json", _describe(reference).model_dump_json().encode())
+        about = _describe(reference).model_dump_json().encode()
+        output.below(kept_reference(reference.id, "jpg")).create(_jpeg(reference.image_HW3))
+        output.below(kept_reference(reference.id, "json")).create(about)
 
     with ThreadPoolExecutor(WRITE_THREADS) as pool:
         list(pool.map(keep, new))
 
 
-def read_references(
-    fs: AbstractFileSystem, output: str, most_per_category: int
-) -> Iterator[tuple[KeptReference, bytes]]:
+def read_references(output: Place, most_per_category: int) -> Iterator[tuple[KeptReference, bytes]]:
     """Yield some references of each category with their JPEGs, in the order of their ids."""
     seen: dict[int, int] = {}
-    for name in list_files(fs, f"{output}/references"):
+    for name in output.below(REFERENCES).files():
         if not name.endswith(".json"):
             continue
-        path = f"{output}/references/{name}"
-        reference = KeptReference.model_validate_json(read_bytes(fs, path))
+        about = output.below(f"{REFERENCES}/{name}").read()
+        reference = KeptReference.model_validate_json(about)
         seen[reference.category_id] = seen.get(reference.category_id, 0) + 1
         if seen[reference.category_id] <= most_per_category:
-            yield reference, read_bytes(fs, path.removesuffix("json") + "jpg")
+            yield reference, output.below(kept_reference(reference.id, "jpg")).read()
 
 
 def _describe(reference: LoadedReference) -> KeptReference:

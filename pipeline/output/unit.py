@@ -12,9 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fsspec import AbstractFileSystem
 
-from pipeline.storage.files import create_once, list_files, read_bytes
+from pipeline.output.paths import LABELS, labels_part, rejected_part
+from pipeline.storage.place import Place
+from pipeline.storage.tables import to_parquet
 from schemas.commit import Part
 from schemas.errors import BadStorage
 from schemas.row import LABEL_SCHEMA, REJECTED_SCHEMA
@@ -44,7 +45,7 @@ class UnitName:
     @property
     def path(self) -> str:
         """The labels part, below the output."""
-        return f"labels/{self}.parquet"
+        return labels_part(self)
 
 
 def parse_unit(name: str) -> UnitName | None:
@@ -55,13 +56,18 @@ def parse_unit(name: str) -> UnitName | None:
     return UnitName(m["shard"], int(m["unit"]), m["last"] is not None, int(m["revision"] or 0))
 
 
-def list_units(fs: AbstractFileSystem, output: str) -> set[UnitName]:
+def unit_of(part: Part) -> UnitName | None:
+    """Return the unit whose labels part this is; None for a path that is none of ours."""
+    return parse_unit(part.path.removeprefix(f"{LABELS}/"))
+
+
+def list_units(output: Place) -> set[UnitName]:
     """Return the units committed so far, each at its newest revision.
 
     One LIST of the output, no other state.
     """
     newest: dict[tuple[str, int], UnitName] = {}
-    for name in list_files(fs, f"{output}/labels"):
+    for name in output.below(LABELS).files():
         if unit := parse_unit(name):
             place = (unit.shard_id, unit.number)
             if place not in newest or newest[place].revision < unit.revision:
@@ -70,8 +76,7 @@ def list_units(fs: AbstractFileSystem, output: str) -> set[UnitName]:
 
 
 def write_unit(
-    fs: AbstractFileSystem,
-    output: str,
+    output: Place,
     unit: UnitName,
     labels: list[dict[str, Any]],
     rejected: list[dict[str, Any]],
@@ -83,10 +88,10 @@ def write_unit(
     assert accounted == images, f"{unit}: {images} images, {accounted} in its rows"
     rejected_path = rejected_sha256 = None
     if rejected:
-        data = _to_parquet(pa.Table.from_pylist(rejected, schema=REJECTED_SCHEMA))
+        data = to_parquet(pa.Table.from_pylist(rejected, schema=REJECTED_SCHEMA))
         rejected_sha256 = hashlib.sha256(data).hexdigest()
-        rejected_path = f"rejected/{unit}-{rejected_sha256[:8]}.parquet"
-        create_once(fs, f"{output}/{rejected_path}", data)
+        rejected_path = rejected_part(unit, rejected_sha256)
+        output.below(rejected_path).create(data)
     whole = [row for row in labels if row.get("instance_id") is None]
     labelled = sum(row["status"] == "labelled" for row in whole)
     part = Part(
@@ -103,29 +108,30 @@ def write_unit(
         rejected_sha256=rejected_sha256,
     )
     schema = LABEL_SCHEMA.with_metadata({FOOTER_KEY: part.model_dump_json().encode()})
-    data = _to_parquet(pa.Table.from_pylist(labels, schema=schema))
-    if create_once(fs, f"{output}/{part.path}", data):
+    data = to_parquet(pa.Table.from_pylist(labels, schema=schema))
+    if output.below(part.path).create(data):
         return _with_digest(part, data)
-    return read_part(fs, output, part.path)
+    return read_part(output, part.path)
 
 
-def read_part(fs: AbstractFileSystem, output: str, path: str) -> Part:
+def read_part(output: Place, path: str) -> Part:
     """Return what a committed part says of itself, with the hash of what is on storage.
 
     Raises BadStorage when the file is not a part or its rows are not as many as it says.
     """
-    data = read_bytes(fs, f"{output}/{path}")
+    place = output.below(path)
+    data = place.read()
     try:
         footer = pq.read_metadata(io.BytesIO(data))
         part = Part.model_validate_json((footer.metadata or {})[FOOTER_KEY])
     except (pa.ArrowInvalid, KeyError, ValueError) as error:
         raise BadStorage(
-            "a part cannot be read", f"{output}/{path}", repr(error), "a labels part of this output"
+            "a part cannot be read", place.uri, repr(error), "a labels part of this output"
         ) from error
     if footer.num_rows != part.rows + part.instances:
         raise BadStorage(
             "a part has lost rows",
-            f"{output}/{path}",
+            place.uri,
             f"{footer.num_rows}",
             f"{part.rows + part.instances} rows",
         )
@@ -135,9 +141,3 @@ def read_part(fs: AbstractFileSystem, output: str, path: str) -> Part:
 def _with_digest(part: Part, data: bytes) -> Part:
     digest = hashlib.sha256(data).hexdigest()
     return part.model_copy(update={"sha256": digest, "bytes": len(data)})
-
-
-def _to_parquet(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()

@@ -21,7 +21,7 @@ from pipeline.report.survey import (
     survey_rejected,
 )
 from pipeline.report.truth import Truth, read_truth
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from schemas.commit import Commit, Identity, Shard
 from schemas.run import Run
 from schemas.storage import Storage
@@ -47,16 +47,16 @@ class Cards:
 
 def make_report(output_uri: str, truth_uri: str | None, storage: Storage) -> str:
     """Return the page. Raises BadInput for an output or a ground truth that cannot be read."""
-    fs, output = open_filesystem(output_uri, storage)
-    commit, identity = read_committed(fs, output)
+    output = Place.open(output_uri, storage)
+    commit, identity = read_committed(output)
     truth = None
     if truth_uri:
         by_id = identity.source == "coco"
         truth = read_truth(truth_uri, storage, commit.categories, by_coco_id=by_id)
-    tables = read_labels(fs, output, commit)
+    tables = read_labels(output, commit)
     survey = survey_labels(tables, commit.categories, truth, CARDS_PER_GROUP)
-    rejected = survey_rejected(read_rejected(fs, output, commit.parts), CARDS_PER_GROUP)
-    kept = list(read_references(fs, output, REFERENCES_PER_CATEGORY))[:MOST_REFERENCES]
+    rejected = survey_rejected(read_rejected(output, commit.parts), CARDS_PER_GROUP)
+    kept = list(read_references(output, REFERENCES_PER_CATEGORY))[:MOST_REFERENCES]
     references = sorted(reference_cards(kept, commit), key=lambda pair: pair[0])
     page = {
         "output": output_uri,
@@ -70,8 +70,8 @@ def make_report(output_uri: str, truth_uri: str | None, storage: Storage) -> str
         "scores": survey.scores,
         "charts": charts_of(survey),
         "rejected": rejected,
-        "runs": [_run_line(run) for run in read_runs(fs, output, MOST_RUNS)],
-        "facts": _facts(commit, identity, read_plan(fs, output)[0]),
+        "runs": [_run_line(run) for run in read_runs(output, MOST_RUNS)],
+        "facts": _facts(commit, identity, read_plan(output)[0]),
     }
     return _environment().get_template(TEMPLATE).render(page)
 

@@ -4,12 +4,13 @@ import json
 import re
 from dataclasses import dataclass
 
-from fsspec import AbstractFileSystem
-
 from pipeline.embed.store import SHARD_NAME
+from pipeline.evaluate.paths import EPISODES_STEM, PARTS, RESULT
+from pipeline.output.paths import INPUTS, JOB
 from pipeline.status.labeling import LabelStatus, label_status
 from pipeline.status.training import TrainStatus, train_status
-from pipeline.storage.files import check_endpoint, list_files, open_filesystem, read_bytes
+from pipeline.storage.files import check_endpoint
+from pipeline.storage.place import Place
 from schemas.errors import BadStorage, MissingFile
 from schemas.storage import Storage
 from schemas.train import TrainIdentity
@@ -46,23 +47,23 @@ def read_status(uri: str, storage: Storage) -> Status | None:
     Raises BadStorage for a folder that is no job's output.
     """
     check_endpoint(storage)
-    fs, output = open_filesystem(uri, storage)
+    output = Place.open(uri, storage)
     try:
-        identity = json.loads(read_bytes(fs, f"{output}/job.json"))
+        identity = json.loads(output.below(JOB).read())
     except MissingFile:
-        return _without_identity(fs, output)
+        return _without_identity(output)
     except ValueError as error:
         raise BadStorage("a job.json that cannot be read", uri, str(error), "JSON") from error
     if "categories" in identity:
-        return label_status(fs, output)
-    return train_status(fs, output, TrainIdentity.model_validate(identity))
+        return label_status(output)
+    return train_status(output, TrainIdentity.model_validate(identity))
 
 
-def _without_identity(fs: AbstractFileSystem, output: str) -> EmbedStatus | EvaluateStatus | None:
-    found = list_files(fs, output)
-    if any(name.startswith("episodes-") for name in found):
-        parts = sum(name.startswith("parts/") for name in found)
-        return EvaluateStatus("results.json" in found, parts)
+def _without_identity(output: Place) -> EmbedStatus | EvaluateStatus | None:
+    found = output.files()
+    if any(name.startswith(EPISODES_STEM) for name in found):
+        parts = sum(name.startswith(f"{PARTS}/") for name in found)
+        return EvaluateStatus(RESULT in found, parts)
     units: dict[str, int] = {}
     size = 0
     for name, shard_bytes in found.items():
@@ -73,11 +74,11 @@ def _without_identity(fs: AbstractFileSystem, output: str) -> EmbedStatus | Eval
     if units:
         return EmbedStatus(False, units, size)
     # What `vrp submit` uploads comes before the job's own first file.
-    strange = [name for name in found if not name.startswith(("inputs/", "."))]
+    strange = [name for name in found if not name.startswith((f"{INPUTS}/", "."))]
     if strange:
         raise BadStorage(
             "a folder that is no job's output",
-            output,
+            output.uri,
             strange[0],
             "the output of a job, or of none",
         )

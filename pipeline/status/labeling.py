@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fsspec import AbstractFileSystem
-
 from pipeline.output.attempts import list_begun
 from pipeline.output.commit import is_complete, read_commit, unfinished
+from pipeline.output.paths import REJECTED
 from pipeline.output.plan import Plan, read_plan
 from pipeline.output.provenance import read_runs
 from pipeline.output.unit import UnitName, list_units
-from pipeline.storage.files import list_files
+from pipeline.storage.place import Place
 from schemas.commit import Counts, Shard
 from schemas.run import Run
 
@@ -36,10 +35,10 @@ class LabelStatus:
     """The last that ended otherwise than by a kill, oldest first."""
 
 
-def label_status(fs: AbstractFileSystem, output: str) -> LabelStatus:
+def label_status(output: Place) -> LabelStatus:
     """Read a labeling output: five listings, the plan, the commit and the last runs."""
-    shards, _ = read_plan(fs, output)
-    units, commit = list_units(fs, output), read_commit(fs, output)
+    shards, _ = read_plan(output)
+    units, commit = list_units(output), read_commit(output)
     plan = Plan(shards, (), commit.vanished if commit else ())
     left = unfinished(plan, units)
     least, most = count_images(shards, units)
@@ -48,12 +47,12 @@ def label_status(fs: AbstractFileSystem, output: str) -> LabelStatus:
         shards=len(shards),
         shards_finished=len(shards) - len(left),
         units=len(units),
-        units_at_work=list_begun(fs, output, units),
-        units_with_rejected=len(list_files(fs, f"{output}/rejected")),
+        units_at_work=list_begun(output, units),
+        units_with_rejected=len(output.below(REJECTED).files()),
         images_least=least,
         images_most=most,
         counts=commit.counts if commit else None,
-        runs=tuple(read_runs(fs, output, RUNS_SHOWN)),
+        runs=tuple(read_runs(output, RUNS_SHOWN)),
     )
 
 

@@ -1,16 +1,11 @@
 """A training job's output becomes how far each of its folds is."""
 
-import io
-import re
 from dataclasses import dataclass
 
-import pyarrow.parquet as pq
-from fsspec import AbstractFileSystem
-
-from pipeline.storage.files import list_files, read_bytes
+from pipeline.storage.place import Place
+from pipeline.storage.tables import from_parquet
+from pipeline.train.paths import IN_FOLD, METRICS, RESULT, fold_folder
 from schemas.train import FoldResult, TrainIdentity
-
-_PLACE = re.compile(r"fold-(\d+)/(.+)")
 
 
 @dataclass(frozen=True)
@@ -41,25 +36,25 @@ class TrainStatus:
     folds: tuple[FoldStatus, ...]
 
 
-def train_status(fs: AbstractFileSystem, output: str, identity: TrainIdentity) -> TrainStatus:
+def train_status(output: Place, identity: TrainIdentity) -> TrainStatus:
     """Read a training output: a listing, and of each fold its result or its newest rows."""
     names: dict[int, list[str]] = {}
-    for name in list_files(fs, output, "fold-"):
-        if place := _PLACE.fullmatch(name):
-            names.setdefault(int(place[1]), []).append(place[2])
-    folds = tuple(_fold(fs, output, number, names[number]) for number in sorted(names))
+    for name in output.files("fold-"):
+        if match := IN_FOLD.fullmatch(name):
+            names.setdefault(int(match[1]), []).append(match[2])
+    folds = tuple(_fold(output, number, names[number]) for number in sorted(names))
     done = bool(folds) and all(fold.done for fold in folds)
     return TrainStatus(done, _steps(identity), folds)
 
 
-def _fold(fs: AbstractFileSystem, output: str, number: int, names: list[str]) -> FoldStatus:
-    folder = f"{output}/fold-{number}"
-    rows = _newest_rows(fs, folder, names)
+def _fold(output: Place, number: int, names: list[str]) -> FoldStatus:
+    folder = output.below(fold_folder(number))
+    rows = _newest_rows(folder, names)
     last = rows[-1] if rows else {}
     judged = [row["held_out_miou"] for row in rows if row["held_out_miou"] is not None]
     result = None
-    if "result.json" in names:
-        result = FoldResult.model_validate_json(read_bytes(fs, f"{folder}/result.json"))
+    if RESULT in names:
+        result = FoldResult.model_validate_json(folder.below(RESULT).read())
     return FoldStatus(
         fold=number,
         done=result is not None,
@@ -72,12 +67,12 @@ def _fold(fs: AbstractFileSystem, output: str, number: int, names: list[str]) ->
     )
 
 
-def _newest_rows(fs: AbstractFileSystem, folder: str, names: list[str]) -> list[dict]:
+def _newest_rows(folder: Place, names: list[str]) -> list[dict]:
     # A part per checkpoint, named by its first step.
-    parts = sorted(name for name in names if name.startswith("metrics/"))
+    parts = sorted(name for name in names if name.startswith(f"{METRICS}/"))
     if not parts:
         return []
-    return pq.read_table(io.BytesIO(read_bytes(fs, f"{folder}/{parts[-1]}"))).to_pylist()
+    return from_parquet(folder.below(parts[-1]).read()).to_pylist()
 
 
 def _steps(identity: TrainIdentity) -> int | None:

@@ -11,14 +11,16 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.storage.errors import translated
+from pipeline.storage.place import Place
 
 
 @contextmanager
-def stream_out(fs: AbstractFileSystem, path: str) -> Iterator[BinaryIO]:
+def stream_out(place: Place) -> Iterator[BinaryIO]:
     """Open a file for writing; it takes its name when the block ends, unless by an exception.
 
     S3: a multipart upload in blocks of 50 MB, so at most 500 GB. Raises BadStorage.
     """
+    fs, path = place.fs, place.path
     write = _local if isinstance(fs, LocalFileSystem) else _remote
     with translated(fs, path, "written"), write(fs, path) as file:
         yield file

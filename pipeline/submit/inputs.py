@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fsspec import AbstractFileSystem
-
+from pipeline.output.paths import INPUTS
 from pipeline.storage.errors import translated, uri_of
-from pipeline.storage.files import file_size, open_filesystem
+from pipeline.storage.place import Place
 from pipeline.weights.catalogue import CATALOGUE
 from pipeline.weights.fetch import sha256_of
 from schemas.embed import EmbedJob
@@ -21,7 +20,7 @@ from schemas.errors import BadInput, MissingFile
 from schemas.evaluate import EvaluateJob
 from schemas.label import LabelJob
 from schemas.method import random_seed, weights_of
-from schemas.named_files import Place, named_files
+from schemas.named_files import KeyPath, named_files
 from schemas.storage import Storage
 from schemas.train import TrainJob
 
@@ -36,9 +35,9 @@ _USER_PART = re.compile(r"://[^/@\s]*@")
 class LocalFiles:
     """The files of this machine that a job names, by their place in it."""
 
-    inputs: tuple[tuple[Place, Path], ...]
+    inputs: tuple[tuple[KeyPath, Path], ...]
     """Weights, reference images and their annotations: these can be uploaded."""
-    fixed: tuple[tuple[Place, str], ...]
+    fixed: tuple[tuple[KeyPath, str], ...]
     """All others: what a job reads much of, or writes."""
 
 
@@ -47,7 +46,7 @@ def local_files(job: SubmittedJob) -> LocalFiles:
     files = [(place, uri) for place, uri in named_files(job) if "://" not in uri]
     references = [(place, Path(uri)) for place, uri in files if place[0] == "references"]
     fixed = [(place, uri) for place, uri in files if place[0] != "references"]
-    weights: list[tuple[Place, Path]] = []
+    weights: list[tuple[KeyPath, Path]] = []
     for place, name in _weights(job):
         if random_seed(name) is not None or name in CATALOGUE or "://" in name:
             continue
@@ -65,7 +64,7 @@ def packaged_weights(job: SubmittedJob) -> list[Path]:
     return [Path(address) for address in addresses if "://" not in address]
 
 
-def _weights(job: SubmittedJob) -> Iterator[tuple[Place, str]]:
+def _weights(job: SubmittedJob) -> Iterator[tuple[KeyPath, str]]:
     """Yield the names of weights as the job has them, by their places in it."""
     if isinstance(job, EvaluateJob):
         methods = {("methods", name): method for name, method in job.methods.items()}
@@ -103,7 +102,7 @@ def portable(job: SubmittedJob, *, shared_paths: bool, send_secrets: bool) -> Do
             "an s3:// address; or --shared-paths, if every node has this path",
         )
     if local.inputs:
-        folder = f"{results_uri(job).rstrip('/')}/inputs"
+        folder = f"{results_uri(job).rstrip('/')}/{INPUTS}"
         uploaded = {path: "" for _, path in local.inputs}
         for path in uploaded:
             uploaded[path] = upload_once(path, folder, job.storage)
@@ -116,18 +115,17 @@ def upload_once(path: Path, folder: str, storage: Storage) -> str:
     """Copy a file to <folder>/<sha256><suffix>, unless it is there, and return its URI."""
     if not path.is_file():
         raise MissingFile("a file that does not exist", str(path), "nothing there", "a file")
-    fs, root = open_filesystem(folder, storage)
-    target = f"{root.rstrip('/')}/{sha256_of(path)}{path.suffix}"
-    if _size(fs, target) != path.stat().st_size:
+    target = Place.open(folder, storage).below(f"{sha256_of(path)}{path.suffix}")
+    if _size(target) != path.stat().st_size:
         # A copy by another laptop at the same time has the same bytes; large files go in parts.
-        with translated(fs, target, "written"):
-            fs.put_file(str(path), target)
-    return uri_of(fs, target)
+        with translated(target.fs, target.path, "written"):
+            target.fs.put_file(str(path), target.path)
+    return uri_of(target.fs, target.path)
 
 
-def _size(fs: AbstractFileSystem, path: str) -> int | None:
+def _size(place: Place) -> int | None:
     try:
-        return file_size(fs, path)
+        return place.size()
     except MissingFile:
         return None
 
@@ -148,8 +146,8 @@ def _put_secrets(document: Document, job: SubmittedJob, *, send: bool) -> None:
         document["storage"][name] = getattr(job.storage, name).get_secret_value()
 
 
-def _put(document: Document, place: Place, value: str) -> None:
-    *parents, last = place
+def _put(document: Document, key: KeyPath, value: str) -> None:
+    *parents, last = key
     found: Any = document
     for step in parents:
         found = found[step]

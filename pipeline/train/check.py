@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fsspec import AbstractFileSystem
-
-from pipeline.storage.files import check_writable, open_filesystem
+from pipeline.storage.files import check_writable
+from pipeline.storage.place import Place
 from pipeline.train.fold import FoldRun, open_fold
 from pipeline.train.identity import check_training, identify_training, sam_contents
 from pipeline.train.result import read_result
@@ -19,8 +18,7 @@ class CheckedTraining:
 
     job: TrainJob
     identity: TrainIdentity
-    fs: AbstractFileSystem
-    output: str
+    output: Place
     runs: tuple[FoldRun, ...]
     results: dict[int, FoldResult]
     """Of the folds that are finished already."""
@@ -38,9 +36,9 @@ def check(job: TrainJob, folds: Sequence[int]) -> CheckedTraining:
     sam = sam_contents(job)
     runs = tuple(open_fold(job, number, sam) for number in dict.fromkeys(folds))
     identity = identify_training(job, runs[0].index.commit)
-    fs, output = open_filesystem(job.output.uri, job.storage)
+    output = Place.open(job.output.uri, job.storage)
     check_writable(job.output.uri, job.storage)
-    check_training(fs, output, identity)
-    found = {run.fold.number: read_result(fs, output, run.fold.number) for run in runs}
+    check_training(output, identity)
+    found = {run.fold.number: read_result(output, run.fold.number) for run in runs}
     results = {number: result for number, result in found.items() if result is not None}
-    return CheckedTraining(job, identity, fs, output, runs, results)
+    return CheckedTraining(job, identity, output, runs, results)

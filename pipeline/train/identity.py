@@ -1,8 +1,7 @@
 """Say what a training run depends on, and refuse an output that was begun with something else."""
 
-from fsspec import AbstractFileSystem
-
-from pipeline.storage.files import read_bytes
+from pipeline.output.paths import JOB
+from pipeline.storage.place import Place
 from pipeline.weights.of_method import weight_contents
 from schemas.dataset import IndexCommit
 from schemas.errors import MissingFile, OtherJob
@@ -41,16 +40,16 @@ def identify_training(job: TrainJob, index: IndexCommit) -> TrainIdentity:
     return TrainIdentity(fingerprint=fingerprint_of(fields), fields=fields)
 
 
-def check_training(fs: AbstractFileSystem, output: str, wanted: TrainIdentity) -> None:
+def check_training(output: Place, wanted: TrainIdentity) -> None:
     """Raise OtherJob if the output is another job's, naming every field that differs."""
     try:
-        found = TrainIdentity.model_validate_json(read_bytes(fs, f"{output}/job.json"))
+        found = TrainIdentity.model_validate_json(output.below(JOB).read())
     except MissingFile:
         return
     if found.fingerprint != wanted.fingerprint:
         raise OtherJob(
             "the output holds another training run",
-            output,
+            output.uri,
             "\n          ".join(differences(found.fields, wanted.fields)),
             "the same data, method and recipe, or another output",
         )

@@ -4,18 +4,17 @@ Parts are named by their first step, so that a run which goes on from a checkpoi
 names over: no step is there twice, none is missing.
 """
 
-import io
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from fsspec import AbstractFileSystem
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from pipeline.storage.files import list_files, read_bytes, replace
+from pipeline.storage.place import Place
+from pipeline.storage.tables import from_parquet, to_parquet
+from pipeline.train.paths import ALL_METRICS, METRICS, metrics_part, tensorboard_file
 
 METRICS_SCHEMA = pa.schema(
     [
@@ -31,37 +30,33 @@ METRICS_SCHEMA = pa.schema(
 SCALARS = ("loss", "learning_rate", "episodes_per_s", "held_out_miou")
 
 
-def write_metrics(fs: AbstractFileSystem, folder: str, rows: Sequence[dict[str, Any]]) -> None:
+def write_metrics(folder: Place, rows: Sequence[dict[str, Any]]) -> None:
     """Write the rows since the last checkpoint as a part and as a TensorBoard file."""
     if not rows:
         return
     first = int(rows[0]["step"])
-    replace(fs, f"{folder}/metrics/{first:010d}.parquet", _to_parquet(rows))
-    events = f"{folder}/tensorboard/events.out.tfevents.{first:010d}.vrp"
-    replace(fs, events, _to_events(rows))
+    folder.below(metrics_part(first)).replace(_table_bytes(rows))
+    folder.below(tensorboard_file(first)).replace(_to_events(rows))
 
 
-def read_metrics(fs: AbstractFileSystem, folder: str) -> list[dict[str, Any]]:
+def read_metrics(folder: Place) -> list[dict[str, Any]]:
     """Return a run's rows by step; of two parts that hold a step, the later one counts."""
     rows: dict[int, dict[str, Any]] = {}
-    for name in sorted(list_files(fs, f"{folder}/metrics")):
-        part = pq.read_table(io.BytesIO(read_bytes(fs, f"{folder}/metrics/{name}")))
+    for name in sorted(folder.below(METRICS).files()):
+        part = from_parquet(folder.below(f"{METRICS}/{name}").read())
         rows |= {row["step"]: row for row in part.to_pylist()}
     return [rows[step] for step in sorted(rows)]
 
 
-def merge_metrics(fs: AbstractFileSystem, folder: str) -> list[dict[str, Any]]:
+def merge_metrics(folder: Place) -> list[dict[str, Any]]:
     """Write a finished run's rows as one metrics.parquet and return them."""
-    rows = read_metrics(fs, folder)
-    replace(fs, f"{folder}/metrics.parquet", _to_parquet(rows))
+    rows = read_metrics(folder)
+    folder.below(ALL_METRICS).replace(_table_bytes(rows))
     return rows
 
 
-def _to_parquet(rows: Sequence[dict[str, Any]]) -> bytes:
-    buffer = io.BytesIO()
-    table = pa.Table.from_pylist(list(rows), schema=METRICS_SCHEMA)
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
+def _table_bytes(rows: Sequence[dict[str, Any]]) -> bytes:
+    return to_parquet(pa.Table.from_pylist(list(rows), schema=METRICS_SCHEMA))
 
 
 def _to_events(rows: Sequence[dict[str, Any]]) -> bytes:

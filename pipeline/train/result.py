@@ -5,13 +5,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from fsspec import AbstractFileSystem
 from safetensors.torch import load
 
 from model.checkpoints.state_dict import save_weights
-from pipeline.storage.files import read_bytes, replace
+from pipeline.storage.place import Place
 from pipeline.train.fold import FoldRun
 from pipeline.train.metrics import merge_metrics
+from pipeline.train.paths import RESULT, WEIGHTS, fold_folder
 from pipeline.train.state import STATE
 from schemas.card import AnnotationFormat, Training, VrpCard
 from schemas.errors import MissingFile
@@ -26,40 +26,39 @@ CARD_FORMATS: dict[str, AnnotationFormat] = {
 }
 
 
-def read_result(fs: AbstractFileSystem, output: str, fold: int) -> FoldResult | None:
+def read_result(output: Place, fold: int) -> FoldResult | None:
     """Return the result of a finished fold whose weights are in place, None for any other."""
+    folder = output.below(fold_folder(fold))
     try:
-        found = read_bytes(fs, f"{output}/fold-{fold}/result.json")
-        weights = read_bytes(fs, f"{output}/fold-{fold}/vrp.safetensors")
+        found = folder.below(RESULT).read()
+        weights = folder.below(WEIGHTS).read()
     except MissingFile:
         return None
     result = FoldResult.model_validate_json(found)
     return result if hashlib.sha256(weights).hexdigest() == result.weights_sha256 else None
 
 
-def finish_fold(
-    run: FoldRun, fs: AbstractFileSystem, output: str, files: Mapping[str, bytes]
-) -> FoldResult:
+def finish_fold(run: FoldRun, output: Place, files: Mapping[str, bytes]) -> FoldResult:
     """Write vrp.safetensors, metrics.parquet and, last, result.json of a fold.
 
     files are those of the checkpoint after the last step.
     """
     number = run.fold.number
-    folder = f"{output}/fold-{number}"
+    folder = output.below(fold_folder(number))
     state = TrainState.model_validate_json(files[STATE])
-    rows = merge_metrics(fs, folder)
+    rows = merge_metrics(folder)
     batch = run.schedule.batch
     last = [row["loss"] for row in rows[-50:]]
     last_loss = sum(last) / len(last)
     hours = sum(batch / row["episodes_per_s"] for row in rows) / 3600
     with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "vrp.safetensors"
+        path = Path(temporary) / WEIGHTS
         save_weights(load(files["best.safetensors"]), path, _card(run, state, last_loss, hours))
         data = path.read_bytes()
-    replace(fs, f"{folder}/vrp.safetensors", data)
+    folder.below(WEIGHTS).replace(data)
     result = FoldResult(
         fold=number,
-        weights=f"{run.job.output.uri}/fold-{number}/vrp.safetensors",
+        weights=f"{run.job.output.uri}/{fold_folder(number)}/{WEIGHTS}",
         weights_sha256=hashlib.sha256(data).hexdigest(),
         steps=run.schedule.steps,
         episodes=run.schedule.steps * batch,
@@ -67,7 +66,7 @@ def finish_fold(
         best_miou=state.best_miou,
         last_loss=last_loss,
     )
-    replace(fs, f"{folder}/result.json", result.model_dump_json(indent=1).encode())
+    folder.below(RESULT).replace(result.model_dump_json(indent=1).encode())
     return result
 
 

@@ -12,11 +12,13 @@ from fsspec.implementations.local import LocalFileSystem
 from ray.util.queue import Empty, Queue
 
 from pipeline.cluster.capacity import check_room
-from pipeline.storage.files import create_once, open_filesystem
+from pipeline.output.paths import JOB
+from pipeline.storage.place import Place
 from pipeline.train.check import CheckedTraining
 from pipeline.train.checkpoints import begin_run, newest_checkpoint, read_checkpoint
 from pipeline.train.fold import open_fold
 from pipeline.train.identity import check_training, sam_contents
+from pipeline.train.paths import RUNS, fold_folder
 from pipeline.train.result import finish_fold
 from pipeline.train.worker import gpus_per_worker, train_worker
 from schemas.train import FoldResult, TrainJob, TrainProgress
@@ -35,8 +37,8 @@ def train(
     """
     results = dict(checked.results)
     text = checked.identity.model_dump_json(indent=1).encode()
-    if not create_once(checked.fs, f"{checked.output}/job.json", text):
-        check_training(checked.fs, checked.output, checked.identity)
+    if not checked.output.below(JOB).create(text):
+        check_training(checked.output, checked.identity)
     todo = [run.fold.number for run in checked.runs if run.fold.number not in results]
     if todo:
         _check_room(checked.job)
@@ -65,31 +67,35 @@ def _taken(mailbox: Queue) -> list[TrainProgress]:
 @ray.remote(num_cpus=0, max_retries=FOLD_RETRIES)
 def _run_fold(job: TrainJob, number: int, mailbox: Queue) -> str:
     """Train a fold from its newest checkpoint; return its result as JSON."""
-    fs, output = open_filesystem(job.output.uri, job.storage)
-    folder = f"{output}/fold-{number}"
-    runs = f"{folder}/runs"
-    found = newest_checkpoint(fs, runs)
+    output = Place.open(job.output.uri, job.storage)
+    runs = output.below(f"{fold_folder(number)}/{RUNS}")
+    found = newest_checkpoint(runs)
     resume = found[0] if found else None
-    config = {"job": job, "fold": number, "mailbox": mailbox, "resume": resume}
+    config = {
+        "job": job,
+        "fold": number,
+        "mailbox": mailbox,
+        "resume": resume.path if resume else None,
+    }
     trainer = ray.train.torch.TorchTrainer(
         train_worker,
         train_loop_config=config,
         scaling_config=_scaling(job),
         run_config=ray.train.RunConfig(
-            name=begin_run(fs, runs, resume),
-            storage_path=runs,
-            storage_filesystem=_arrow_filesystem(fs),
+            name=begin_run(runs, resume),
+            storage_path=runs.path,
+            storage_filesystem=_arrow_filesystem(runs.fs),
             failure_config=ray.train.FailureConfig(max_failures=job.compute.max_failures),
             # The one before the newest too: the newest may be cut off in its upload.
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
         ),
     )
     trainer.fit()
-    found = newest_checkpoint(fs, runs)
+    found = newest_checkpoint(runs)
     assert found is not None, "a finished fold has saved a checkpoint"
     run = open_fold(job, number, sam_contents(job))
-    files = read_checkpoint(fs, found[0])
-    return finish_fold(run, fs, output, files).model_dump_json()
+    files = read_checkpoint(found[0])
+    return finish_fold(run, output, files).model_dump_json()
 
 
 def _resources(job: TrainJob) -> dict[str, float]:

@@ -9,13 +9,12 @@ import ray
 import ray.exceptions
 import ray.train
 import ray.train.torch
-from fsspec import AbstractFileSystem
 from ray.util.queue import Queue
 
 from model.networks.device import pick_device, pick_precision
 from pipeline.cluster.capacity import read_room
 from pipeline.monitoring.log import start_log
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from pipeline.train.checkpoints import read_checkpoint
 from pipeline.train.fold import open_fold
 from pipeline.train.identity import sam_contents
@@ -23,6 +22,7 @@ from pipeline.train.learner import Worker
 from pipeline.train.loop import train_fold
 from pipeline.train.metrics import write_metrics
 from pipeline.train.monitoring import watch_training
+from pipeline.train.paths import fold_folder
 from schemas.train import TrainJob, TrainProgress
 
 
@@ -42,15 +42,15 @@ def train_worker(config: dict[str, Any]) -> None:
         precision=pick_precision(job.compute.precision, kind),
         episodes_per_pass=together,
     )
-    fs, output = open_filesystem(job.output.uri, job.storage)
+    output = Place.open(job.output.uri, job.storage)
     # After a worker's death Ray Train starts anew from what this run has saved.
     saved = ray.train.get_checkpoint()
     resume = saved.path if saved is not None else config["resume"]
-    files = read_checkpoint(fs, resume) if resume is not None else None
+    files = read_checkpoint(output.at(resume)) if resume is not None else None
     run = open_fold(job, config["fold"], sam_contents(job))
     start_log()
     tell = partial(watch_training, job.output.uri)
-    outlet = _RayOutlet(fs, f"{output}/fold-{config['fold']}", config["mailbox"], tell)
+    outlet = _RayOutlet(output.below(fold_folder(config["fold"])), config["mailbox"], tell)
     train_fold(run, worker, outlet, files)
 
 
@@ -59,12 +59,11 @@ class _RayOutlet:
 
     def __init__(
         self,
-        fs: AbstractFileSystem,
-        folder: str,
+        folder: Place,
         mailbox: Queue,
         tell: Callable[[TrainProgress], None],
     ) -> None:
-        self._fs, self._folder, self._mailbox, self._tell = fs, folder, mailbox, tell
+        self._folder, self._mailbox, self._tell = folder, mailbox, tell
 
     def progress(self, progress: TrainProgress) -> None:
         self._tell(progress)
@@ -79,7 +78,7 @@ class _RayOutlet:
             ray.train.report({})
             return
         # Rows first: of a checkpoint that is there, all rows are there.
-        write_metrics(self._fs, self._folder, rows)
+        write_metrics(self._folder, rows)
         ray.train.report(
             {"step": rows[-1]["step"], "loss": rows[-1]["loss"]},
             checkpoint=ray.train.Checkpoint.from_directory(str(folder)),

@@ -18,7 +18,7 @@ from PIL import Image
 
 from pipeline.output.audit import audit
 from pipeline.output.commit import read_commit
-from pipeline.storage.files import open_filesystem, read_bytes
+from pipeline.storage.place import Place
 from tests.made.s3 import Bucket
 
 ROOT = Path(__file__).parents[2]
@@ -109,11 +109,11 @@ def _photo(seed: int) -> bytes:
 
 def contents(bucket: Bucket, output: str) -> dict[str, bytes]:
     """Return the bytes of an output's committed parts by path, those of rejected rows included."""
-    fs, path = open_filesystem(f"{bucket.uri}/{output}", bucket.storage)
-    commit = read_commit(fs, path)
+    folder = Place.open(f"{bucket.uri}/{output}", bucket.storage)
+    commit = read_commit(folder)
     assert commit is not None, f"{output} has no commit"
     names = [p for part in commit.parts for p in (part.path, part.rejected_path) if p]
-    return {name: read_bytes(fs, f"{path}/{name}") for name in names}
+    return {name: folder.below(name).read() for name in names}
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ def inspect(bucket: Bucket, output: str, calm: Mapping[str, bytes], images: int)
 
     Every image has one row for each category, or one rejected row, which stands for all.
     """
-    fs, path = open_filesystem(f"{bucket.uri}/{output}", bucket.storage)
-    faults = list(audit(fs, path))
+    folder = Place.open(f"{bucket.uri}/{output}", bucket.storage)
+    faults = list(audit(folder))
     found = contents(bucket, output)
     rows: Counter[tuple[str, int]] = Counter()
     for name, data in found.items():

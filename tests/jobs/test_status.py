@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.output.plan import extend_plan
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from schemas.storage import Storage
 from tests.jobs.test_label import run
 from tests.made.committed import commit_units, rejected_row
@@ -23,9 +23,9 @@ def test_status_is_told_from_a_job_file_and_watched_until_it_is_done(
     assert "has not begun" in err
     output = str(tmp_path / "out")
     commit_units(output, [([], [rejected_row("0")])])
-    fs, path = open_filesystem(output, Storage())
+    folder = Place.open(output, Storage())
     shard = tar(A).model_copy(update={"id": f"{1:016x}"})
-    extend_plan(fs, path, [shard])
+    extend_plan(folder, [shard])
     code, out, err = run(capsys, "status", str(job), "--watch", "--json")
     assert code == 0, err
     assert "state done" in err

@@ -5,9 +5,10 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.output.commit import write_commit
+from pipeline.output.paths import JOB
 from pipeline.output.plan import Plan
 from pipeline.output.unit import UnitName, write_unit
-from pipeline.storage.files import open_filesystem, replace
+from pipeline.storage.place import Place
 from schemas.commit import Commit, Identity, Shard
 from schemas.reference import Category
 from schemas.storage import Storage
@@ -74,7 +75,7 @@ def commit_units(
     fields: dict[str, str] | None = None,
 ) -> Commit:
     """Write units of (label rows, rejected rows), each as the whole of one shard, and commit."""
-    fs, path = open_filesystem(output, storage or Storage())
+    folder = Place.open(output, storage or Storage())
     identity = Identity(
         fingerprint="f",
         model_fingerprint="m",
@@ -83,17 +84,17 @@ def commit_units(
         source=source,
         random_weights=random_weights,
     )
-    replace(fs, f"{path}/job.json", identity.model_dump_json().encode())
+    folder.below(JOB).replace(identity.model_dump_json().encode())
     # Later shards get smaller ids: the commit's order is the plan's, and not the names'.
     ids = [f"{len(units) - number:016x}" for number in range(len(units))]
     names = []
     for shard_id, (labels, rejected) in zip(ids, units, strict=True):
         names.append(UnitName(shard_id, 0, True))
         images = len({row["image_id"] for row in labels}) + len(rejected)
-        write_unit(fs, path, names[-1], labels, rejected, images=images)
+        write_unit(folder, names[-1], labels, rejected, images=images)
     shards = tuple(
         Shard(id=i, kind="tar", name=i, uri=f"/in/{i}.tar", size_bytes=1, images_per_unit=4096)
         for i in ids
     )
     plan = Plan(shards=shards, new=(), vanished=())
-    return write_commit(fs, path, identity, plan, {}, names)
+    return write_commit(folder, identity, plan, {}, names)

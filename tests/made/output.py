@@ -5,15 +5,16 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
-from fsspec.implementations.local import LocalFileSystem
 from PIL import Image
 
 from model.segmenter import LoadedReference
 from pipeline.output.plan import extend_plan
 from pipeline.output.provenance import keep_run
+from pipeline.storage.place import Place
 from schemas.commit import Shard
 from schemas.receipt import Receipt, StageSeconds
 from schemas.reference import Box, Points, Scribbles
+from schemas.storage import Storage
 from tests.made.committed import commit_units, rejected_row
 from tests.made.labels import CAT, DOG, NOTHING, instances, row, square
 
@@ -53,7 +54,7 @@ def make_output(folder: Path, random_weights: tuple[str, ...] = ()) -> tuple[str
     planned = Shard(
         id="1", kind="tar", name="a", uri=str(shard), size_bytes=9000, images_per_unit=256
     )
-    extend_plan(LocalFileSystem(), str(output), [planned])
+    extend_plan(Place.open(str(output), Storage()), [planned])
     _keep(output, Receipt(shard_id="1", number=0, last=True, part=part, seconds=seconds))
     shown = {f"{n}.png": {"dog": [square(4, 4, 10 + n)]} for n in range(IMAGES)}
     return str(output), instances(folder / "truth.json", shown)
@@ -78,4 +79,4 @@ def _keep(output: Path, receipt: Receipt) -> None:
         LoadedReference(f"{number:012x}", DOG.id, image_HW3, annotation)
         for number, annotation in enumerate(drawn)
     ]
-    list(keep_run(LocalFileSystem(), str(output), references, [receipt]))
+    list(keep_run(Place.open(str(output), Storage()), references, [receipt]))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from pipeline.output.commit import read_commit
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from tests.jobs.test_label import run
 from tests.made.ray_head import Head, serve_head
 from tests.made.s3 import KEY, SECRET, Bucket
@@ -72,7 +72,7 @@ def test_a_submitted_job_labels_what_the_same_file_would_label_here(
         {k: v for k, v in node.items() if k in {"CPU", "GPU"}} for node in head.nodes()
     ]
     submission = json.loads(next(line for line in out.splitlines() if line.startswith("{")))["id"]
-    commit = read_commit(*open_filesystem(f"{bucket.uri}/labels", bucket.storage))
+    commit = read_commit(Place.open(f"{bucket.uri}/labels", bucket.storage))
     assert commit is not None
     assert commit.counts.images == commit.counts.with_labels == IMAGES
     assert len(commit.parts) == 2

@@ -17,7 +17,7 @@ from pipeline.embed.store import (
     write_shard,
 )
 from pipeline.output.unit import UnitName
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from schemas.errors import BadStorage
 from schemas.method import Backbone, Sam, Vrp, VrpReading
 from schemas.storage import Storage
@@ -50,11 +50,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Storage]
 
 
 def write(place: tuple[str, Storage], found: dict[str, np.ndarray]) -> None:
-    fs, path = open_filesystem(*place)
-    folder = f"{path}/{model_key(FIELDS)[:16]}"
-    assert write_shard(fs, folder, UNIT, pack_shard(found, FIELDS))
-    assert not write_shard(fs, folder, UNIT, b"a second try")
-    assert list_shards(fs, folder) == {UNIT}
+    folder = Place.open(*place).below(model_key(FIELDS)[:16])
+    assert write_shard(folder, UNIT, pack_shard(found, FIELDS))
+    assert not write_shard(folder, UNIT, b"a second try")
+    assert list_shards(folder) == {UNIT}
 
 
 def test_an_embedding_is_found_by_its_images_bytes(place: tuple[str, Storage]):

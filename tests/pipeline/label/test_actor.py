@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from fsspec.implementations.local import LocalFileSystem
 from PIL import Image
 
 from pipeline.cluster.units import UNIT_SCHEMA, table_to_units, unit_to_table
@@ -18,9 +17,11 @@ from pipeline.label.retry import Retry
 from pipeline.label.rows import RowContext
 from pipeline.output.attempts import Note
 from pipeline.output.unit import UnitName, list_units
+from pipeline.storage.place import Place
 from schemas.errors import ImageRejected
 from schemas.label import LabelJob, Thresholds
 from schemas.receipt import Receipt
+from schemas.storage import Storage
 from tests.made.units import BLACK, RED, WHITE, Died, Killer, MeanColour, png, row_context, unit
 from tests.schemas.test_label import job
 
@@ -109,7 +110,7 @@ def test_a_retry_labels_the_images_of_its_reasons_and_keeps_every_other_row(
     before = pq.read_table(tmp_path / first.part.path).to_pylist()
     assert [labels[0], labels[2]] == before
     assert segmenter.calls == [1]
-    assert list_units(LocalFileSystem(), str(tmp_path)) == {replace(name, revision=1)}
+    assert list_units(Place.open(str(tmp_path), Storage())) == {replace(name, revision=1)}
 
 
 def test_a_unit_done_image_by_image_has_the_bytes_of_an_undisturbed_one(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.label.budget import IMAGES_TO_JUDGE, RejectedBudget
 from pipeline.output.unit import UnitName, write_unit
+from pipeline.storage.place import Place
 from schemas.commit import Part
 from schemas.compute import Limits
 from schemas.errors import TooManyRejected
+from schemas.storage import Storage
 from tests.made.committed import rejected_row
 
 
@@ -17,7 +18,7 @@ def part(folder: Path, number: int, rejected: int) -> Part:
     """A committed unit of which every image is rejected."""
     rows = [rejected_row(f"{number}-{i}") for i in range(rejected)]
     unit = UnitName("0" * 16, number, last=False)
-    return write_unit(LocalFileSystem(), str(folder), unit, [], rows, images=rejected)
+    return write_unit(Place.open(str(folder), Storage()), unit, [], rows, images=rejected)
 
 
 def good(images: int) -> Part:
@@ -35,7 +36,7 @@ def good(images: int) -> Part:
 
 def budget(folder: Path, limit: int | str | None, *before: Part) -> RejectedBudget:
     limits = Limits.model_validate({"max_rejected": limit})
-    return RejectedBudget(LocalFileSystem(), str(folder), limits, before)
+    return RejectedBudget(Place.open(str(folder), Storage()), limits, before)
 
 
 def test_a_count_is_judged_at_once_and_says_how_many_of_which_reason(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from model.segmenter import Prediction
 from pipeline.label.rows import RowContext, label_rows
 from pipeline.output.audit import audit
 from pipeline.output.committed import read_all_rows, read_committed, read_labels
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from schemas.commit import Identity
 from schemas.label import Components, Iterative, Thresholds
 from schemas.row import ADDED_COLUMNS, LABEL_SCHEMA
@@ -113,12 +113,12 @@ def test_readers_count_images_and_categories_and_not_objects(tmp_path: Path) -> 
     counts = commit.counts
     assert (counts.images, counts.rows, counts.labelled, counts.empty) == (3, 4, 2, 2)
     assert counts.instances == 4
-    fs, output = open_filesystem(str(tmp_path), Storage())
-    (labels,) = read_labels(fs, output, commit)
+    output = Place.open(str(tmp_path), Storage())
+    (labels,) = read_labels(output, commit)
     assert labels.num_rows == 4
-    (all_rows,) = read_all_rows(fs, output, commit)
+    (all_rows,) = read_all_rows(output, commit)
     assert all_rows["instance_id"].to_pylist() == [None, 1, 2, None] * 2
-    assert list(audit(fs, output)) == []
+    assert list(audit(output)) == []
 
 
 def test_the_audit_names_objects_that_are_not_their_categorys(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_the_audit_names_objects_that_are_not_their_categorys(tmp_path: Path) ->
     outside = _image("1.jpg", predicted(3, OTHER))[1]
     rows = [rows[0], rows[1], outside | {"instance_id": 3}, rows[3]]
     commit_units(str(tmp_path), [(rows, [])])
-    faults = list(audit(*open_filesystem(str(tmp_path), Storage())))
+    faults = list(audit(Place.open(str(tmp_path), Storage())))
     assert len(faults) == 2
     assert "object 3: 1336 pixels outside its category's mask" in faults[0]
     assert "category 3: objects numbered [1, 3]" in faults[1]
@@ -144,12 +144,12 @@ def test_parts_from_before_these_columns_are_read_and_whole(
     # Commits had no count of instances either.
     text = (tmp_path / "commit.json").read_text()
     (tmp_path / "commit.json").write_text(text.replace(',\n  "instances": 0', ""))
-    fs, output = open_filesystem(str(tmp_path), Storage())
-    commit, _ = read_committed(fs, output)
-    (labels,) = read_labels(fs, output, commit)
+    output = Place.open(str(tmp_path), Storage())
+    commit, _ = read_committed(output)
+    (labels,) = read_labels(output, commit)
     assert labels.schema.equals(LABEL_SCHEMA)
     assert labels["presence"].to_pylist() == [None, None]
-    assert list(audit(fs, output)) == []
+    assert list(audit(output)) == []
 
 
 def test_objects_that_a_method_found_keep_their_own_score_and_share_no_pixel() -> None:

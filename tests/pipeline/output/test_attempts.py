@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.output.attempts import Attempt, list_begun
 from pipeline.output.unit import UnitName
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from schemas.storage import Storage
 
 UNIT = UnitName("0" * 16, 0, last=False)
@@ -14,8 +14,8 @@ UNIT = UnitName("0" * 16, 0, last=False)
 
 @pytest.fixture
 def begin(tmp_path: Path):
-    fs, output = open_filesystem(str(tmp_path), Storage())
-    return lambda: Attempt(fs, output, UNIT)
+    output = Place.open(str(tmp_path), Storage())
+    return lambda: Attempt(output, UNIT)
 
 
 def die_at(attempt: Attempt, number: int) -> None:
@@ -100,6 +100,6 @@ def test_a_note_that_cannot_be_read_costs_one_more_try(begin, tmp_path: Path) ->
 def test_half_a_note_of_a_killed_process_is_no_note(begin, tmp_path: Path) -> None:
     begin()
     (tmp_path / "attempts" / f".{UNIT}.json.0123.tmp").write_text("{")
-    fs, output = open_filesystem(str(tmp_path), Storage())
-    assert list_begun(fs, output, ()) == (str(UNIT),)
-    assert list_begun(fs, output, (UNIT,)) == ()
+    output = Place.open(str(tmp_path), Storage())
+    assert list_begun(output, ()) == (str(UNIT),)
+    assert list_begun(output, (UNIT,)) == ()

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pipeline.output.commit import read_commit, unfinished, write_commit
 from pipeline.output.plan import Plan
 from pipeline.output.unit import UnitName, write_unit
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from schemas.commit import Counts, Identity, Shard
 from schemas.reference import Category
 from schemas.storage import Storage
@@ -64,7 +64,7 @@ def test_a_vanished_shard_cannot_be_read_and_is_not_waited_for() -> None:
 
 
 def test_a_commit_lists_parts_in_the_order_of_the_plan_and_adds_them_up(tmp_path: Path) -> None:
-    fs, output = open_filesystem(str(tmp_path), Storage())
+    output = Place.open(str(tmp_path), Storage())
     units = [unit(0, 1, last=True), unit(1, 2, last=True), unit(0, 2)]
     rows: list[tuple[list[dict[str, Any]], list[dict[str, Any]]]] = [
         ([label("a"), label("b", "empty")], []),
@@ -72,22 +72,22 @@ def test_a_commit_lists_parts_in_the_order_of_the_plan_and_adds_them_up(tmp_path
         ([label("d")], [rejected("e")]),
     ]
     for name, (labels, faults) in zip(units, rows, strict=True):
-        write_unit(fs, output, name, labels, faults, images=len(labels) + len(faults))
-    commit = write_commit(fs, output, IDENTITY, plan(shard(2), shard(1)), {}, units)
+        write_unit(output, name, labels, faults, images=len(labels) + len(faults))
+    commit = write_commit(output, IDENTITY, plan(shard(2), shard(1)), {}, units)
     assert [part.images for part in commit.parts] == [2, 1, 2]
     assert commit.counts == Counts(images=5, with_labels=3, rejected=2, rows=3, labelled=2, empty=1)
-    assert read_commit(fs, output) == commit
+    assert read_commit(output) == commit
 
 
 def test_a_part_of_no_planned_shard_is_not_committed(tmp_path: Path) -> None:
-    fs, output = open_filesystem(str(tmp_path), Storage())
-    write_unit(fs, output, unit(0, 7, last=True), [label("a")], [], images=1)
-    commit = write_commit(fs, output, IDENTITY, plan(), {}, [unit(0, 7, last=True)])
+    output = Place.open(str(tmp_path), Storage())
+    write_unit(output, unit(0, 7, last=True), [label("a")], [], images=1)
+    commit = write_commit(output, IDENTITY, plan(), {}, [unit(0, 7, last=True)])
     assert commit.parts == ()
 
 
 def test_an_output_without_a_commit_has_none(tmp_path: Path) -> None:
-    assert read_commit(*open_filesystem(str(tmp_path), Storage())) is None
+    assert read_commit(Place.open(str(tmp_path), Storage())) is None
 
 
 def test_counts_that_do_not_add_up_cannot_be_written() -> None:

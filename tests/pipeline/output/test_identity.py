@@ -8,7 +8,7 @@ import pytest
 
 from model.segmenter import LoadedReference
 from pipeline.output.identity import claim_output, identify, read_identity
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from schemas.commit import Identity
 from schemas.errors import OtherJob
 from schemas.label import LabelJob
@@ -34,11 +34,11 @@ def identity(
 
 
 def refusal(tmp_path: Path, found: Identity, wanted: Identity) -> str:
-    fs, output = open_filesystem(str(tmp_path), Storage())
-    claim_output(fs, output, found)
+    output = Place.open(str(tmp_path), Storage())
+    claim_output(output, found)
     with pytest.raises(OtherJob) as caught:
-        claim_output(fs, output, wanted)
-    assert read_identity(fs, output) == found
+        claim_output(output, wanted)
+    assert read_identity(output) == found
     return str(caught.value)
 
 
@@ -75,10 +75,10 @@ def test_a_changed_threshold_is_the_same_model() -> None:
 
 
 def test_an_output_claimed_again_by_its_own_job_is_fine(tmp_path: Path) -> None:
-    fs, output = open_filesystem(str(tmp_path), Storage())
-    claim_output(fs, output, identity())
-    claim_output(fs, output, identity())
-    assert read_identity(fs, output) == identity()
+    output = Place.open(str(tmp_path), Storage())
+    claim_output(output, identity())
+    claim_output(output, identity())
+    assert read_identity(output) == identity()
 
 
 def test_overlaps_and_instances_count_only_when_they_are_asked_for() -> None:

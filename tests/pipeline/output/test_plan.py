@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.output.plan import extend_plan, merge_plan, read_plan
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from schemas.commit import Shard
 from schemas.errors import BadInput
 from schemas.storage import Storage
@@ -76,9 +76,9 @@ def test_a_vanished_photo_is_reported() -> None:
 
 
 def test_a_plan_read_again_is_the_plan_written(tmp_path: Path) -> None:
-    fs, output = open_filesystem(str(tmp_path), Storage())
-    first = extend_plan(fs, output, [tar("a.tar"), photos("x.jpg", "y.jpg")])
-    assert read_plan(fs, output) == (first.shards, 1)
-    second = extend_plan(fs, output, [tar("a.tar"), photos("x.jpg", "y.jpg"), tar("b.tar")])
-    assert read_plan(fs, output) == (second.shards, 2)
-    assert extend_plan(fs, output, [tar("b.tar"), tar("a.tar"), photos("x.jpg", "y.jpg")]).new == ()
+    output = Place.open(str(tmp_path), Storage())
+    first = extend_plan(output, [tar("a.tar"), photos("x.jpg", "y.jpg")])
+    assert read_plan(output) == (first.shards, 1)
+    second = extend_plan(output, [tar("a.tar"), photos("x.jpg", "y.jpg"), tar("b.tar")])
+    assert read_plan(output) == (second.shards, 2)
+    assert extend_plan(output, [tar("b.tar"), tar("a.tar"), photos("x.jpg", "y.jpg")]).new == ()

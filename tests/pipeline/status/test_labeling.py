@@ -11,7 +11,7 @@ from pipeline.output.unit import UnitName, list_units, write_unit
 from pipeline.status.find import EmbedStatus, EvaluateStatus, read_status
 from pipeline.status.labeling import LabelStatus
 from pipeline.status.training import TrainStatus
-from pipeline.storage.files import open_filesystem, replace
+from pipeline.storage.place import Place
 from pipeline.train.metrics import write_metrics
 from schemas.commit import Identity, Shard
 from schemas.errors import BadStorage
@@ -44,23 +44,23 @@ def label_status(folder: Path) -> LabelStatus:
 
 
 def commit_unit(folder: Path, unit: UnitName, images: int) -> None:
-    fs, output = open_filesystem(str(folder), HERE)
+    output = Place.open(str(folder), HERE)
     rejected = [rejected_row(f"{unit}/{number}") for number in range(images)]
-    write_unit(fs, output, unit, [], rejected, images=images)
+    write_unit(output, unit, [], rejected, images=images)
 
 
 def test_a_labeling_job_is_as_far_as_its_units_are_committed(tmp_path: Path) -> None:
-    fs, output = open_filesystem(str(tmp_path), HERE)
+    output = Place.open(str(tmp_path), HERE)
     assert read_status(str(tmp_path), HERE) is None
-    claim_output(fs, output, IDENTITY)
-    plan = extend_plan(fs, output, [tar(A), tar(B)])
+    claim_output(output, IDENTITY)
+    plan = extend_plan(output, [tar(A), tar(B)])
     begun = label_status(tmp_path)
     assert (begun.shards, begun.shards_finished, begun.units, begun.done) == (2, 0, 0, False)
 
     commit_unit(tmp_path, UnitName(A, 0, False), 3)
     commit_unit(tmp_path, UnitName(A, 1, True), 1)
-    replace(fs, f"{output}/attempts/{UnitName(B, 0, True)}.json", b"{}")
-    replace(fs, f"{output}/attempts/{UnitName(A, 1, True)}.json", b"{}")
+    output.below(f"attempts/{UnitName(B, 0, True)}.json").replace(b"{}")
+    output.below(f"attempts/{UnitName(A, 1, True)}.json").replace(b"{}")
     half = label_status(tmp_path)
     assert (half.shards_finished, half.units, half.units_with_rejected) == (1, 2, 2)
     assert (half.images_least, half.images_most) == (3, 6)
@@ -69,7 +69,7 @@ def test_a_labeling_job_is_as_far_as_its_units_are_committed(tmp_path: Path) -> 
 
     commit_unit(tmp_path, UnitName(B, 0, True), 2)
     assert not label_status(tmp_path).done
-    write_commit(fs, output, IDENTITY, plan, {}, list_units(fs, output))
+    write_commit(output, IDENTITY, plan, {}, list_units(output))
     done = label_status(tmp_path)
     assert done.done
     assert done.counts is not None
@@ -77,20 +77,20 @@ def test_a_labeling_job_is_as_far_as_its_units_are_committed(tmp_path: Path) -> 
 
 
 def test_a_training_job_is_as_far_as_its_newest_checkpoint(tmp_path: Path) -> None:
-    fs, output = open_filesystem(str(tmp_path), HERE)
+    output = Place.open(str(tmp_path), HERE)
     fields = {"recipe.epochs": "2", "recipe.batch": "8", "recipe.episodes_per_epoch": "16"}
     identity = TrainIdentity(fingerprint="f", fields=fields)
-    replace(fs, f"{output}/job.json", identity.model_dump_json().encode())
+    output.below("job.json").replace(identity.model_dump_json().encode())
     row = {"epoch": 0, "learning_rate": 0.1, "episodes_per_s": 2.0, "workers": 3}
     for fold in (0, 1):
         for step, miou in ((0, 0.25), (1, None)):
             rows = [{**row, "step": step, "loss": 1.5 - step, "held_out_miou": miou}]
-            write_metrics(fs, f"{output}/fold-{fold}", rows)
+            write_metrics(output.below(f"fold-{fold}"), rows)
     result = FoldResult(
         fold=1, weights="w", weights_sha256="", steps=4, episodes=32, best_step=2, best_miou=0.5,
         last_loss=0.125,
     )  # fmt: skip
-    replace(fs, f"{output}/fold-1/result.json", result.model_dump_json().encode())
+    output.below("fold-1/result.json").replace(result.model_dump_json().encode())
     found = read_status(str(tmp_path), HERE)
     assert isinstance(found, TrainStatus)
     assert (found.steps, found.done) == (4, False)
@@ -110,9 +110,9 @@ def test_a_training_job_is_as_far_as_its_newest_checkpoint(tmp_path: Path) -> No
 def test_stores_and_evaluations_are_told_apart(
     names: list[str], wanted: type, tmp_path: Path
 ) -> None:
-    fs, output = open_filesystem(str(tmp_path), HERE)
+    output = Place.open(str(tmp_path), HERE)
     for name in names:
-        replace(fs, f"{output}/{name}", b"x")
+        output.below(name).replace(b"x")
     assert isinstance(read_status(str(tmp_path), HERE), wanted)
 
 

@@ -10,22 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fsspec import AbstractFileSystem
 
 from pipeline.inputs.shards import read_units
 from pipeline.inputs.sources import plan_shards
 from pipeline.output.unit import UnitName, list_units, read_part, write_unit
 from pipeline.storage.files import (
     check_writable,
-    create_once,
-    file_size,
-    list_files,
-    open_filesystem,
-    read_bytes,
-    remove,
-    replace,
 )
 from pipeline.storage.patient_s3 import BUDGET, Budget
+from pipeline.storage.place import Place
 from schemas.compute import Limits
 from schemas.errors import BadStorage, MissingFile
 from schemas.row import LABEL_SCHEMA
@@ -59,8 +52,8 @@ def content(number: int) -> bytes:
     return hashlib.shake_256(b"%d" % number).digest(1000 + number)
 
 
-def open_at(endpoint: str, bucket: Bucket) -> tuple[AbstractFileSystem, str]:
-    return open_filesystem(f"{bucket.uri}/out", storage_at(endpoint))
+def open_at(endpoint: str, bucket: Bucket) -> Place:
+    return Place.open(f"{bucket.uri}/out", storage_at(endpoint))
 
 
 def upstream(bucket: Bucket) -> str:
@@ -75,36 +68,34 @@ def test_every_operation_does_its_work(
     faults = Faults(rates, seed=6)
     names = [f"{number}" for number in range(6)]
     with faulty(upstream(bucket), faults) as endpoint:
-        fs, path = open_at(endpoint, bucket)
+        folder = open_at(endpoint, bucket)
         for number, name in enumerate(names):
-            assert create_once(fs, f"{path}/{name}", content(number))
-        assert not create_once(fs, f"{path}/0", b"another writer's")
-        replace(fs, f"{path}/5", content(99))
+            assert folder.below(name).create(content(number))
+        assert not folder.below("0").create(b"another writer's")
+        folder.below("5").replace(content(99))
         for number, name in enumerate(names[:-1]):
-            assert read_bytes(fs, f"{path}/{name}") == content(number)
-            assert read_bytes(fs, f"{path}/{name}", 10, 5000) == content(number)[10:]
-            assert read_bytes(fs, f"{path}/{name}", 10, 90) == content(number)[10:90]
-            assert file_size(fs, f"{path}/{name}") == 1000 + number
-        assert list(list_in_pages_of_two(fs, path, monkeypatch)) == names
+            assert folder.below(name).read() == content(number)
+            assert folder.below(name).read(start=10, end=5000) == content(number)[10:]
+            assert folder.below(name).read(start=10, end=90) == content(number)[10:90]
+            assert folder.below(name).size() == 1000 + number
+        assert list(list_in_pages_of_two(folder, monkeypatch)) == names
         monkeypatch.setattr("pipeline.storage.patient_s3._BLOCK_BYTES", 100)
-        fs.get_file(f"{path}/5", str(tmp_path / "copy"))
-        remove(fs, f"{path}/4")
+        folder.fs.get_file(folder.below("5").path, str(tmp_path / "copy"))
+        folder.below("4").remove()
         with pytest.raises(MissingFile):
-            read_bytes(fs, f"{path}/4")
+            folder.below("4").read()
     assert (tmp_path / "copy").read_bytes() == content(99)
-    fs, path = open_filesystem(f"{bucket.uri}/out", bucket.storage)
-    assert list(list_files(fs, path)) == [name for name in names if name != "4"]
-    assert read_bytes(fs, f"{path}/0") == content(0)
+    folder = Place.open(f"{bucket.uri}/out", bucket.storage)
+    assert list(folder.files()) == [name for name in names if name != "4"]
+    assert folder.below("0").read() == content(0)
     assert faults.made.total() > 0
 
 
-def list_in_pages_of_two(
-    fs: AbstractFileSystem, path: str, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, int]:
-    call: Any = getattr(fs, "call_s3")  # noqa: B009 - PatientS3's own, unknown to the base class
+def list_in_pages_of_two(folder: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    call: Any = getattr(folder.fs, "call_s3")  # noqa: B009 - unknown to the base class
     with monkeypatch.context() as patched:
-        patched.setattr(fs, "call_s3", lambda *a, **k: call(*a, **{**k, "MaxKeys": 2}))
-        return list_files(fs, path)
+        patched.setattr(folder.fs, "call_s3", lambda *a, **k: call(*a, **{**k, "MaxKeys": 2}))
+        return folder.files()
 
 
 @RATES
@@ -133,25 +124,25 @@ def test_a_unit_is_committed_as_it_would_be_without_faults(
         "image_id": "a", "category_id": 1, "status": "labelled", "box_xywh": [0.0, 0.0, 1.0, 1.0],
     }  # fmt: skip
     rejected = {"image_id": "b", "uri": "b", "reason": "decode", "message": "cut off"}
-    fs, path = open_filesystem(f"{bucket.uri}/calm", bucket.storage)
-    calm = write_unit(fs, path, UNIT, [row], [rejected], images=2)
+    folder = Place.open(f"{bucket.uri}/calm", bucket.storage)
+    calm = write_unit(folder, UNIT, [row], [rejected], images=2)
     with faulty(upstream(bucket), Faults(rates, seed=8)) as endpoint:
-        fs, path = open_at(endpoint, bucket)
-        assert write_unit(fs, path, UNIT, [row], [rejected], images=2) == calm
-        assert write_unit(fs, path, UNIT, [row | {"score": 0.5}], [rejected], images=2) == calm
-        assert read_part(fs, path, calm.path) == calm
-        assert list_units(fs, path) == {UNIT}
+        folder = open_at(endpoint, bucket)
+        assert write_unit(folder, UNIT, [row], [rejected], images=2) == calm
+        assert write_unit(folder, UNIT, [row | {"score": 0.5}], [rejected], images=2) == calm
+        assert read_part(folder, calm.path) == calm
+        assert list_units(folder) == {UNIT}
 
 
 def test_a_conditional_put_whose_answer_was_lost_is_recognised_as_ours(bucket: Bucket) -> None:
     with faulty(upstream(bucket), Faults({"reset-after": 0.5}, seed=1)) as endpoint:
-        fs, path = open_at(endpoint, bucket)
+        folder = open_at(endpoint, bucket)
         for number in range(8):
-            assert create_once(fs, f"{path}/{number}", content(number))
-            assert not create_once(fs, f"{path}/{number}", b"another writer's")
+            assert folder.below(str(number)).create(content(number))
+            assert not folder.below(str(number)).create(b"another writer's")
         check_writable(f"{bucket.uri}/out", storage_at(endpoint))
-    fs, path = open_filesystem(f"{bucket.uri}/out", bucket.storage)
-    assert [read_bytes(fs, f"{path}/{n}") for n in range(8)] == [content(n) for n in range(8)]
+    folder = Place.open(f"{bucket.uri}/out", bucket.storage)
+    assert [folder.below(str(n)).read() for n in range(8)] == [content(n) for n in range(8)]
 
 
 @pytest.mark.parametrize(
@@ -173,9 +164,9 @@ def test_when_the_budget_is_spent_the_error_names_the_object_and_the_tries(
     )
     bucket.put("out/a", content(0))
     with faulty(upstream(bucket), Faults({fault: 1.0}, seed=0)) as endpoint:
-        fs, path = open_at(endpoint, bucket)
+        folder = open_at(endpoint, bucket)
         with pytest.raises((OSError, BadStorage)) as raised:
-            read_bytes(fs, f"{path}/a")
+            folder.below("a").read()
         message = str(raised.value)
         assert f"{bucket.uri}/out/a" in message
         assert said in message
@@ -190,12 +181,12 @@ def test_listing_and_writing_name_what_they_gave_up_too(
         "pipeline.storage.patient_s3.BUDGET", Budget(attempts=2, first_pause_s=0.001)
     )
     with faulty(upstream(bucket), Faults({fault: 1.0}, seed=0)) as endpoint:
-        fs, path = open_at(endpoint, bucket)
+        folder = open_at(endpoint, bucket)
         for attempt in (
-            lambda: create_once(fs, f"{path}/a", b""),
-            lambda: replace(fs, f"{path}/a", b""),
-            lambda: file_size(fs, f"{path}/a"),
-            lambda: list_files(fs, f"{path}/a"),
+            lambda: folder.below("a").create(b""),
+            lambda: folder.below("a").replace(b""),
+            lambda: folder.below("a").size(),
+            lambda: folder.below("a").files(),
         ):
             with pytest.raises((OSError, BadStorage)) as raised:
                 attempt()
@@ -208,8 +199,8 @@ def test_an_answer_that_does_not_begin_is_asked_for_again(bucket: Bucket) -> Non
     bucket.put("out/a", content(0))
     faults = Faults({"slow": 0.5}, seed=3)
     with faulty(upstream(bucket), faults) as endpoint:
-        fs, path = open_at(endpoint, bucket)
-        assert read_bytes(fs, f"{path}/a") == content(0)
+        folder = open_at(endpoint, bucket)
+        assert folder.below("a").read() == content(0)
     assert faults.made["slow"] >= 1
 
 
@@ -221,9 +212,9 @@ def test_a_server_that_never_answers_is_named(
         "pipeline.storage.patient_s3.BUDGET", Budget(attempts=2, first_pause_s=0.001)
     )
     with faulty(upstream(bucket), Faults({"slow": 1.0}, seed=0)) as endpoint:
-        fs, path = open_at(endpoint, bucket)
+        folder = open_at(endpoint, bucket)
         with pytest.raises(BadStorage, match=r"does not answer(.|\n)*ReadTimeoutError, given up"):
-            read_bytes(fs, f"{path}/a")
+            folder.below("a").read()
 
 
 def test_no_try_begins_after_the_budgets_seconds(
@@ -233,9 +224,9 @@ def test_no_try_begins_after_the_budgets_seconds(
     monkeypatch.setattr("pipeline.storage.patient_s3.BUDGET", budget)
     faults = Faults({"slowdown": 1.0}, seed=0)
     with faulty(upstream(bucket), faults) as endpoint:
-        fs, path = open_at(endpoint, bucket)
+        folder = open_at(endpoint, bucket)
         with pytest.raises(OSError, match="given up after"):
-            read_bytes(fs, f"{path}/a")
+            folder.below("a").read()
     # Pauses of 10 to 20 ms: at most six tries begin within 50 ms.
     assert 1 <= faults.requests["GET"] <= 6
 
@@ -243,9 +234,9 @@ def test_no_try_begins_after_the_budgets_seconds(
 def test_what_no_retry_mends_is_not_retried(bucket: Bucket) -> None:
     faults = Faults({}, seed=0)
     with faulty(upstream(bucket), faults) as endpoint:
-        fs, path = open_at(endpoint, bucket)
+        folder = open_at(endpoint, bucket)
         with pytest.raises(MissingFile):
-            read_bytes(fs, f"{path}/gone")
+            folder.below("gone").read()
     assert faults.requests["GET"] == 1
 
 

@@ -17,7 +17,7 @@ from model.checkpoints.state_dict import read_card
 from pipeline.embed.store import EmbeddingStore, image_key, model_fields, pack_shard, write_shard
 from pipeline.episodes.draw import EpisodePool
 from pipeline.output.unit import UnitName
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from pipeline.train.fold import open_fold
 from pipeline.train.learner import Worker
 from pipeline.train.loop import train_fold
@@ -157,10 +157,10 @@ def test_a_finished_fold_leaves_weights_that_a_labeling_job_can_name(
     folder: Path, tmp_path: Path, whole: Kept
 ):
     job = a_job(folder, output={"uri": str(tmp_path)})
-    fs, output = open_filesystem(str(tmp_path), job.storage)
-    write_metrics(fs, f"{output}/fold-0", whole.rows)
-    result = finish_fold(open_fold(job, 0, SAM), fs, output, whole.checkpoints[-1])
-    assert read_result(fs, output, 0) == result
+    output = Place.open(str(tmp_path), job.storage)
+    write_metrics(output.below("fold-0"), whole.rows)
+    result = finish_fold(open_fold(job, 0, SAM), output, whole.checkpoints[-1])
+    assert read_result(output, 0) == result
     assert result.episodes == 8
     method = job.method.model_copy(update={"weights": result.weights})
     trained = load_vrp(method, "cpu", "fp32").encoder.state_dict()
@@ -181,8 +181,7 @@ def test_what_the_store_holds_is_what_the_decoder_sees(folder: Path, tmp_path: P
         image_key(path.read_bytes()): rng.normal(0, 30, (128, 16, 16)).astype(np.float16)
         for path in photos
     }
-    fs, _ = open_filesystem(str(tmp_path), job.storage)
     store = EmbeddingStore(str(tmp_path), job.storage, fields)
     unit = UnitName("0" * 16, 0, last=True)
-    write_shard(fs, store.folder, unit, pack_shard(embeddings, fields))
+    write_shard(store.folder, unit, pack_shard(embeddings, fields))
     assert losses(run(job)) != pytest.approx(losses(whole), abs=1e-3)

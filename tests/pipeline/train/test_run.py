@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from jobs.main import app
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from pipeline.train.metrics import read_metrics
 from pipeline.train.state import STATE
 from schemas.train import TrainJob
@@ -141,11 +141,11 @@ def test_a_killed_driver_and_a_killed_worker_leave_the_curve_as_it_was(
         runner = CliRunner()
         again = runner.invoke(app, ["train", str(tmp_path / "job.yaml")], catch_exceptions=False)
 
-    fs, path = open_filesystem(output, bucket.storage)
-    rows = read_metrics(fs, f"{path}/fold-0")
+    fold = Place.open(output, bucket.storage).below("fold-0")
+    rows = read_metrics(fold)
     assert [row["step"] for row in rows] == list(range(6))
     assert [row["loss"] for row in rows] == pytest.approx(losses(undisturbed), abs=1e-5)
-    assert fs.exists(f"{path}/fold-0/vrp.safetensors")
+    assert "vrp.safetensors" in fold.files()
 
     assert "finished" in again.stdout
     assert "step" not in again.stdout.replace("steps", "").replace("kept step", "")

@@ -7,7 +7,7 @@ import torch
 from torch.optim import AdamW
 
 from model.networks.vrp_encoder import VrpEncoder
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from pipeline.train.checkpoints import begin_run, newest_checkpoint, read_checkpoint
 from pipeline.train.metrics import read_metrics, write_metrics
 from pipeline.train.schedule import Schedule, whole_batches
@@ -45,10 +45,10 @@ def save(folder: Path, step: int, seed: int = 0) -> None:
 
 def test_the_next_step_after_a_reload_is_the_same_to_the_last_bit(tmp_path: Path):
     save(tmp_path / "a", step=3, seed=1)
-    fs, folder = open_filesystem(str(tmp_path / "a"), Storage())
+    folder = Place.open(str(tmp_path / "a"), Storage())
     encoder, optimizer = an_encoder(1)
     other, other_optimizer = an_encoder(2)
-    state, best = load_state(read_checkpoint(fs, folder), other, other_optimizer)
+    state, best = load_state(read_checkpoint(folder), other, other_optimizer)
     assert (state.step, best.step, best.miou) == (3, 3, 0.25)
     for one, one_optimizer in ((encoder, optimizer), (other, other_optimizer)):
         for parameter in one.parameters():
@@ -63,8 +63,8 @@ def test_the_newest_whole_checkpoint_counts_and_a_torn_one_does_not(tmp_path: Pa
         save(tmp_path / run / f"checkpoint_{step}", step)
     (tmp_path / "0001/checkpoint_16/optimizer.safetensors").write_bytes(b"cut off")
     (tmp_path / "0001/checkpoint_12/state.json").write_bytes(b'{"fold": 0, "st')
-    fs, runs = open_filesystem(str(tmp_path), Storage())
-    found = newest_checkpoint(fs, runs)
+    runs = Place.open(str(tmp_path), Storage())
+    found = newest_checkpoint(runs)
     assert found is not None
     folder, state = found
     assert (Path(folder).name, state.step) == ("checkpoint_8", 8)
@@ -73,19 +73,19 @@ def test_the_newest_whole_checkpoint_counts_and_a_torn_one_does_not(tmp_path: Pa
 def test_a_new_run_keeps_what_it_goes_on_from_and_removes_the_rest(tmp_path: Path):
     save(tmp_path / "0000/checkpoint_4", 4)
     save(tmp_path / "0001/checkpoint_8", 8)
-    fs, runs = open_filesystem(str(tmp_path), Storage())
-    found = newest_checkpoint(fs, runs)
+    runs = Place.open(str(tmp_path), Storage())
+    found = newest_checkpoint(runs)
     assert found is not None
-    assert begin_run(fs, runs, found[0]) == "0002"
-    again = newest_checkpoint(fs, runs)
+    assert begin_run(runs, found[0]) == "0002"
+    again = newest_checkpoint(runs)
     assert again == found
     assert not list((tmp_path / "0000/checkpoint_4").glob("*"))
 
 
 def test_no_run_at_all_begins_with_the_first(tmp_path: Path):
-    fs, runs = open_filesystem(str(tmp_path / "runs"), Storage())
-    assert newest_checkpoint(fs, runs) is None
-    assert begin_run(fs, runs, None) == "0000"
+    runs = Place.open(str(tmp_path / "runs"), Storage())
+    assert newest_checkpoint(runs) is None
+    assert begin_run(runs, None) == "0000"
 
 
 def a_row(step: int, loss: float) -> dict[str, object]:
@@ -101,12 +101,12 @@ def a_row(step: int, loss: float) -> dict[str, object]:
 
 
 def test_steps_done_again_after_a_kill_are_in_the_metrics_once(tmp_path: Path):
-    fs, folder = open_filesystem(str(tmp_path), Storage())
-    write_metrics(fs, folder, [a_row(0, 0.9), a_row(1, 0.8)])
-    write_metrics(fs, folder, [a_row(2, 0.7), a_row(3, 0.6)])
-    write_metrics(fs, folder, [a_row(2, 0.7)])  # from the checkpoint after step 1, once more
-    write_metrics(fs, folder, [a_row(3, 0.6)])
-    assert [row["step"] for row in read_metrics(fs, folder)] == [0, 1, 2, 3]
+    folder = Place.open(str(tmp_path), Storage())
+    write_metrics(folder, [a_row(0, 0.9), a_row(1, 0.8)])
+    write_metrics(folder, [a_row(2, 0.7), a_row(3, 0.6)])
+    write_metrics(folder, [a_row(2, 0.7)])  # from the checkpoint after step 1, once more
+    write_metrics(folder, [a_row(3, 0.6)])
+    assert [row["step"] for row in read_metrics(folder)] == [0, 1, 2, 3]
     names = sorted(path.name for path in (tmp_path / "tensorboard").iterdir())
     assert len(names) == 3
     assert all("tfevents" in name for name in names)

@@ -1,0 +1,49 @@
+"""Name every object of a labeling output once, below its folder.
+
+job.json                      whose output it is, claimed by the first run
+plan/00000.parquet …          the shards, one file for each run that found new ones
+attempts/<unit>.json          what a unit is doing; gone once it is committed
+rejected/<unit>-<hash>.parquet
+labels/<unit>.parquet         its presence commits the unit
+references/<id>.jpg, .json    copies of the references
+runs/<time>-<random>.json     counts and times of a run
+commit.json                   written last: the only list of what exists
+inputs/<sha256><suffix>       files of the submitting machine, for the cluster
+report.html                   written by `vrp report`
+"""
+
+JOB = "job.json"
+COMMIT = "commit.json"
+REPORT = "report.html"
+
+PLAN = "plan"
+ATTEMPTS = "attempts"
+REJECTED = "rejected"
+LABELS = "labels"
+REFERENCES = "references"
+RUNS = "runs"
+INPUTS = "inputs"
+
+
+def plan_file(number: int) -> str:
+    return f"{PLAN}/{number:05d}.parquet"
+
+
+def attempt_note(unit: object) -> str:
+    return f"{ATTEMPTS}/{unit}.json"
+
+
+def labels_part(unit: object) -> str:
+    return f"{LABELS}/{unit}.parquet"
+
+
+def rejected_part(unit: object, sha256: str) -> str:
+    return f"{REJECTED}/{unit}-{sha256[:8]}.parquet"
+
+
+def kept_reference(reference_id: str, suffix: str) -> str:
+    return f"{REFERENCES}/{reference_id}.{suffix}"
+
+
+def run_record(name: str) -> str:
+    return f"{RUNS}/{name}.json"
