@@ -76,9 +76,7 @@ def test_a_unit_that_lost_an_image_is_not_written(output: Place) -> None:
 
 
 def test_strange_files_beside_the_parts_are_not_units(output: Place) -> None:
-    _, folder = output
-    Path(folder, "labels").mkdir(parents=True)
-    Path(folder, "labels", "notes.parquet").write_bytes(b"")
+    output.below("labels/notes.parquet").replace(b"")
     assert list_units(output) == set()
 
 

@@ -67,7 +67,7 @@ def test_the_newest_whole_checkpoint_counts_and_a_torn_one_does_not(tmp_path: Pa
     found = newest_checkpoint(runs)
     assert found is not None
     folder, state = found
-    assert (Path(folder).name, state.step) == ("checkpoint_8", 8)
+    assert (Path(folder.path).name, state.step) == ("checkpoint_8", 8)
 
 
 def test_a_new_run_keeps_what_it_goes_on_from_and_removes_the_rest(tmp_path: Path):
