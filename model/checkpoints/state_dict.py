@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from model.checkpoints.file_format import file_format, torch_failure, unreadable
+from model.local_files import whole_file
 from schemas.card import CARD, Card
 from schemas.errors import BadWeights
 
@@ -105,9 +106,8 @@ def save_weights(state: Mapping[str, Tensor], path: Path, card: Card | None) -> 
 
 def rewrite_card(path: Path, card: Card) -> None:
     """Give a safetensors file another card, at once: its tensors are mapped while it is written."""
-    partial = path.with_suffix(".part")
-    save_weights(read_state_dict(path), partial, card)
-    partial.rename(path)
+    with whole_file(path) as file:
+        save_weights(read_state_dict(path), file, card)
 
 
 @dataclass(frozen=True)

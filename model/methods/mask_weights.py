@@ -3,12 +3,9 @@
 Letters beyond those of model/segmenter.py: N pixels of a reference image.
 """
 
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from model.local_files import one_at_a_time, whole_file
 
 
 @dataclass(frozen=True)
@@ -69,23 +68,13 @@ def cached_mask_weights(
         digest.update(one.logits_3N.cpu().numpy().tobytes())
         digest.update(one.truth_N.cpu().numpy().tobytes())
     path = folder / "mask-weights" / f"{digest.hexdigest()[:32]}.json"
-    with _alone(path):
+    with one_at_a_time(path):
         if path.is_file():
             return torch.tensor(json.loads(path.read_text()), device=references[0].truth_N.device)
         weights_3 = train_mask_weights(references, recipe)
-        whole = path.with_suffix(".new")
-        whole.write_text(json.dumps(weights_3.tolist()))
-        os.replace(whole, path)
+        with whole_file(path) as file:
+            file.write_text(json.dumps(weights_3.tolist()))
     return weights_3
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one process of the node in at a time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _all_three(learned_21: Tensor) -> Tensor:

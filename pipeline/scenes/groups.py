@@ -4,7 +4,6 @@ Letters: G scenes of a group, H W pixels.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator, Philox
 
+from model.local_files import whole_file
 from pipeline.scenes.categories import BASE
 from pipeline.scenes.compose import VERSION, scene
 
@@ -56,16 +56,13 @@ def cached_group(folder: Path, seed: int, number: int, names: Sequence[str]) -> 
     path = group_file(folder, seed, number)
     if not path.is_file():
         group = draw_group(seed, number, names)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.part")
-        with partial.open("wb") as file:
+        with whole_file(path) as whole, whole.open("wb") as file:
             np.savez(
                 file,
                 images=group.images_GHW3,
                 owners=group.owners_GHW,
                 labels=np.array(json.dumps(group.labels)),
             )
-        partial.rename(path)
         return group
     with np.load(path) as arrays:
         labels = tuple(tuple(labels) for labels in json.loads(str(arrays["labels"])))

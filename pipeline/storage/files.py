@@ -7,7 +7,6 @@ raised as BadStorage; what only a retry mends stays an OSError.
 import os
 import socket
 import time
-import uuid
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +19,7 @@ from botocore.loaders import Loader, create_loader
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
+from model.local_files import beside, sync, whole_file
 from pipeline.storage.errors import endpoint_of, translated, unanswered
 from pipeline.storage.patient_s3 import PatientS3
 from pipeline.storage.s3_options import s3_options
@@ -182,14 +182,14 @@ def create_once(fs: AbstractFileSystem, path: str, data: bytes) -> bool:
 
 
 def _create_local(path: Path, data: bytes) -> bool:
-    written = _write_beside(path, data)
-    try:
-        os.link(written, path)
-    except FileExistsError:
-        return path.read_bytes() == data
-    finally:
-        written.unlink()
-    _sync_folder(path.parent)
+    with beside(path) as written:
+        written.write_bytes(data)
+        sync(written)
+        try:
+            os.link(written, path)
+        except FileExistsError:
+            return path.read_bytes() == data
+    sync(path.parent)
     return True
 
 
@@ -197,33 +197,13 @@ def replace(fs: AbstractFileSystem, path: str, data: bytes) -> None:
     """Write a file whole, over what is there; readers see the old or the new. Raises BadStorage."""
     with translated(fs, path, "written"):
         if isinstance(fs, LocalFileSystem):
-            os.replace(_write_beside(Path(path), data), path)
-            _sync_folder(Path(path).parent)
+            with whole_file(Path(path)) as whole:
+                whole.write_bytes(data)
         elif isinstance(fs, PatientS3):
             # One PUT, which may be 5 GB: a part that fails would begin a multipart upload anew.
             fs.pipe_file(path, data, chunksize=_SINGLE_PUT_BYTES)
         else:
             fs.pipe_file(path, data)
-
-
-def _write_beside(path: Path, data: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own for each writer, hidden so that no listing by pattern takes it for a part.
-    beside = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
-    with beside.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    return beside
-
-
-def _sync_folder(folder: Path) -> None:
-    # A new name survives a power cut only once its folder is on disk too (fsync(2)).
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def check_endpoint(storage: Storage) -> None:

@@ -1,7 +1,5 @@
 """Write a file of any length as a stream that appears whole or not at all."""
 
-import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any, BinaryIO
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
+from model.local_files import whole_file
 from pipeline.storage.errors import translated
 from pipeline.storage.place import Place
 
@@ -28,17 +27,8 @@ def stream_out(place: Place) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _local(_: AbstractFileSystem, path: str) -> Iterator[BinaryIO]:
-    final = Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    beside = final.parent / f".{final.name}.{uuid.uuid4().hex}.tmp"
-    try:
-        with beside.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, final)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(Path(path)) as whole, whole.open("xb") as file:
+        yield file
 
 
 @contextmanager

@@ -4,7 +4,6 @@ Names are those of pipeline/weights/catalogue.py, s3:// and https:// addresses, 
 cache's file name holds the remote file's version, so that a replaced object is fetched again.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ import aiohttp
 from fsspec import AbstractFileSystem
 from fsspec.implementations.http import HTTPFileSystem
 
+from model.local_files import one_at_a_time, whole_file
 from pipeline.storage.errors import translated, uri_of
 from pipeline.storage.files import open_filesystem
 from pipeline.weights.catalogue import CATALOGUE, Published
@@ -68,7 +68,7 @@ def localise(weights: str, storage: Storage, folder: Path | None = None) -> Path
             version = _version(fs.info(remote))
     key = hashlib.sha256(f"{address} {version}".encode()).hexdigest()[:16]
     path = folder / "weights" / f"{key}-{Path(_shown(fs, remote)).name}"
-    with _alone(path):
+    with one_at_a_time(path):
         if not path.is_file():
             _download(fs, remote, path, published)
     return path
@@ -85,8 +85,7 @@ def sha256_of(path: Path, folder: Path | None = None) -> str:
         if {name: saved.get(name) for name in stamp} == stamp:
             return str(saved["sha256"])
     digest = _hash(path)
-    known.parent.mkdir(parents=True, exist_ok=True)
-    with _whole(known) as partial:
+    with whole_file(known) as partial:
         partial.write_text(json.dumps({**stamp, "sha256": digest}))
     return digest
 
@@ -135,7 +134,7 @@ def _download(fs: AbstractFileSystem, remote: str, path: Path, published: Publis
     # Of processes that were killed; nobody else is here.
     for left in path.parent.glob(f".{path.name}.*.tmp"):
         left.unlink()
-    with _whole(path) as partial:
+    with whole_file(path) as partial:
         with _answered(fs, remote):
             wanted_bytes = fs.info(remote).get("size")
             fs.get_file(remote, str(partial))
@@ -157,23 +156,3 @@ def _download(fs: AbstractFileSystem, remote: str, path: Path, published: Publis
 def _hash(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Give a file to write beside `path`; it takes the name when all went well, else goes."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one process of this node at a time work on `path`; the lock ends with the process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
