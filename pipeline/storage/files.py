@@ -7,6 +7,7 @@ raised as BadStorage; what only a retry mends stays an OSError.
 import os
 import socket
 import time
+import uuid
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +28,7 @@ from schemas.errors import BadStorage
 from schemas.storage import Storage
 
 _SINGLE_PUT_BYTES = 5 * 2**30
-_PROBE = ".vrp-write-probe"
+PROBE_STEM = ".vrp-write-probe"
 
 
 def open_filesystem(uri: str, storage: Storage) -> tuple[AbstractFileSystem, str]:
@@ -250,16 +251,21 @@ def check_writable(uri: str, storage: Storage) -> None:
         # The nearest folder there is, so that a dry run leaves no new folder behind.
         while not os.path.lexists(folder):
             folder = os.path.dirname(folder)
-    probe = f"{folder.rstrip('/')}/{_PROBE}"
+    # A name of its own for each call: two at once took each other's probe for a broken server, and
+    # left one that every later job took for one too.
+    probe = f"{folder.rstrip('/')}/{PROBE_STEM}-{uuid.uuid4().hex}"
     create_once(fs, probe, b"probe")
-    if create_once(fs, probe, b"another"):
+    try:
+        replaced = create_once(fs, probe, b"another")
+    finally:
+        remove(fs, probe)
+    if replaced:
         raise BadStorage(
             "a storage without conditional writes",
             uri,
             "a second write with If-None-Match: * replaced the first",
             "a server that answers it with 412, as AWS S3 does",
         )
-    remove(fs, probe)
 
 
 def remove(fs: AbstractFileSystem, path: str) -> None:

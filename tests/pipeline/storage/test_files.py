@@ -26,6 +26,7 @@ from pipeline.storage.files import (
     replace,
 )
 from pipeline.storage.patient_s3 import Budget
+from pipeline.storage.place import Place
 from pipeline.storage.stored_file import open_file
 from schemas.errors import BadStorage, MissingFile
 from schemas.storage import Storage
@@ -380,6 +381,20 @@ def test_a_writable_folder_is_left_as_it_was(folder: tuple[str, Storage]) -> Non
     fs, path = open_filesystem(uri, storage)
     assert list_files(fs, path) == {}
     assert storage.endpoint_url or not Path(path).exists()
+
+
+def test_commands_that_probe_one_folder_at_once_do_not_meet(folder: tuple[str, Storage]) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: check_writable(*folder), range(24)))
+    assert Place.open(*folder).files() == {}
+
+
+@pytest.mark.parametrize("left", [b"probe", b"another"])
+def test_a_probe_left_by_an_older_version_blocks_no_job(
+    folder: tuple[str, Storage], left: bytes
+) -> None:
+    Place.open(*folder).below(".vrp-write-probe").replace(left)
+    check_writable(*folder)
 
 
 def test_a_bucket_that_forbids_deletion_is_still_writable(bucket: Bucket) -> None:
