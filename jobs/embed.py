@@ -10,22 +10,18 @@ from rich.console import Console
 
 from jobs.cluster import join_cluster
 from jobs.job_file import read_job
+from jobs.options import AsJson, Overrides
+from jobs.seldom import Seldom
 from pipeline.cluster.pool import configure_ray_data
 from pipeline.embed.check import check
 from pipeline.embed.run import embed as embed_collection
 from schemas.embed import EmbedJob, EmbedReceipt
 
-LINE_EVERY_S = 10.0  # as of labeling: a job of a night is then some 3,000 lines
-
 
 def embed(
     job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="key.subkey=value, may be repeated.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The last line of output is one JSON object.")
-    ] = False,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, embed nothing.")
     ] = False,
@@ -79,7 +75,8 @@ class _Tally:
         self.embedded = self.known = self.bytes = 0
         self.rejected: list[tuple[str, str]] = []
         self._console = console
-        self._start = self._last = time.monotonic()
+        self._start = time.monotonic()
+        self._seldom = Seldom(self._start)
 
     def add(self, receipt: EmbedReceipt) -> None:
         """Count one committed unit."""
@@ -87,10 +84,8 @@ class _Tally:
         self.known += receipt.known
         self.bytes += receipt.bytes
         self.rejected += receipt.rejected
-        now = time.monotonic()
-        if now - self._last > LINE_EVERY_S:
-            self._last = now
-            pace = self.embedded / (now - self._start)
+        if self._seldom.due():
+            pace = self.embedded / (time.monotonic() - self._start)
             self._console.print(f"{self.embedded} images, {pace:.1f}/s")
 
     def print_rejected(self) -> None:

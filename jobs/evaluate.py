@@ -12,13 +12,12 @@ from rich.table import Table
 from jobs.cluster import join_cluster
 from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides, Preset, with_preset
+from jobs.seldom import Seldom
 from pipeline.evaluate.actor import Done
 from pipeline.evaluate.check import CheckedEvaluation, check
 from pipeline.evaluate.result import publish, read_scores
 from pipeline.evaluate.run import run
 from schemas.evaluate import EvaluateJob
-
-LINE_EVERY_S = 10.0  # as of labeling: a job of a night is then some 3,000 lines
 
 
 def evaluate(
@@ -80,16 +79,15 @@ class _Lines:
         self.left = sum(len(checked.missing(unit)) for unit in checked.units)
         self._console = console
         self._todo = self.left
-        self._start = self._last = time.monotonic()
+        self._start = time.monotonic()
+        self._seldom = Seldom(self._start)
 
     def show(self, done: Done) -> None:
         """Count one committed unit."""
         self.left -= len(done.methods)
-        now = time.monotonic()
-        if now - self._last >= LINE_EVERY_S:
-            self._last = now
+        if self._seldom.due():
             finished = self._todo - self.left
-            eta_s = (now - self._start) / finished * self.left
+            eta_s = (time.monotonic() - self._start) / finished * self.left
             self._console.print(f"{finished} of {self._todo} parts, about {eta_s:.0f} s to go")
 
 

@@ -7,10 +7,9 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from jobs.seldom import Seldom
 from pipeline.label.check import CheckedJob
 from schemas.receipt import Receipt, StageSeconds
-
-LINE_EVERY_S = 10.0  # a job of a night is then some 3,000 lines of log
 
 
 class LabelProgress:
@@ -29,7 +28,8 @@ class LabelProgress:
             len(shard.images) for shard, _ in checked.unfinished if shard.kind == "images"
         )
         self._console = console
-        self._start = self._last_line = time.monotonic()
+        self._start = time.monotonic()
+        self._seldom = Seldom(self._start)
         self._bar = Progress(
             TextColumn("labeling"),
             BarColumn(),
@@ -85,8 +85,7 @@ class LabelProgress:
             rate=self.images_per_s,
             rejected=self.rejected,
         )
-        if not self._console.is_terminal and time.monotonic() - self._last_line > LINE_EVERY_S:
-            self._last_line = time.monotonic()
+        if not self._console.is_terminal and self._seldom.due():
             self._console.print(self._line(total))
 
     def _line(self, total: int | None) -> str:

@@ -1,7 +1,7 @@
 """vrp train: train the VRP encoder on one or more folds, or go on where a run stopped."""
 
 import json
-import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +11,11 @@ from rich.table import Table
 
 from jobs.cluster import join_cluster
 from jobs.job_file import read_job
-from jobs.options import Preset, with_preset
+from jobs.options import AsJson, Overrides, Preset, with_preset
+from jobs.seldom import Seldom
 from pipeline.train.check import CheckedTraining, check
 from pipeline.train.run import train as train_folds
 from schemas.train import TrainJob, TrainProgress
-
-LINE_EVERY_S = 10.0  # as of labeling: a job of a night is then some 3,000 lines a fold
 
 
 def train(
@@ -25,12 +24,8 @@ def train(
         list[int] | None, typer.Option("--fold", help="0 to 3, may be repeated; default 0.")
     ] = None,
     preset: Preset = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="key.subkey=value, may be repeated.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The last line of output is one JSON object.")
-    ] = False,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the plan, train nothing.")
     ] = False,
@@ -68,14 +63,12 @@ class _Lines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._last: dict[int, float] = {}
+        self._seldom: defaultdict[int, Seldom] = defaultdict(Seldom)
 
     def show(self, progress: TrainProgress) -> None:
-        now = time.monotonic()
-        due = now - self._last.get(progress.fold, -LINE_EVERY_S) >= LINE_EVERY_S
+        due = self._seldom[progress.fold].due()
         miou = progress.held_out_miou
         if due or miou is not None or progress.step == progress.steps:
-            self._last[progress.fold] = now
             judged = "" if miou is None else f", held-out mIoU {miou:.4f}"
             self._console.print(
                 f"fold {progress.fold} step {progress.step}/{progress.steps}: "

@@ -177,12 +177,12 @@ def known_in(presets: Collection[str]) -> Callable[[str], str]:
 
 
 def merged(preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay what is given over a preset, mapping by mapping."""
-    found = dict(preset)
+    """Lay what is given over a preset, mapping by mapping; a table of weights counts whole."""
+    both = dict(preset)
     for key, value in given.items():
-        below = found.get(key)
-        if isinstance(below, dict) and isinstance(value, dict):
-            found[key] = merged(below, value)
+        below = both.get(key)
+        if isinstance(below, dict) and isinstance(value, dict) and key != "formats":
+            both[key] = merged(below, value)
         else:
-            found[key] = value
-    return found
+            both[key] = value
+    return both

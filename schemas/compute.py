@@ -1,29 +1,19 @@
 """How the work is spread, and what an image may cost."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
-from schemas.spec import Spec
-
-
-class Actors(Spec):
-    """How many segmenting actors; Ray grows and shrinks the pool between the two."""
-
-    min: int = Field(default=1, ge=1)
-    max: int = Field(default=1, ge=1)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.max < self.min:
-            raise ValueError(f"actors max {self.max} is below min {self.min}")
-        return self
+from schemas.spec import Span, Spec
 
 
 class Compute(Spec):
     """How the work is spread; nothing here changes a label or the job's identity."""
 
-    actors: Actors = Actors()
+    actors: Span = Field(
+        default=Span(),
+        description="How many segmenting actors; Ray grows and shrinks the pool between the two.",
+    )
     gpus_per_actor: float | Literal["auto"] = Field(
         default="auto", description="auto: one GPU where the cluster has any, else CPU actors."
     )

@@ -3,7 +3,7 @@
 from pydantic import Field, model_validator
 
 from schemas.compute import Compute, Limits
-from schemas.method import Vrp, random_seed
+from schemas.method import Vrp, check_trained, random_seed
 from schemas.source import Source
 from schemas.spec import Spec, Uri
 from schemas.storage import Storage
@@ -33,11 +33,12 @@ class EmbedJob(Spec):
 
     @model_validator(mode="after")
     def _trained(self) -> "EmbedJob":
-        if random_seed(self.method.sam.weights) is not None and not self.allow_random_weights:
-            raise ValueError(
-                "method.sam.weights = random: name trained weights, or set "
-                "allow_random_weights: true for a trial"
-            )
+        untrained = random_seed(self.method.sam.weights) is not None
+        check_trained(
+            ["method.sam.weights"] if untrained else [],
+            "an untrained SAM's embeddings mean nothing",
+            allowed=self.allow_random_weights,
+        )
         return self
 
 

@@ -6,26 +6,13 @@ from pydantic import Field, model_validator
 
 from schemas.dataset import Dataset
 from schemas.fold import Protocol
-from schemas.spec import Spec, Uri
+from schemas.spec import Span, Spec, Uri
 from schemas.storage import Storage
 
 AnnotationFormat = Literal["points", "box", "scribbles", "mask"]
 
 PRESENT_PX = 2 * 32 * 32
 """Fewest pixels for an object to count as present: the usual few-shot list rule."""
-
-
-class References(Spec):
-    """How many references an episode has: drawn between the two, each number equally likely."""
-
-    min: int = Field(default=1, ge=1)
-    max: int = Field(default=1, ge=1)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.max < self.min:
-            raise ValueError(f"references max {self.max} is below min {self.min}")
-        return self
 
 
 class EpisodeSettings(Spec):
@@ -35,7 +22,10 @@ class EpisodeSettings(Spec):
         default={"mask": 1.0},
         description="How references are annotated: a weight for each format, drawn per reference.",
     )
-    references: References = References()
+    references: Span = Field(
+        default=Span(),
+        description="How many an episode has: drawn between the two, each number equally likely.",
+    )
     negative_share: float = Field(
         default=0.0, ge=0, le=1, description="Share of targets without the object: an empty mask."
     )

@@ -19,7 +19,7 @@ from schemas.ablations import EVALUATIONS, known_in, merged
 from schemas.dataset import Dataset
 from schemas.episode import PRESENT_PX, AnnotationFormat
 from schemas.fold import FOLDS_OF, Protocol
-from schemas.method import Method, random_seed, weights_of
+from schemas.method import Method, check_trained, random_seed, weights_of
 from schemas.spec import Spec, Uri
 from schemas.storage import Output, Storage
 
@@ -125,11 +125,9 @@ class EvaluateJob(Spec):
 
     @model_validator(mode="after")
     def _random_weights_allowed(self) -> Self:
-        if self.random_weights and not self.allow_random_weights:
-            raise ValueError(
-                f"random weights in {', '.join(self.random_weights)}: scores of untrained networks "
-                "mean nothing; name trained weights, or set allow_random_weights: true for a trial"
-            )
+        why = "scores of untrained networks mean nothing"
+        places = [f"methods.{name}" for name in self.random_weights]
+        check_trained(places, why, allowed=self.allow_random_weights)
         return self
 
     @property

@@ -10,6 +10,7 @@ from schemas.method import (
     Method,
     Persam,
     PersamF,
+    check_trained,
     presence_threshold,
     random_seed,
     weights_of,
@@ -118,11 +119,8 @@ class LabelJob(Spec):
 
     @model_validator(mode="after")
     def _random_weights_allowed(self) -> Self:
-        if self.random_weights and not self.allow_random_weights:
-            raise ValueError(
-                f"{', '.join(self.random_weights)} = random: untrained weights give masks without "
-                "meaning; name trained weights, or set allow_random_weights: true for a trial"
-            )
+        why = "untrained weights give masks without meaning"
+        check_trained(self.random_weights, why, allowed=self.allow_random_weights)
         return self
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """How masks are made: the method, its SAM and its backbone, each a tagged value."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
@@ -24,6 +25,15 @@ def random_seed(weights: str) -> int | None:
     if name != "random":
         return None
     return int(seed or 0)
+
+
+def check_trained(untrained: Sequence[str], why: str, *, allowed: bool) -> None:
+    """Raise ValueError for places with random weights, unless the job allows them."""
+    if untrained and not allowed:
+        raise ValueError(
+            f"{', '.join(untrained)} = random: {why}; name trained weights, or set "
+            "allow_random_weights: true for a trial"
+        )
 
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt")

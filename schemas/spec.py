@@ -1,15 +1,35 @@
 """The base of every specification: frozen, unknown keys rejected, URIs made absolute."""
 
 import os
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
 
 
 class Spec(BaseModel):
     """A frozen value read from YAML; an unknown key is an error, never ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Span(Spec):
+    """A least and a most, both included."""
+
+    min: int = Field(default=1, ge=1)
+    max: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max < self.min:
+            raise ValueError(f"max {self.max} is below min {self.min}")
+        return self
 
 
 def resolve_uri(uri: str, info: ValidationInfo) -> str:

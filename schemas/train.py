@@ -1,16 +1,15 @@
 """A training job as a user writes it, and what a run of it reports and leaves."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from schemas.ablations import TRAININGS, known_in
+from schemas.ablations import TRAININGS, known_in, merged
 from schemas.dataset import Dataset
 from schemas.episode import EpisodeSettings
 from schemas.fold import Protocol
-from schemas.method import Vrp, random_seed
-from schemas.spec import Spec, Uri
+from schemas.method import Vrp, check_trained, random_seed
+from schemas.spec import Span, Spec, Uri
 from schemas.storage import Output, Storage
 
 # Paper, section 4: learning rates and epochs; batch 8 and weight decay are the same for both.
@@ -77,23 +76,13 @@ class Selection(Spec):
     every_epochs: int = Field(default=1, ge=1)
 
 
-class Workers(Spec):
-    """How many training processes; between the two, as many as the cluster has room for."""
-
-    min: int = Field(default=1, ge=1)
-    max: int = Field(default=1, ge=1)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.max < self.min:
-            raise ValueError(f"workers max {self.max} is below min {self.min}")
-        return self
-
-
 class TrainCompute(Spec):
     """How the work is spread; beyond rounding, nothing here changes what is learnt."""
 
-    workers: Workers = Workers()
+    workers: Span = Field(
+        default=Span(),
+        description="Training processes: between the two, as many as the cluster has room for.",
+    )
     gpus_per_worker: float | Literal["auto"] = Field(
         default="auto", description="auto: one GPU where the cluster has any, else none."
     )
@@ -138,7 +127,7 @@ class TrainJob(Spec):
     def _fill_in_preset(cls, value: object) -> object:
         if not isinstance(value, dict) or value.get("preset") not in PRESETS:
             return value  # an unknown name fails as a field
-        return _merged(PRESETS[value["preset"]], value)
+        return merged(PRESETS[value["preset"]], value)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -151,21 +140,9 @@ class TrainJob(Spec):
             )
         frozen = {"sam": self.method.sam.weights, "backbone": self.method.backbone.weights}
         untrained = [f"method.{n}.weights" for n, w in frozen.items() if random_seed(w) is not None]
-        if untrained and not self.allow_random_weights:
-            raise ValueError(
-                f"{', '.join(untrained)} = random: nothing can be learnt on networks that stay "
-                "untrained; name trained weights, or set allow_random_weights: true for a trial"
-            )
+        why = "nothing can be learnt on networks that stay untrained"
+        check_trained(untrained, why, allowed=self.allow_random_weights)
         return self
-
-
-def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay what is given over the defaults, mapping by mapping."""
-    merged = {**defaults, **given}
-    for key in ("recipe", "episodes", "method"):
-        if isinstance(defaults.get(key), dict) and isinstance(given.get(key), dict):
-            merged[key] = {**defaults[key], **given[key]}
-    return merged
 
 
 class TrainIdentity(Spec):

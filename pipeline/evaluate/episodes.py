@@ -14,9 +14,10 @@ import pyarrow as pa
 from pipeline.datasets.index import DatasetIndex
 from pipeline.episodes.draw import CategoryPool, Episode, EpisodePool, draw_episode, make_pool
 from pipeline.episodes.folds import split
-from schemas.episode import AnnotationFormat, EpisodeSettings, References
+from schemas.episode import AnnotationFormat, EpisodeSettings
 from schemas.errors import BadInput
 from schemas.evaluate import EPISODES_SCHEMA, EvaluateJob
+from schemas.spec import Span
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def draw_fold(job: EvaluateJob, index: DatasetIndex, number: int) -> FoldEpisode
     of_all = fold.training if job.protocol == "all" else fold.novel
     settings = EpisodeSettings(
         formats={"mask": 1.0},
-        references=References(min=max(job.shots), max=max(job.shots)),
+        references=Span(min=max(job.shots), max=max(job.shots)),
         negative_share=job.negative_share,
         per_epoch=1,
         min_area_px=job.min_area_px,
