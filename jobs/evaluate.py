@@ -13,7 +13,7 @@ from jobs.cluster import join_cluster
 from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides, Preset, with_preset
 from jobs.seldom import Seldom
-from pipeline.evaluate.actor import Done
+from pipeline.evaluate.actor import ScoredUnit
 from pipeline.evaluate.check import CheckedEvaluation, check
 from pipeline.evaluate.result import publish, read_scores
 from pipeline.evaluate.run import run
@@ -82,7 +82,7 @@ class _Lines:
         self._start = time.monotonic()
         self._seldom = Seldom(self._start)
 
-    def show(self, done: Done) -> None:
+    def show(self, done: ScoredUnit) -> None:
         """Count one committed unit."""
         self.left -= len(done.methods)
         if self._seldom.due():

@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.options import Anonymous, EndpointUrl, Region
-from model.checkpoints.identify import Identity, identify, read_authors
+from model.checkpoints.identify import FileIdentity, identify, read_authors
 from model.checkpoints.state_dict import save_weights
 from pipeline.weights.catalogue import CATALOGUE, Published
 from pipeline.weights.fetch import localise, sha256_of
-from schemas.card import AnnotationFormat, Training, VrpCard
+from schemas.card import LabelType, Training, VrpCard
 from schemas.errors import BadInput, BadWeights
 from schemas.method import READINGS, SamType
 from schemas.storage import Storage
@@ -77,7 +77,7 @@ def import_weights(
     checkpoint: Annotated[Path, typer.Argument(help="best_model.pt of the public VRP-SAM code.")],
     output: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
     sam: Annotated[SamType, typer.Option(help="The SAM it was trained with.")] = "vit_h",
-    label_type: Annotated[AnnotationFormat, typer.Option(help="Its --condition.")] = "mask",
+    label_type: Annotated[LabelType, typer.Option(help="Its --condition.")] = "mask",
     fold: Annotated[str | None, typer.Option(help="E.g. coco-20i/0.")] = None,
     backbone_output: Annotated[
         Path | None, typer.Option(help="Where to write the frozen backbone that it carries.")
@@ -106,7 +106,7 @@ def import_weights(
         typer.echo(backbone_output)
 
 
-def _check_published(name: str, published: Published, identity: Identity) -> None:
+def _check_published(name: str, published: Published, identity: FileIdentity) -> None:
     if identity.kind != published.kind or published.type not in identity.types:
         raise BadWeights(
             "a published file of another network",

@@ -7,7 +7,7 @@ from pydantic import Field, TypeAdapter
 from schemas.method import BackboneType, QueryInit, SamType, VrpReading
 from schemas.spec import Spec
 
-AnnotationFormat = Literal["point", "scribble", "box", "mask"]
+LabelType = Literal["point", "scribble", "box", "mask"]
 
 
 class Training(Spec):
@@ -49,7 +49,7 @@ class VrpCard(Spec):
     reading: VrpReading
     queries: int
     query_init: QueryInit = "random"
-    label_types: tuple[AnnotationFormat, ...] = ()
+    label_types: tuple[LabelType, ...] = ()
     fold: str | None = Field(default=None, description="E.g. coco-20i/0; its classes are unseen.")
     categories_seen: tuple[str, ...] = ()
     min_presence: float | None = Field(

@@ -22,7 +22,7 @@ Kind = Literal["sam", "backbone", "vrp", "authors-vrp"]
 
 
 @dataclass(frozen=True)
-class Identity:
+class FileIdentity:
     """What a file is: its kind, the type (of a VRP encoder: the backbones it fits), its card."""
 
     kind: Kind
@@ -41,7 +41,7 @@ class AuthorsCheckpoint:
     queries: int
 
 
-def identify(path: Path) -> Identity:
+def identify(path: Path) -> FileIdentity:
     """Say which network a file fits. Raises BadWeights with the misfits of the nearest."""
     state = read_state_dict(path)
     kind = _kind(state)
@@ -60,7 +60,7 @@ def identify(path: Path) -> Identity:
                     for name, size in BACKBONES.items()
                 }
             case "authors-vrp":
-                return Identity(kind, (read_authors(path).backbone_type,), len(state), None)
+                return FileIdentity(kind, (read_authors(path).backbone_type,), len(state), None)
     types = tuple(name for name, misfit in found.items() if not misfit)
     if not types:
         nearest = min(found, key=lambda name: len(found[name]))
@@ -70,7 +70,7 @@ def identify(path: Path) -> Identity:
             str(found[nearest]),
             f"one of {', '.join(found)}; {nearest} is nearest",
         )
-    return Identity(kind, types, len(state), read_card(path))
+    return FileIdentity(kind, types, len(state), read_card(path))
 
 
 def read_authors(path: Path) -> AuthorsCheckpoint:

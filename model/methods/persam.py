@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.methods.cascade import Found, predictions, refine, refine_in_box
+from model.methods.cascade import Masked, predictions, refine, refine_in_box
 from model.methods.features import FeatureEncoder, ImageFeatures
 from model.methods.iterative import search_objects
 from model.methods.location import Located, attention_guidance, locate, point_prompts, study
@@ -69,8 +69,8 @@ class PersamSegmenter:
         present = [pair for pair in located if threshold is None or pair.presence >= threshold]
         if not present:
             return predictions(self._sam, located, None, self._targets)
-        found = self._masks(present, features.embedding_BDhw, torch.stack(attention))
-        return predictions(self._sam, located, found, self._targets)
+        masked = self._masks(present, features.embedding_BDhw, torch.stack(attention))
+        return predictions(self._sam, located, masked, self._targets)
 
     def _search(
         self, features: ImageFeatures, sizes_HW: Sequence[tuple[int, int]]
@@ -81,24 +81,24 @@ class PersamSegmenter:
 
         def ask(pair: Located, confidence_HW: Tensor) -> tuple[Tensor, float] | None:
             attention_S = attention_guidance(confidence_HW, self._sam, self._method.guidance)
-            found = self._masks([pair], features.embedding_BDhw, attention_S[None])
-            return (found.logits_Phw[0], float(found.score_P[0])) if found.pairs else None
+            masked = self._masks([pair], features.embedding_BDhw, attention_S[None])
+            return (masked.logits_Phw[0], float(masked.score_P[0])) if masked.pairs else None
 
         pairs = locate(self._encoder, features, self._targets, sizes_HW)
         return search_objects(pairs, ask, self._sam, self._targets, threshold, self._most_objects)
 
     def _masks(
         self, present: Sequence[Located], embedding_BDhw: Tensor, attention_PS: Tensor
-    ) -> Found:
-        found = self._first_masks(present, embedding_BDhw, attention_PS)
-        return refine_in_box(self._sam, refine(self._sam, found))
+    ) -> Masked:
+        masked = self._first_masks(present, embedding_BDhw, attention_PS)
+        return refine_in_box(self._sam, refine(self._sam, masked))
 
     def _first_masks(
         self, present: Sequence[Located], embedding_BDhw: Tensor, attention_PS: Tensor
-    ) -> Found:
+    ) -> Masked:
         target_PD = torch.stack([self._targets[pair.category].embedding_D for pair in present])
         guidance = Guidance(attention_PS.to(self._sam.dtype), target_PD.to(self._sam.dtype))
         prompts = Prompts(*point_prompts(present, self._sam, negatives=True))
         images = [pair.image for pair in present]
         logits_PMhw, score_PM = self._sam.masks(embedding_BDhw, images, prompts, guidance)
-        return Found(tuple(present), embedding_BDhw, prompts, logits_PMhw[:, 0], score_PM[:, 0])
+        return Masked(tuple(present), embedding_BDhw, prompts, logits_PMhw[:, 0], score_PM[:, 0])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.masks.rasterise import rasterise
 from model.masks.upsample import letterbox_maps
-from model.methods.cascade import Found, predictions, refine_in_box
+from model.methods.cascade import Masked, predictions, refine_in_box
 from model.methods.features import FeatureEncoder
 from model.methods.iterative import search_objects
 from model.methods.location import Located, Target, locate, point_prompts, study
@@ -72,8 +72,8 @@ class PersamFSegmenter:
             assert threshold is not None, "a job refuses to search without an end"
 
             def ask(pair: Located, _: Tensor) -> tuple[Tensor, float] | None:
-                found = self._masks([pair], features.embedding_BDhw)
-                return (found.logits_Phw[0], float(found.score_P[0])) if found.pairs else None
+                masked = self._masks([pair], features.embedding_BDhw)
+                return (masked.logits_Phw[0], float(masked.score_P[0])) if masked.pairs else None
 
             most = self._most_objects
             return search_objects(pairs, ask, self._sam, self._targets, threshold, most)
@@ -81,17 +81,17 @@ class PersamFSegmenter:
         present = [pair for pair in located if threshold is None or pair.presence >= threshold]
         if not present:
             return predictions(self._sam, located, None, self._targets)
-        found = self._masks(present, features.embedding_BDhw)
-        return predictions(self._sam, located, found, self._targets)
+        masked = self._masks(present, features.embedding_BDhw)
+        return predictions(self._sam, located, masked, self._targets)
 
-    def _masks(self, present: Sequence[Located], embedding_BDhw: Tensor) -> Found:
-        found, boxes = self._first_masks(present, embedding_BDhw)
-        found = refine_in_box(self._sam, found, boxes)
-        return refine_in_box(self._sam, found) if found.pairs else found
+    def _masks(self, present: Sequence[Located], embedding_BDhw: Tensor) -> Masked:
+        masked, boxes = self._first_masks(present, embedding_BDhw)
+        masked = refine_in_box(self._sam, masked, boxes)
+        return refine_in_box(self._sam, masked) if masked.pairs else masked
 
     def _first_masks(
         self, present: Sequence[Located], embedding_BDhw: Tensor
-    ) -> tuple[Found, list[np.ndarray | None]]:
+    ) -> tuple[Masked, list[np.ndarray | None]]:
         """Mix the three scales at low resolution, and find the box of their mix at the image's."""
         prompts = Prompts(*point_prompts(present, self._sam, negatives=False))
         images = [pair.image for pair in present]
@@ -104,7 +104,7 @@ class PersamFSegmenter:
             )
         ]
         mixed_Phw = (logits_PMhw[:, 1:] * weights_P311).sum(dim=1)
-        return Found(tuple(present), embedding_BDhw, prompts, mixed_Phw, score_PM[:, 0]), boxes
+        return Masked(tuple(present), embedding_BDhw, prompts, mixed_Phw, score_PM[:, 0]), boxes
 
     def _scales(self, target: Target, references: Sequence[LoadedReference]) -> list[Scales]:
         """Decode each of the target's references from its own likeliest point."""

@@ -15,7 +15,7 @@ from model.segmenter import Prediction
 
 
 @dataclass(frozen=True)
-class Truth:
+class TargetTruth:
     """A target's true mask and the pixels that count nowhere, bool [H, W] both."""
 
     mask_HW: np.ndarray
@@ -49,7 +49,12 @@ class EpisodeCounts:
 
 
 def count_pixels(
-    prediction: Prediction, truth: Truth, mask_logit: float, grid_px: int, *, contours: bool = False
+    prediction: Prediction,
+    truth: TargetTruth,
+    mask_logit: float,
+    grid_px: int,
+    *,
+    contours: bool = False,
 ) -> EpisodeCounts:
     """Compare a prediction with the truth; contours asks for DAVIS's F too, which takes longest.
 

@@ -21,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Room:
+class Capacity:
     """Resources of a cluster by Ray's names: now, and with every node its autoscaler may add."""
 
     now: Mapping[str, float]
@@ -58,9 +58,9 @@ class Room:
         return 1.0 if self.grown.get("GPU", 0) else 0.0
 
 
-def read_room() -> Room:
+def read_capacity() -> Capacity:
     """Ask the cluster that this process has joined. Raises BadInput for a bad VRP_CLUSTER_MAX."""
-    return Room(ray.cluster_resources(), parse_most(os.environ.get(MAX_VARIABLE, "")))
+    return Capacity(ray.cluster_resources(), parse_most(os.environ.get(MAX_VARIABLE, "")))
 
 
 def parse_most(text: str) -> dict[str, float]:
@@ -77,9 +77,9 @@ def parse_most(text: str) -> dict[str, float]:
     return most
 
 
-def check_room(need: Mapping[str, float], where: str) -> None:
+def check_capacity(need: Mapping[str, float], where: str) -> None:
     """Refuse what never fits, for which Ray would wait for ever; warn of a wait for nodes."""
-    room = read_room()
+    room = read_capacity()
     if missing := room.waits_for(need, where):
         _LOG.warning(
             "waiting for the cluster to grow: %s",
@@ -89,12 +89,12 @@ def check_room(need: Mapping[str, float], where: str) -> None:
 
 def check_pool(compute: Compute) -> float:
     """Return each actor's share of GPUs; refuse a job whose least pool and one reader never fit."""
-    gpus = read_room().gpus(compute.gpus_per_actor)
+    gpus = read_capacity().gpus(compute.gpus_per_actor)
     need = {
         "CPU": compute.actors.min * compute.cpus_per_actor + READ_CPUS,
         "GPU": compute.actors.min * gpus,
     }
-    check_room(need, "compute.actors.min x the share of each actor, and one reader")
+    check_capacity(need, "compute.actors.min x the share of each actor, and one reader")
     return gpus
 
 

@@ -24,7 +24,7 @@ ANNOTATIONS = "Annotations_Part_json_merged_part_classes"
 # Matcher leaves it out: its photos show next to none of it.
 LEFT_OUT = "aeroplane:TAIL"
 
-Found = list[tuple[ImageRow, list[ObjectRow]] | Problem]
+ImagesOrProblems = list[tuple[ImageRow, list[ObjectRow]] | Problem]
 
 
 def list_pascal_part(dataset: PascalPartDataset, storage: Storage) -> Listing:
@@ -36,7 +36,7 @@ def list_pascal_part(dataset: PascalPartDataset, storage: Storage) -> Listing:
     root = Place.open(dataset.root, storage)
     ids, photos = _read_lists(root.below(LISTS), dataset.split)
 
-    def read(image_id: str) -> Found:
+    def read(image_id: str) -> ImagesOrProblems:
         return list(_read_photo(image_id, root, ids))
 
     images, objects, problems = [], [], []

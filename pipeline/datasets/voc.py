@@ -17,7 +17,7 @@ from schemas.storage import Storage
 
 IGNORED = 255
 
-Found = tuple[ImageRow, list[ObjectRow]] | Problem
+ImageOrProblem = tuple[ImageRow, list[ObjectRow]] | Problem
 
 
 def list_voc(dataset: VocDataset, storage: Storage) -> Listing:
@@ -48,7 +48,7 @@ def _read_split(folder: Place, dataset: VocDataset) -> list[str]:
     return ids
 
 
-def _read_pair(image_id: str, folder: Place, dataset: VocDataset) -> Found:
+def _read_pair(image_id: str, folder: Place, dataset: VocDataset) -> ImageOrProblem:
     image = folder.below(f"{dataset.images}/{image_id}.jpg")
     mask = folder.below(f"{dataset.masks}/{image_id}.png")
     size = check_image(image, image_id)

@@ -18,7 +18,7 @@ from schemas.evaluate import EvaluateJob
 
 
 @dataclass(frozen=True)
-class Done:
+class ScoredUnit:
     """A unit whose parts are committed, and how many rows they hold."""
 
     unit: str
@@ -40,12 +40,12 @@ class EvaluateUnits:
         self._loaded: tuple[int, frozenset[str]] | None = None
         self._evaluator: Evaluator | None = None
 
-    def commit(self, unit: EvaluationUnit, names: tuple[str, ...], gpus: float) -> Done:
+    def commit(self, unit: EvaluationUnit, names: tuple[str, ...], gpus: float) -> ScoredUnit:
         """Run the named methods on a unit and write a part of each."""
         rows = self._evaluator_of(unit.fold, names, gpus).count(unit.episodes, names)
         for name in names:
             self._parts.write(self._contents[name, unit.fold], unit.name, rows[name])
-        return Done(unit.name, names, sum(len(of_method) for of_method in rows.values()))
+        return ScoredUnit(unit.name, names, sum(len(of_method) for of_method in rows.values()))
 
     def _evaluator_of(self, fold: int, names: tuple[str, ...], gpus: float) -> Evaluator:
         if self._evaluator is not None and self._loaded is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from model.draws import Draws
 from model.masks.grow import grown
 from model.masks.simulate import simulate_annotation
-from model.scores.episode_score import Truth, count_pixels
+from model.scores.episode_score import TargetTruth, count_pixels
 from model.segmenter import LoadedReference, Segmenter
 from pipeline.episodes.draw import Episode
 from pipeline.episodes.load import EpisodeReader, LoadedEpisode
@@ -55,7 +55,7 @@ class Evaluator:
         rows: dict[str, list[Row]] = {name: [] for name in names}
         for episode in episodes:
             loaded = self._reader.load(episode)
-            truth = Truth(loaded.mask_HW, loaded.ignore_HW)
+            truth = TargetTruth(loaded.mask_HW, loaded.ignore_HW)
             for variant in self._settings.variants:
                 references = self._annotate(loaded, variant)
                 for name in names:
@@ -78,7 +78,7 @@ class Evaluator:
         return drawn
 
     def _row(
-        self, loaded: LoadedEpisode, truth: Truth, variant: Variant, segmenter: Segmenter
+        self, loaded: LoadedEpisode, truth: TargetTruth, variant: Variant, segmenter: Segmenter
     ) -> Row:
         [[prediction]] = segmenter.segment([loaded.target_HW3])
         counts = count_pixels(

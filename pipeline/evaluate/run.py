@@ -6,8 +6,8 @@ from typing import Any
 import ray
 from ray.util.actor_pool import ActorPool
 
-from pipeline.cluster.capacity import read_room
-from pipeline.evaluate.actor import Done, EvaluateUnits
+from pipeline.cluster.capacity import read_capacity
+from pipeline.evaluate.actor import EvaluateUnits, ScoredUnit
 from pipeline.evaluate.check import CheckedEvaluation, publish_manifest
 from pipeline.evaluate.units import EvaluationUnit
 from schemas.errors import BadInput
@@ -17,7 +17,7 @@ from schemas.evaluate import EvaluateJob
 RESTARTS, RETRIES = 8, 3
 
 
-def run(checked: CheckedEvaluation, on_done: Callable[[Done], None]) -> None:
+def run(checked: CheckedEvaluation, on_done: Callable[[ScoredUnit], None]) -> None:
     """Run every unit that lacks a part of some method. Needs ray to be initialised.
 
     on_done is called in this process. Raises BadInput when no actor fits in the cluster.
@@ -29,7 +29,7 @@ def run(checked: CheckedEvaluation, on_done: Callable[[Done], None]) -> None:
     compute = checked.job.compute
     gpus = gpus_per_actor(checked.job)
     resources = {"CPU": compute.cpus_per_actor} | ({"GPU": gpus} if gpus else {})
-    room = actors_that_fit(resources, read_room().grown)
+    room = actors_that_fit(resources, read_capacity().grown)
     wanted = room if compute.actors == "auto" else compute.actors
     remote = ray.remote(EvaluateUnits).options(
         num_cpus=compute.cpus_per_actor,
@@ -53,7 +53,7 @@ def run(checked: CheckedEvaluation, on_done: Callable[[Done], None]) -> None:
 
 def gpus_per_actor(job: EvaluateJob) -> float:
     """Return each actor's share of GPUs in this cluster."""
-    return read_room().gpus(job.compute.gpus_per_actor)
+    return read_capacity().gpus(job.compute.gpus_per_actor)
 
 
 def actors_that_fit(needed: Mapping[str, float], have: Mapping[str, float]) -> int:

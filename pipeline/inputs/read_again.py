@@ -13,11 +13,11 @@ from schemas.storage import Storage
 ARCHIVE_MARK = ".tar#"  # between the two parts of a member's URI: s3://b/a.tar#cat_01.jpg
 READ_THREADS = 8
 
-Found = bytes | str
+ImageOrReason = bytes | str
 """An image's bytes, or a sentence that says why there are none."""
 
 
-def read_again(uris: Iterable[str], storage: Storage) -> Iterator[tuple[str, Found]]:
+def read_again(uris: Iterable[str], storage: Storage) -> Iterator[tuple[str, ImageOrReason]]:
     """Yield each URI once with what is there now, in no special order; nothing is raised.
 
     Each archive is read once from its start up to the last member wanted.
@@ -39,7 +39,7 @@ def read_again(uris: Iterable[str], storage: Storage) -> Iterator[tuple[str, Fou
             yield from ((f"{uri}#{member}", image) for member, image in members.items())
 
 
-def _file(uri: str, storage: Storage) -> Found:
+def _file(uri: str, storage: Storage) -> ImageOrReason:
     if ".parquet#" in uri:
         return "images inside Parquet files are not read again"
     try:
@@ -48,8 +48,8 @@ def _file(uri: str, storage: Storage) -> Found:
         return f"the image can no longer be read: {_short(error)}"
 
 
-def _members(uri: str, members: set[str], storage: Storage) -> dict[str, Found]:
-    found: dict[str, Found] = {}
+def _members(uri: str, members: set[str], storage: Storage) -> dict[str, ImageOrReason]:
+    found: dict[str, ImageOrReason] = {}
     try:
         place = Place.open(uri, storage)
         size = file_size(place.fs, place.path) or 0

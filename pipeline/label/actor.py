@@ -11,7 +11,7 @@ from model.segmenter import LoadedReference, Segmenter
 from pipeline.cluster.units import table_to_units
 from pipeline.embed.store import EmbeddingStore, model_fields
 from pipeline.inputs.shards import Unit
-from pipeline.label.monitoring import Done, UnitWatch
+from pipeline.label.monitoring import LabelledUnit, UnitWatch
 from pipeline.label.retry import Retry, split_unit
 from pipeline.label.rows import RowContext
 from pipeline.label.unit_labeler import UnitLabeler
@@ -91,7 +91,7 @@ class SegmentUnits:
         part = write_unit(self._output, name, labels, rejected, images=len(unit.images))
         attempt.forget()
         seconds += StageSeconds(write=time.perf_counter() - start)
-        self._watch.end(Done(name, len(todo.images), new, faults, seconds, attempt.careful))
+        self._watch.end(LabelledUnit(name, len(todo.images), new, faults, seconds, attempt.careful))
         return part, seconds
 
 

@@ -15,7 +15,7 @@ from schemas.receipt import StageSeconds
 
 
 @dataclass(frozen=True)
-class Done:
+class LabelledUnit:
     """What an actor did of a unit in this run; a retry's earlier rows are not among it."""
 
     name: UnitName
@@ -38,7 +38,7 @@ class UnitWatch:
         """Note that a unit begins."""
         self._begun = time.perf_counter()
 
-    def end(self, done: Done) -> None:
+    def end(self, done: LabelledUnit) -> None:
         """Tell of a unit that is committed."""
         now = time.perf_counter()
         unit_s, whole_s = now - self._begun, now - self._ended
@@ -52,7 +52,7 @@ class UnitWatch:
         figures = {"images": done.images, "rejected": len(done.rejected), "again": done.again}
         log("unit", about | figures | {"seconds": round(unit_s, 3), "stages": stages})
 
-    def _record(self, done: Done, unit_s: float, idle_share: float) -> None:
+    def _record(self, done: LabelledUnit, unit_s: float, idle_share: float) -> None:
         output = self._output
         record(metrics.UNITS, output=output)
         record(

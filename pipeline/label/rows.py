@@ -36,7 +36,7 @@ class RowContext:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Measured:
     """A prediction at the image's size; an unlabelled one's runs are empty."""
 
     prediction: Prediction
@@ -58,11 +58,11 @@ def label_rows(
     misses a threshold becomes an empty one; its score and stability stay, to show why.
     """
     limits = context.thresholds
-    found = [_find(prediction, size_HW, limits) for prediction in predictions]
+    measured = [_find(prediction, size_HW, limits) for prediction in predictions]
     if context.overlaps == "argmax":
-        found = _settled(found, size_HW, limits)
+        measured = _settled(measured, size_HW, limits)
     rows = []
-    for one in found:
+    for one in measured:
         row = _row(one, size_HW, context)
         rows.append(row)
         if context.instances is not None and one.labelled:
@@ -70,7 +70,7 @@ def label_rows(
     return rows
 
 
-def _find(prediction: Prediction, size_HW: tuple[int, int], limits: Thresholds) -> _Found:
+def _find(prediction: Prediction, size_HW: tuple[int, int], limits: Thresholds) -> _Measured:
     stable = stability(prediction.logits_hw, limits.mask_logit)
     if prediction.score < limits.min_score or stable < limits.min_stability:
         return _found(prediction, stable, np.zeros(size_HW, bool), limits)
@@ -79,41 +79,43 @@ def _find(prediction: Prediction, size_HW: tuple[int, int], limits: Thresholds) 
 
 def _found(
     prediction: Prediction, stable: float, mask_HW: np.ndarray, limits: Thresholds
-) -> _Found:
+) -> _Measured:
     rle = encode_rle(mask_HW)
     area_px = int(coco_mask.area(rle))
     if area_px < limits.min_area_px:
         rle, area_px = encode_rle(np.zeros(mask_HW.shape, dtype=bool)), 0
-    return _Found(prediction, stable, rle, area_px)
+    return _Measured(prediction, stable, rle, area_px)
 
 
-def _settled(found: Sequence[_Found], size_HW: tuple[int, int], limits: Thresholds) -> list[_Found]:
+def _settled(
+    measured: Sequence[_Measured], size_HW: tuple[int, int], limits: Thresholds
+) -> list[_Measured]:
     """Give each pixel of several masks to one; what falls below min_area_px becomes empty."""
-    labelled = [one for one in found if one.labelled]
+    labelled = [one for one in measured if one.labelled]
     if len(labelled) < 2:
-        return list(found)
+        return list(measured)
     union_px = int(coco_mask.area(coco_mask.merge([one.rle for one in labelled])))
     if union_px == sum(one.area_px for one in labelled):
-        return list(found)
+        return list(measured)
     owner_HW = owners([one.prediction for one in labelled], size_HW, limits.mask_logit)
     kept = iter(
         _found(one.prediction, one.stability, owner_HW == place, limits)
         for place, one in enumerate(labelled)
     )
-    return [next(kept) if one.labelled else one for one in found]
+    return [next(kept) if one.labelled else one for one in measured]
 
 
-def _row(found: _Found, size_HW: tuple[int, int], context: RowContext) -> dict[str, Any]:
-    prediction = found.prediction
+def _row(measured: _Measured, size_HW: tuple[int, int], context: RowContext) -> dict[str, Any]:
+    prediction = measured.prediction
     return {
         "height": size_HW[0],
         "width": size_HW[1],
         "category_id": prediction.category_id,
         "category": context.names[prediction.category_id],
-        "status": "labelled" if found.labelled else "empty",
-        **_mask_columns(found.rle, found.area_px),
+        "status": "labelled" if measured.labelled else "empty",
+        **_mask_columns(measured.rle, measured.area_px),
         "score": prediction.score,
-        "stability": found.stability,
+        "stability": measured.stability,
         "references": list(context.references[prediction.category_id]),
         "job_fingerprint": context.identity.fingerprint,
         "model_fingerprint": context.identity.model_fingerprint,
@@ -132,7 +134,9 @@ def _mask_columns(rle: Any, area_px: int) -> dict[str, Any]:
     }
 
 
-def _instance_rows(row: dict[str, Any], found: _Found, context: RowContext) -> list[dict[str, Any]]:
+def _instance_rows(
+    row: dict[str, Any], measured: _Measured, context: RowContext
+) -> list[dict[str, Any]]:
     """Return a row per object of a labelled category, numbered from 1."""
     match context.instances:
         case None:
@@ -140,7 +144,7 @@ def _instance_rows(row: dict[str, Any], found: _Found, context: RowContext) -> l
         case Components() as wanted:
             objects = _components(row, wanted)
         case Iterative() as wanted:
-            objects = _searched(row, found, wanted, context.thresholds)
+            objects = _searched(row, measured, wanted, context.thresholds)
     return [{**row, **one, "instance_id": number} for number, one in enumerate(objects, start=1)]
 
 
@@ -152,15 +156,15 @@ def _components(row: dict[str, Any], wanted: Components) -> list[dict[str, Any]]
 
 
 def _searched(
-    row: dict[str, Any], found: _Found, wanted: Iterative, limits: Thresholds
+    row: dict[str, Any], measured: _Measured, wanted: Iterative, limits: Thresholds
 ) -> list[dict[str, Any]]:
-    """Return the objects a method found, in its order, inside the category's mask.
+    """Return the objects a method measured, in its order, inside the category's mask.
 
     Each has its own score, which must reach min_score, and none has a pixel of one before it.
     """
-    free_HW = coco_mask.decode(found.rle).astype(bool)
+    free_HW = coco_mask.decode(measured.rle).astype(bool)
     objects = []
-    for one in found.prediction.objects:
+    for one in measured.prediction.objects:
         mask_HW = mask_at(one, (row["height"], row["width"]), limits.mask_logit) & free_HW
         area_px = int(np.count_nonzero(mask_HW))
         if area_px < wanted.min_area_px or one.score < limits.min_score:

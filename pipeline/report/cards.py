@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from pipeline.inputs.decode import decode_image
-from pipeline.inputs.read_again import Found, read_again
+from pipeline.inputs.read_again import ImageOrReason, read_again
 from pipeline.report.pictures import (
     TRUE_COLOUR,
     Picture,
@@ -90,7 +90,7 @@ def reference_cards(
         yield reference.category_id, replace(card, picture=as_picture(drawn, alt))
 
 
-def _photo(found: Found) -> Image.Image | str:
+def _photo(found: ImageOrReason) -> Image.Image | str:
     """Return a small copy of an image, or why there is none."""
     if isinstance(found, str):
         return found

@@ -13,12 +13,12 @@ from pipeline.train.fold import FoldRun
 from pipeline.train.metrics import merge_metrics
 from pipeline.train.paths import RESULT, WEIGHTS, fold_folder
 from pipeline.train.state import STATE
-from schemas.card import AnnotationFormat, Training, VrpCard
+from schemas.card import LabelType, Training, VrpCard
 from schemas.errors import MissingFile
 from schemas.train import FoldResult, TrainState
 
 # Our episodes' names of annotation formats, and a card's.
-CARD_FORMATS: dict[str, AnnotationFormat] = {
+CARD_FORMATS: dict[str, LabelType] = {
     "points": "point",
     "scribbles": "scribble",
     "box": "box",
@@ -73,7 +73,7 @@ def finish_fold(run: FoldRun, output: Place, files: Mapping[str, bytes]) -> Fold
 def _card(run: FoldRun, state: TrainState, last_loss: float, hours: float) -> VrpCard:
     job = run.job
     names = {category.id: category.name for category in run.index.commit.categories}
-    formats: list[AnnotationFormat] = [
+    formats: list[LabelType] = [
         CARD_FORMATS[name] for name, weight in job.episodes.formats.items() if weight > 0
     ]
     metrics = {"last_loss": last_loss}

@@ -11,7 +11,7 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from ray.util.queue import Empty, Queue
 
-from pipeline.cluster.capacity import check_room
+from pipeline.cluster.capacity import check_capacity
 from pipeline.output.paths import JOB
 from pipeline.storage.place import Place
 from pipeline.train.check import CheckedTraining
@@ -41,7 +41,7 @@ def train(
         check_training(checked.output, checked.identity)
     todo = [run.fold.number for run in checked.runs if run.fold.number not in results]
     if todo:
-        _check_room(checked.job)
+        _check_capacity(checked.job)
         mailbox = Queue(actor_options={"num_cpus": 0})
         mailbox.qsize()  # waits until it runs: handed out before that, it may never start
         pending = [_run_fold.remote(checked.job, number, mailbox) for number in todo]
@@ -118,7 +118,7 @@ def _arrow_filesystem(fs: AbstractFileSystem) -> pa_fs.FileSystem:
     return pa_fs.PyFileSystem(pa_fs.FSSpecHandler(fs))
 
 
-def _check_room(job: TrainJob) -> None:
+def _check_capacity(job: TrainJob) -> None:
     """Refuse a job whose smallest group of workers never fits."""
     need = {name: share * job.compute.workers.min for name, share in _resources(job).items()}
-    check_room(need, "compute.workers.min x the share of each worker")
+    check_capacity(need, "compute.workers.min x the share of each worker")

@@ -12,7 +12,7 @@ import ray.train.torch
 from ray.util.queue import Queue
 
 from model.networks.device import pick_device, pick_precision
-from pipeline.cluster.capacity import read_room
+from pipeline.cluster.capacity import read_capacity
 from pipeline.monitoring.log import start_log
 from pipeline.storage.place import Place
 from pipeline.train.checkpoints import read_checkpoint
@@ -87,4 +87,4 @@ class _RayOutlet:
 
 def gpus_per_worker(job: TrainJob) -> float:
     """Return each worker's share of GPUs in this cluster."""
-    return read_room().gpus(job.compute.gpus_per_worker)
+    return read_capacity().gpus(job.compute.gpus_per_worker)

@@ -2,31 +2,31 @@
 
 import pytest
 
-from pipeline.cluster.capacity import Room, parse_most
+from pipeline.cluster.capacity import Capacity, parse_most
 from schemas.errors import BadInput
 
 NEED = {"CPU": 2.25, "GPU": 2.0}
 
 
 def test_what_is_there_is_not_waited_for() -> None:
-    assert Room({"CPU": 4, "GPU": 2}, {}).waits_for(NEED, "compute") == []
+    assert Capacity({"CPU": 4, "GPU": 2}, {}).waits_for(NEED, "compute") == []
 
 
 def test_what_the_cluster_may_grow_to_is_waited_for() -> None:
-    assert Room({"CPU": 4}, {"CPU": 8, "GPU": 2}).waits_for(NEED, "compute") == ["GPU"]
+    assert Capacity({"CPU": 4}, {"CPU": 8, "GPU": 2}).waits_for(NEED, "compute") == ["GPU"]
 
 
 @pytest.mark.parametrize("most", [{}, {"CPU": 64}, {"CPU": 64, "GPU": 1}])
 def test_what_never_comes_is_refused(most: dict[str, float]) -> None:
     with pytest.raises(BadInput, match=r"too few GPUs(.|\n)*VRP_CLUSTER_MAX"):
-        Room({"CPU": 4}, most).waits_for(NEED, "compute")
+        Capacity({"CPU": 4}, most).waits_for(NEED, "compute")
 
 
 def test_auto_takes_a_gpu_where_there_can_be_one() -> None:
-    assert Room({"CPU": 4}, {}).gpus("auto") == 0
-    assert Room({"CPU": 4, "GPU": 1}, {}).gpus("auto") == 1
-    assert Room({"CPU": 4}, {"GPU": 8}).gpus("auto") == 1
-    assert Room({"CPU": 4}, {"GPU": 8}).gpus(0.5) == 0.5
+    assert Capacity({"CPU": 4}, {}).gpus("auto") == 0
+    assert Capacity({"CPU": 4, "GPU": 1}, {}).gpus("auto") == 1
+    assert Capacity({"CPU": 4}, {"GPU": 8}).gpus("auto") == 1
+    assert Capacity({"CPU": 4}, {"GPU": 8}).gpus(0.5) == 0.5
 
 
 def test_the_greatest_size_is_read_or_refused() -> None:

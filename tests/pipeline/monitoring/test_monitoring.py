@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.label.monitoring import Done, UnitWatch
+from pipeline.label.monitoring import LabelledUnit, UnitWatch
 from pipeline.monitoring import metrics
 from pipeline.monitoring.log import JsonLines
 from pipeline.monitoring.metrics import METERS
@@ -73,11 +73,11 @@ def parsed(lines: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.getvalue().splitlines()]
 
 
-def a_unit() -> Done:
+def a_unit() -> LabelledUnit:
     label = {"image_id": "a.jpg", "status": "labelled", "rle_counts": "a long text"}
     rejected = {"image_id": "b.jpg", "reason": "decode", "message": 'cut "off"\nat 3'}
     seconds = StageSeconds(decode=2.0, segment=0.0, encode=0.5, write=0.25)
-    return Done(UnitName("0" * 16, 7, True), 2, [label], [rejected], seconds, again=True)
+    return LabelledUnit(UnitName("0" * 16, 7, True), 2, [label], [rejected], seconds, again=True)
 
 
 def test_a_unit_is_one_line_and_each_image_it_rejected_another(lines: io.StringIO) -> None:
