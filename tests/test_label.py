@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import shutil
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from schemas.label import LabelJob
 from schemas.receipt import Receipt
 from schemas.storage import Output
 from tests.made import poison
+from tests.made.photos import photo, tar_of
 from tests.made.s3 import Bucket
 
 pytestmark = pytest.mark.cluster
@@ -49,25 +49,6 @@ def stored(bucket: Bucket, key: str) -> bytes:
 
 def remove(bucket: Bucket, key: str) -> None:
     Place.open(f"{bucket.uri}/{key}", bucket.storage).remove()
-
-
-def photo(seed: int, size: tuple[int, int] = (60, 44)) -> bytes:
-    """A JPEG of a few soft blobs: cheap, and no two alike."""
-    rng = np.random.default_rng(seed)
-    small = Image.fromarray(rng.integers(0, 255, (4, 5, 3), dtype=np.uint8))
-    buffer = io.BytesIO()
-    small.resize(size, Image.Resampling.BICUBIC).save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-def tar_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
 
 
 def shard(number: int) -> bytes:

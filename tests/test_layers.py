@@ -1,6 +1,7 @@
 """The arrows of the house: schemas <- model <- pipeline <- jobs, and what each may import."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,9 @@ def test_imports_point_downwards_only(path: Path) -> None:
 def test_no_file_is_named_after_programming() -> None:
     banned = {"utils", "helpers", "common", "base", "manager", "managers", "registry"}
     assert not [path for path in FILES if path.stem in banned]
+
+
+def test_no_test_module_imports_another() -> None:
+    found = re.compile(r"^\s*(from|import) tests\.([a-z_]+\.)*test_", re.MULTILINE)
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    assert not [path for path in tests if found.search(path.read_text())]

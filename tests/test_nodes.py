@@ -33,9 +33,8 @@ from schemas.storage import Storage
 from schemas.train import TrainProgress
 from tests.crash.nodes import workers_of
 from tests.made.gates import gated
-from tests.made.training import a_job, write_dataset
-from tests.pipeline.train.test_loop import losses, run
-from tests.test_label import photo, tar_of
+from tests.made.photos import photo, tar_of
+from tests.made.training import a_job, losses, run, write_dataset
 
 pytestmark = pytest.mark.cluster
 

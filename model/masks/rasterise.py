@@ -11,6 +11,7 @@ i * H / h to (i + 1) * H / h, and columns likewise.
 
 import numpy as np
 
+from model.masks.nearest import first_pixels
 from schemas.reference import Box, Points, Scribbles
 
 
@@ -35,15 +36,10 @@ def rasterise(
             return _mask(annotation, grid_hw)
 
 
-def _nearest_px(length_px: int, cells: int) -> np.ndarray:
-    """Return the pixel that nearest resizing reads for each cell: its first one."""
-    return np.arange(cells) * length_px // cells
-
-
 def _mask(mask_HW: np.ndarray, grid_hw: tuple[int, int]) -> np.ndarray:
     (H, W), (h, w) = mask_HW.shape, grid_hw
     mask_HW = mask_HW != 0
-    mask_hw = mask_HW[np.ix_(_nearest_px(H, h), _nearest_px(W, w))]
+    mask_hw = mask_HW[np.ix_(first_pixels(H, h), first_pixels(W, w))]
     if mask_hw.any():
         return mask_hw
     rows, columns = np.nonzero(mask_HW)
@@ -54,7 +50,7 @@ def _box(box: Box, image_HW: tuple[int, int], grid_hw: tuple[int, int]) -> np.nd
     (H, W), (h, w) = image_HW, grid_hw
     left, top, right, bottom = box.xyxy
     # The centres of the pixels that nearest reads, so that a box is its filled mask, resized.
-    x_w, y_h = _nearest_px(W, w) + 0.5, _nearest_px(H, h) + 0.5
+    x_w, y_h = first_pixels(W, w) + 0.5, first_pixels(H, h) + 0.5
     box_hw = ((y_h >= top) & (y_h < bottom))[:, None] & ((x_w >= left) & (x_w < right))
     if box_hw.any():
         return box_hw

@@ -158,7 +158,7 @@ def _components(row: dict[str, Any], wanted: Components) -> list[dict[str, Any]]
 def _searched(
     row: dict[str, Any], measured: _Measured, wanted: Iterative, limits: Thresholds
 ) -> list[dict[str, Any]]:
-    """Return the objects a method measured, in its order, inside the category's mask.
+    """Return the objects a method found, in its order, inside the category's mask.
 
     Each has its own score, which must reach min_score, and none has a pixel of one before it.
     """

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from model.draws import Draws
+from model.masks.nearest import centre_pixels
 from model.masks.rasterise import rasterise
 from model.methods.vrp import VrpNetworks
 from model.networks.pixels import normalise, squash
@@ -120,7 +121,5 @@ def _input(image_HW3: np.ndarray, side_px: int) -> Tensor:
 
 def _nearest(mask_HW: np.ndarray, side_px: int) -> Tensor:
     """Stretch a mask to a square: each pixel takes the value under its centre."""
-    rows, columns = (
-        ((np.arange(side_px) + 0.5) * length / side_px).astype(np.intp) for length in mask_HW.shape
-    )
+    rows, columns = (centre_pixels(length, side_px) for length in mask_HW.shape)
     return torch.from_numpy(mask_HW[np.ix_(rows, columns)])

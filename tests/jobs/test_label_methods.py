@@ -8,9 +8,7 @@ import yaml
 
 from pipeline.storage.files import open_filesystem
 from schemas.storage import Storage
-from tests.jobs.test_label import folder, run, write_job
-
-__all__ = ["folder"]  # the fixture of those tests: a job file's neighbours
+from tests.made.commands import photo_folder, run, write_job
 
 NANO = {"type": "nano", "weights": "nano-sam"}
 BACKBONE = {"type": "nano", "weights": "nano-backbone"}
@@ -20,6 +18,11 @@ METHODS: list[dict[str, Any]] = [
     {"type": "persam_f", "sam": NANO, "backbone": BACKBONE, "min_presence": 0.3},
     {"type": "matcher", "sam": NANO, "backbone": BACKBONE, "proposals": 8},
 ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return photo_folder(tmp_path)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method["type"])

@@ -8,9 +8,9 @@ import pytest
 from pipeline.output.plan import extend_plan
 from pipeline.storage.place import Place
 from schemas.storage import Storage
-from tests.jobs.test_label import run
+from tests.made.commands import run
 from tests.made.committed import commit_units, rejected_row
-from tests.pipeline.status.test_labeling import A, tar
+from tests.made.shards import tar
 
 
 def test_status_is_told_from_a_job_file_and_watched_until_it_is_done(
@@ -24,7 +24,7 @@ def test_status_is_told_from_a_job_file_and_watched_until_it_is_done(
     output = str(tmp_path / "out")
     commit_units(output, [([], [rejected_row("0")])])
     folder = Place.open(output, Storage())
-    shard = tar(A).model_copy(update={"id": f"{1:016x}"})
+    shard = tar(f"{1:016x}")
     extend_plan(folder, [shard])
     code, out, err = run(capsys, "status", str(job), "--watch", "--json")
     assert code == 0, err

@@ -1,4 +1,4 @@
-"""A small dataset of drawn shapes, and jobs that train nano networks on it."""
+"""A small dataset of drawn shapes, jobs that train nano networks on it, and a fold trained here."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from schemas.train import TrainJob
+from pipeline.train.fold import open_fold
+from pipeline.train.learner import Worker
+from pipeline.train.loop import train_fold
+from schemas.train import TrainJob, TrainProgress
 
+SAM = "random:2"
 COLOURS = ((200, 60, 60), (60, 200, 60), (60, 60, 200))
 
 
@@ -57,3 +61,41 @@ def a_job(folder: Path, **changes: Any) -> TrainJob:
         "allow_random_weights": True,
     }
     return TrainJob.model_validate({**document, **changes})
+
+
+class Kept:
+    """An outlet that keeps everything in memory; `stop_after` checkpoints it dies like a worker."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.checkpoints: list[dict[str, bytes]] = []
+        self.lines: list[TrainProgress] = []
+        self._stop_after = stop_after
+
+    def progress(self, progress: TrainProgress) -> None:
+        self.lines.append(progress)
+
+    def checkpoint(self, rows: list[dict[str, Any]], folder: Path | None) -> None:
+        self.rows += rows
+        if folder is not None:
+            self.checkpoints.append({f.name: f.read_bytes() for f in folder.iterdir()})
+        if len(self.checkpoints) == self._stop_after:
+            raise KeyboardInterrupt
+
+
+def losses(kept: Kept) -> list[float]:
+    """The loss of every step."""
+    return [row["loss"] for row in kept.rows]
+
+
+def run(
+    job: TrainJob, resume: dict[str, bytes] | None = None, stop_after: int | None = None
+) -> Kept:
+    """Train fold 0 in this process, from a checkpoint or from its beginning."""
+    kept = Kept(stop_after)
+    worker = Worker(rank=0, workers=1, device="cpu", precision="fp32", episodes_per_pass=1)
+    try:
+        train_fold(open_fold(job, 0, SAM), worker, kept, resume)
+    except KeyboardInterrupt:
+        assert stop_after is not None
+    return kept

@@ -6,25 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.label import LabelJob
-
-
-def job(**changes: Any) -> dict[str, Any]:
-    random = {"type": "nano", "weights": "random"}
-    return {
-        "targets": {"type": "images", "uris": "photos/"},
-        "references": [
-            {"category": "cat", "image": "a.jpg", "annotation": {"type": "mask", "uri": "a.png"}},
-            {
-                "category": "cow",
-                "image": "a.jpg",
-                "annotation": {"type": "box", "xyxy": [1, 2, 30, 40]},
-            },
-        ],
-        "method": {"type": "vrp", "weights": "random", "sam": random, "backbone": random},
-        "output": {"uri": "s3://bucket/labels"},
-        "allow_random_weights": True,
-        **changes,
-    }
+from tests.made.label_jobs import job
 
 
 def fault(**changes: Any) -> str:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.embed.store import model_fields
 from schemas.label import LabelJob
 from schemas.method import Method, weights_of, with_weights
-from tests.schemas.test_label import job
+from tests.made.label_jobs import job
 
 TYPES = ["vrp", "gp_sam", "persam", "persam_f", "matcher"]
 JOB = """

@@ -11,10 +11,10 @@ import yaml
 
 from pipeline.output.commit import read_commit
 from pipeline.storage.place import Place
-from tests.jobs.test_label import run
+from tests.made.commands import run
+from tests.made.photos import photo, tar_of
 from tests.made.ray_head import Head, serve_head
 from tests.made.s3 import KEY, SECRET, Bucket
-from tests.test_label import photo, tar_of
 
 pytestmark = pytest.mark.cluster
 

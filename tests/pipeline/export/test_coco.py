@@ -21,8 +21,8 @@ from schemas.errors import BadInput, BadStorage
 from schemas.storage import Storage
 from tests.made.committed import commit_units, label_rows, rejected_row
 from tests.made.datasets import CocoFiles, filled, rle_of
+from tests.made.predictions import SPLIT, predicted
 from tests.made.s3 import Bucket
-from tests.pipeline.label.test_rows import SPLIT, predicted
 
 EMPTY = np.zeros((80, 100), bool)
 BIG, SMALL = filled((8, 8, 68, 68)), filled((70, 80, 78, 90))

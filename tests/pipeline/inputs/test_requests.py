@@ -12,10 +12,10 @@ from pipeline.inputs.sources import plan_shards
 from pipeline.label.actor import SegmentTask, SegmentUnits
 from schemas.label import LabelJob
 from tests.made.fault_proxy import Faults, faulty
+from tests.made.label_jobs import job
+from tests.made.photos import tar_of
 from tests.made.s3 import Bucket, storage_at
 from tests.made.units import WHITE, MeanColour, png, row_context
-from tests.schemas.test_label import job
-from tests.test_label import tar_of
 
 IMAGES, PER_UNIT = 7, 3
 

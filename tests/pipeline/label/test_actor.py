@@ -22,8 +22,8 @@ from schemas.errors import ImageRejected
 from schemas.label import LabelJob, Thresholds
 from schemas.receipt import Receipt
 from schemas.storage import Storage
+from tests.made.label_jobs import job
 from tests.made.units import BLACK, RED, WHITE, Died, Killer, MeanColour, png, row_context, unit
-from tests.schemas.test_label import job
 
 
 @pytest.fixture

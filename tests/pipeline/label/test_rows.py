@@ -14,34 +14,16 @@ from pipeline.label.rows import RowContext, label_rows
 from pipeline.output.audit import audit
 from pipeline.output.committed import read_all_rows, read_committed, read_labels
 from pipeline.storage.place import Place
-from schemas.commit import Identity
-from schemas.label import Components, Iterative, Thresholds
+from schemas.label import Iterative, Thresholds
 from schemas.row import ADDED_COLUMNS, LABEL_SCHEMA
 from schemas.storage import Storage
-from tests.made.committed import CATEGORIES, commit_units, rejected_row
+from tests.made.committed import commit_units, rejected_row
 from tests.made.datasets import filled
+from tests.made.predictions import KEEP, SPLIT, predicted
 
 SIZE = (80, 100)
 TWO = filled((8, 8, 38, 38)) | filled((40, 60, 60, 80))  # 900 and 400 pixels
 OTHER = filled((30, 30, 70, 70))
-IDENTITY = Identity(
-    fingerprint="f",
-    model_fingerprint="m",
-    fields={},
-    categories=CATEGORIES,
-    source="images",
-    random_weights=(),
-)
-KEEP = RowContext(IDENTITY, {3: ("r",), 18: ("r",)}, Thresholds())
-SPLIT = replace(KEEP, instances=Components(by="components"))
-
-
-def predicted(
-    category_id: int, mask_HW: np.ndarray, score: float = 0.9, logit: float = 2.0
-) -> Prediction:
-    """Logits of the image's own size: no pixel is interpolated."""
-    logits = np.where(mask_HW, logit, -9).astype(np.float32)
-    return Prediction(category_id, logits, score, "squash", presence=0.5)
 
 
 def _mask(row: dict) -> np.ndarray:

@@ -17,8 +17,8 @@ from pipeline.output.unit import UnitName
 from schemas.compute import Compute, Limits
 from schemas.errors import ImageRejected
 from schemas.label import LabelJob
+from tests.made.label_jobs import job
 from tests.made.units import BLACK, RED, WHITE, Died, Killer, MeanColour, png, row_context, unit
-from tests.schemas.test_label import job
 
 NAME = UnitName("0" * 16, 0, last=True)
 

@@ -13,7 +13,7 @@ from pipeline.storage.place import Place
 from schemas.commit import Counts, Identity, Shard
 from schemas.reference import Category
 from schemas.storage import Storage
-from tests.pipeline.output.test_unit import label, rejected
+from tests.made.rows import label, rejected
 
 
 def shard(number: int) -> Shard:

@@ -13,7 +13,7 @@ from schemas.commit import Identity
 from schemas.errors import OtherJob
 from schemas.label import LabelJob
 from schemas.storage import Storage
-from tests.schemas.test_label import job
+from tests.made.label_jobs import job
 
 WEIGHTS = {
     "method.weights": "sha256:aa",

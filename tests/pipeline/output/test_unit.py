@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -10,20 +9,10 @@ import pytest
 from pipeline.output.unit import UnitName, list_units, read_part, write_unit
 from pipeline.storage.place import Place
 from schemas.errors import BadStorage
-from schemas.row import LABEL_SCHEMA
 from schemas.storage import Storage
+from tests.made.rows import label, rejected
 
 UNIT = UnitName("0123456789abcdef", 3, last=True)
-
-
-def label(image_id: str, status: str = "labelled") -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(LABEL_SCHEMA.names)
-    box = [0.0, 0.0, 1.0, 1.0]
-    return {**row, "image_id": image_id, "category_id": 1, "status": status, "box_xywh": box}
-
-
-def rejected(image_id: str) -> dict[str, Any]:
-    return {"image_id": image_id, "uri": image_id, "reason": "decode", "message": "cut off"}
 
 
 @pytest.fixture

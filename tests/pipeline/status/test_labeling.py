@@ -13,11 +13,12 @@ from pipeline.status.labeling import LabelStatus
 from pipeline.status.training import TrainStatus
 from pipeline.storage.place import Place
 from pipeline.train.metrics import write_metrics
-from schemas.commit import Identity, Shard
+from schemas.commit import Identity
 from schemas.errors import BadStorage
 from schemas.storage import Storage
 from schemas.train import FoldResult, TrainIdentity
 from tests.made.committed import CATEGORIES, rejected_row
+from tests.made.shards import tar
 
 HERE = Storage()
 A, B = "a" * 16, "b" * 16
@@ -29,12 +30,6 @@ IDENTITY = Identity(
     source="webdataset",
     random_weights=(),
 )
-
-
-def tar(shard_id: str) -> Shard:
-    return Shard(
-        id=shard_id, kind="tar", name=f"{shard_id}.tar", uri="", size_bytes=1, images_per_unit=3
-    )
 
 
 def label_status(folder: Path) -> LabelStatus:

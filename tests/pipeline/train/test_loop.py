@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,46 +24,8 @@ from pipeline.train.metrics import write_metrics
 from pipeline.train.result import finish_fold, read_result
 from pipeline.train.state import check_whole
 from schemas.card import VrpCard
-from schemas.train import TrainJob, TrainProgress
-from tests.made.training import a_job, write_dataset
-
-SAM = "random:2"
-
-
-class Kept:
-    """An outlet that keeps everything in memory; `stop_after` checkpoints it dies like a worker."""
-
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.rows: list[dict[str, Any]] = []
-        self.checkpoints: list[dict[str, bytes]] = []
-        self.lines: list[TrainProgress] = []
-        self._stop_after = stop_after
-
-    def progress(self, progress: TrainProgress) -> None:
-        self.lines.append(progress)
-
-    def checkpoint(self, rows: list[dict[str, Any]], folder: Path | None) -> None:
-        self.rows += rows
-        if folder is not None:
-            self.checkpoints.append({f.name: f.read_bytes() for f in folder.iterdir()})
-        if len(self.checkpoints) == self._stop_after:
-            raise KeyboardInterrupt
-
-
-def losses(kept: Kept) -> list[float]:
-    return [row["loss"] for row in kept.rows]
-
-
-def run(
-    job: TrainJob, resume: dict[str, bytes] | None = None, stop_after: int | None = None
-) -> Kept:
-    kept = Kept(stop_after)
-    worker = Worker(rank=0, workers=1, device="cpu", precision="fp32", episodes_per_pass=1)
-    try:
-        train_fold(open_fold(job, 0, SAM), worker, kept, resume)
-    except KeyboardInterrupt:
-        assert stop_after is not None
-    return kept
+from schemas.train import TrainJob
+from tests.made.training import SAM, Kept, a_job, losses, run, write_dataset
 
 
 @pytest.fixture(scope="module")

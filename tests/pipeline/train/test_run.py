@@ -21,8 +21,7 @@ from schemas.train import TrainJob
 from tests.made.fault_proxy import Faults, Moment, faulty
 from tests.made.processes import descendants, send, title
 from tests.made.s3 import Bucket
-from tests.made.training import a_job, write_dataset
-from tests.pipeline.train.test_loop import losses, run
+from tests.made.training import a_job, losses, run, write_dataset
 
 pytestmark = pytest.mark.cluster
 

@@ -1,0 +1,10 @@
+"""Planned shards."""
+
+from schemas.commit import Shard
+
+
+def tar(shard_id: str) -> Shard:
+    """A tar of units of three images."""
+    return Shard(
+        id=shard_id, kind="tar", name=f"{shard_id}.tar", uri="", size_bytes=1, images_per_unit=3
+    )
