@@ -108,7 +108,7 @@ def main() -> None:
     console.print(f"3 vrp export coco {labels} --to {out / 'coco.json'}")
     export_coco(labels, Storage(), str(out / "coco.json"))
     console.print(f"4 vrp report {labels} --truth {truth} --to {out / 'report.html'}")
-    (out / "report.html").write_text(make_report(labels, str(truth), Storage()))
+    (out / "report.html").write_text(make_report(labels, str(truth), Storage()).html)
 
     commit, scores, images_per_s = judge(labels, truth)
     console.print(table_of(scores, trained))

@@ -31,7 +31,10 @@ def report(
     """
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     output = output.rstrip("/")
-    page = make_report(output, truth, storage).encode()
+    made = make_report(output, truth, storage)
+    page = made.html.encode()
     target = to or f"{output}/{REPORT}"
     Place.open(target, storage).replace(page)
     typer.echo(f"report: {target} ({len(page) / 1e6:.1f} MB)")
+    for remark in made.remarks:
+        typer.echo(f"ground truth: {remark}")

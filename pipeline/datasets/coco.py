@@ -9,7 +9,15 @@ from pycocotools import mask as coco_mask
 
 from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
 from pipeline.datasets.measure import check_image
-from pipeline.masks.coco import Document, Entry, drawn_runs, read_instances
+from pipeline.masks.coco import (
+    Document,
+    Entry,
+    Instances,
+    PassedOver,
+    drawn_runs,
+    read_instances,
+    short_polygons,
+)
 from pipeline.storage.files import list_files
 from pipeline.storage.place import Place
 from schemas.dataset import CocoDataset
@@ -31,35 +39,41 @@ def list_coco(dataset: CocoDataset, storage: Storage) -> Listing:
 
     Raises BadInput for a file that is not an instances JSON, BadStorage for one that is missing.
     """
-    document = read_instances(dataset.instances, storage)
-    return list_document(document, Place.open(dataset.images, storage), dataset.instances)
+    instances = read_instances(Place.open(dataset.instances, storage).read(), dataset.instances)
+    return list_instances(instances, instances.document, Place.open(dataset.images, storage))
 
 
-def list_document(document: Document, folder: Place, uri: str) -> Listing:
-    """Turn the three lists of the JSON at `uri` into a listing; images lie below the folder."""
+def list_instances(instances: Instances, document: Document, folder: Place) -> Listing:
+    """Turn an instances file into a listing; the document's images lie below the folder."""
+    uri = instances.uri
     categories = _categories(document["categories"], uri)
     images, faulty = measure_images(document["images"], folder)
     drawn: dict[tuple[str, int], _Drawn] = {}
-    problems = list(faulty)
+    problems = [*faulty, *passed_over(instances.passed_over, uri)]
     sizes = {image.image_id: (image.height, image.width) for image in images}
-    left_out = {problem.image_id for problem in faulty}
-    names = dict(categories)
-    for entry in document["annotations"]:
-        image_id, category_id = str(entry["image_id"]), entry["category_id"]
-        where = f"{uri}#{entry['id']}"
+    for number, entry in enumerate(document["annotations"]):
+        image_id, category_id = _image_id(entry["image_id"]), int(entry["category_id"])
         if image_id not in sizes:
-            if image_id not in left_out:
-                problems.append(Problem(image_id, where, "bad-annotation", "of no listed image"))
-        elif category_id not in names:
-            message = f"category {category_id} is not in the list"
-            problems.append(Problem(image_id, where, "unknown-category", message))
-        else:
-            of_pair = drawn.setdefault((image_id, category_id), _Drawn())
-            faults = _draw(entry, sizes[image_id], of_pair)
-            problems += [Problem(image_id, where, "bad-annotation", fault) for fault in faults]
+            continue  # its image is among the problems
+        of_pair = drawn.setdefault((image_id, category_id), _Drawn())
+        where = f"{uri}#{entry.get('id', f'annotations[{number}]')}"
+        faults = _draw(entry, sizes[image_id], of_pair)
+        problems += [Problem(image_id, where, "bad-annotation", fault) for fault in faults]
     objects, empty = _objects(images, categories, drawn)
     problems += empty
     return Listing(categories, images, objects, problems, exhaustive=True)
+
+
+def passed_over(entries: Iterable[PassedOver], uri: str) -> Iterator[Problem]:
+    """Yield the entries of an instances file that were passed over, as problems of the index."""
+    for entry in entries:
+        image_id = _image_id(entry.image_id)
+        yield Problem(image_id, f"{uri}#{entry.where}", entry.reason, entry.message)
+
+
+def _image_id(value: object) -> str:
+    """Return the id of an image as the index writes it; 7.0 in an annotation is the image 7."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _categories(entries: Sequence[Entry], uri: str) -> list[tuple[int, str]]:
@@ -104,10 +118,10 @@ def _draw(entry: Entry, size_HW: tuple[int, int], drawn: _Drawn) -> Iterator[str
     kept = drawn.crowds if entry.get("iscrowd") else drawn.objects
     segmentation = entry.get("segmentation")
     try:
-        if not isinstance(segmentation, dict) and any(len(p) < 6 for p in segmentation or ()):
+        if short_polygons(segmentation):
             yield "a polygon of fewer than three corners is left out"
         kept.append(drawn_runs(segmentation, size_HW))
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+    except ValueError as error:
         drawn.broken = True
         yield str(error)
 

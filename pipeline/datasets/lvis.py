@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from pipeline.datasets.coco import list_document
+from pipeline.datasets.coco import list_instances
 from pipeline.datasets.listing import Listing, ObjectRow
 from pipeline.masks.coco import NEEDED_KEYS, Document, read_instances
 from pipeline.storage.place import Place
@@ -21,10 +21,10 @@ def list_lvis(dataset: LvisDataset, storage: Storage) -> Listing:
 
     Raises BadInput for a file that is not LVIS's, BadStorage for one that is missing.
     """
-    document = read_instances(dataset.instances, storage, LVIS_KEYS)
-    found = list_document(
-        with_file_names(document), Place.open(dataset.images, storage), dataset.instances
-    )
+    data = Place.open(dataset.instances, storage).read()
+    instances = read_instances(data, dataset.instances, LVIS_KEYS)
+    document = with_file_names(instances.document)
+    found = list_instances(instances, document, Place.open(dataset.images, storage))
     absent = _absent(document, found)
     return Listing(
         found.categories, found.images, [*found.objects, *absent], found.problems, exhaustive=False

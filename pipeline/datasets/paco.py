@@ -7,7 +7,7 @@ one object is drawn per photo; here each object is an image of its own.
 from collections import defaultdict
 from typing import Any
 
-from pipeline.datasets.coco import measure_images
+from pipeline.datasets.coco import measure_images, passed_over
 from pipeline.datasets.cut_out import cut_out
 from pipeline.datasets.listing import ImageRow, Listing, ObjectRow, Problem
 from pipeline.masks.coco import NEEDED_KEYS, Document, Entry, drawn_runs, read_instances
@@ -26,10 +26,13 @@ def list_paco(dataset: PacoDataset, storage: Storage) -> Listing:
 
     Raises BadInput for a file that is not PACO's, BadStorage for one that is missing.
     """
-    document = read_instances(dataset.instances, storage, PACO_KEYS)
+    data = Place.open(dataset.instances, storage).read()
+    instances = read_instances(data, dataset.instances, PACO_KEYS)
+    document = instances.document
     named = [{**entry, "file_name": _file_name(entry)} for entry in document["images"]]
     photos, faulty = measure_images(named, Place.open(dataset.images, storage))
-    problems, images, objects = list(faulty), [], []
+    problems = [*faulty, *passed_over(instances.passed_over, instances.uri)]
+    images, objects = [], []
     ids, parts_of = _parts(document)
     by_id = {photo.image_id: photo for photo in photos}
     for entry in document["annotations"]:
@@ -90,9 +93,14 @@ def _object(
     for name, part in parts:
         try:
             runs[ids[name]].append(drawn_runs(part["segmentation"], size_HW))
-        except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+        except ValueError as error:
             where = f"{photo.image_uri}#{part['id']}"
             problems.append(Problem(photo.image_id, where, "bad-annotation", str(error)))
-    left, top, width, height = entry["bbox"]
-    box = (int(left), int(top), int(left + width), int(top + height))
-    return cut_out(photo, f"{photo.image_id}@{entry['id']}", box, runs)
+    name = f"{photo.image_id}@{entry['id']}"
+    try:
+        left, top, width, height = entry["bbox"]
+        box = (int(left), int(top), int(left + width), int(top + height))
+    except (ValueError, TypeError, OverflowError):
+        message = f"the box {entry['bbox']!r:.60}"
+        return Problem(name, photo.image_uri, "bad-annotation", message)
+    return cut_out(photo, name, box, runs)

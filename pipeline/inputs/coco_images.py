@@ -1,22 +1,18 @@
 """Turn a COCO instances file into the ids and file names of its images."""
 
-import json
-import re
-
+from pipeline.masks.coco import read_images
 from schemas.errors import BadInput
-
-_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def read_coco_images(data: bytes, uri: str) -> list[tuple[int, str]]:
     """Return (id, file_name) of every image of an instances file, by id.
 
-    Stops reading behind the `images` list: the annotations, by far the largest part of COCO's own
-    files and written after it, are never parsed. Raises BadInput for anything but COCO.
+    The annotations are not read where they stand behind the images. Raises BadInput for anything
+    but COCO.
     """
     try:
-        images = _images_list(data.decode())
-    except (ValueError, RecursionError) as error:
+        images = read_images(data)
+    except ValueError as error:
         raise _not_coco(uri, str(error)) from error
     if not isinstance(images, list):
         raise _not_coco(uri, "no `images` list")
@@ -50,31 +46,6 @@ def _entry(image: object, number: int, uri: str) -> tuple[int, str]:
             "a COCO file name outside the images' folder", where, name, "a path below `images`"
         )
     return image_id, name
-
-
-def _images_list(text: str) -> object:
-    decoder = json.JSONDecoder()
-
-    def skip(position: int, character: str) -> int:
-        found = _SPACE.match(text, position)
-        position = found.end() if found else position
-        if text[position : position + 1] != character:
-            raise ValueError(f"no {character!r} at character {position}")
-        return position + 1
-
-    position = skip(0, "{")
-    while True:
-        key, position = decoder.raw_decode(text, skip(position, '"') - 1)
-        position = skip(position, ":")
-        found = _SPACE.match(text, position)
-        value, position = decoder.raw_decode(text, found.end() if found else position)
-        if key == "images":
-            return value
-        try:
-            position = skip(position, ",")
-        except ValueError:
-            skip(position, "}")
-            return None
 
 
 def _not_coco(where: str, got: str) -> BadInput:

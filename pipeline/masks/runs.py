@@ -16,7 +16,11 @@ _TEXT = re.compile(r"[0-o]*")
 # Corners some way outside are slips of drawing; pycocotools walks along each edge in fifths of a
 # pixel, so an edge may not be arbitrarily long.
 _BEYOND = 4
-_INT32_MAX = 2**31 - 1
+# Nor may all edges together: an outline of four million pixels took it 1.3 s and 150 MB. That of an
+# object that fills a photo of 25 megapixels has 20,000.
+_MOST_OUTLINE_PX = 2**21
+MOST_PX = 2**31 - 1
+"""The pixels of an image whose runs fit the 32 bits that pycocotools counts with."""
 
 
 def filled(polygons: Sequence[Sequence[float]], size_HW: tuple[int, int]) -> Any:
@@ -25,13 +29,35 @@ def filled(polygons: Sequence[Sequence[float]], size_HW: tuple[int, int]) -> Any
     Raises ValueError for a corner that is no number or further away than four images.
     """
     height, width = size_HW
+    if height * width > MOST_PX:
+        raise ValueError(f"polygons of an image of {height} x {width}, too large to be counted")
     for polygon in polygons:
-        for far, side in ((polygon[0::2], width), (polygon[1::2], height)):
-            for value in far:
-                if not (math.isfinite(value) and abs(value) <= _BEYOND * max(side, 1000)):
-                    raise ValueError(f"a polygon with a corner at {value}, of an image {size_HW}")
+        _check_polygon(polygon, size_HW)
     corners: Any = [list(polygon) for polygon in polygons]
     return coco_mask.merge(coco_mask.frPyObjects(corners, *size_HW))
+
+
+def _check_polygon(polygon: Sequence[float], size_HW: tuple[int, int]) -> None:
+    spread = 0.0
+    for far, side in ((polygon[0::2], size_HW[1]), (polygon[1::2], size_HW[0])):
+        try:
+            least, most, finite = min(far), max(far), math.isfinite(sum(far))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"a polygon that is no list of numbers: {polygon!r:.60}") from error
+        reach = _BEYOND * max(side, 1000)
+        if not (finite and -reach <= least and most <= reach):
+            value = next(v for v in far if not (math.isfinite(v) and abs(v) <= reach))
+            raise ValueError(f"a polygon with a corner at {value:.12g}, of an image {size_HW}")
+        spread = max(spread, most - least)
+    if len(polygon) % 2:
+        raise ValueError(f"a polygon of {len(polygon)} numbers, which are no pairs")
+    if spread * len(polygon) / 2 > _MOST_OUTLINE_PX and _outline_px(polygon) > _MOST_OUTLINE_PX:
+        raise ValueError(f"a polygon with an outline of {_outline_px(polygon):.0f} pixels")
+
+
+def _outline_px(polygon: Sequence[float]) -> float:
+    corners_xy = np.array(polygon).reshape(-1, 2)
+    return float(np.abs(np.roll(corners_xy, -1, axis=0) - corners_xy).max(axis=1).sum())
 
 
 def runs_of(counts: str | Sequence[int], size_HW: tuple[int, int]) -> Any:
@@ -45,7 +71,7 @@ def runs_of(counts: str | Sequence[int], size_HW: tuple[int, int]) -> Any:
             raise ValueError("counts that end inside a number")
     else:
         runs = counts
-    if min(runs, default=0) < 0 or sum(runs) != height * width or height * width > _INT32_MAX:
+    if min(runs, default=0) < 0 or sum(runs) != height * width or height * width > MOST_PX:
         raise ValueError(
             f"runs of {sum(runs)} pixels, wanted {height} x {width} = {height * width}"
         )

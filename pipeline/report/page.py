@@ -30,6 +30,8 @@ CARDS_PER_GROUP = 12  # five groups of 12 pictures of 25 kB: a page of 2 MB
 REFERENCES_PER_CATEGORY = 5
 MOST_REFERENCES = 60
 MOST_RUNS = 10
+MOST_PASSED_OVER = 1000  # annotations of the ground truth that the page names
+PASSED_OVER_PRINTED = 20  # and those that a terminal shows
 
 TEMPLATE = "page.html.j2"
 KINDS = {"tar": "tar", "parquet": "Parquet", "images": "lists of images"}
@@ -45,7 +47,15 @@ class Cards:
     cards: Sequence[Card]
 
 
-def make_report(output_uri: str, truth_uri: str | None, storage: Storage) -> str:
+@dataclass(frozen=True)
+class Report:
+    """The page, and what a person should know of the ground truth before believing it."""
+
+    html: str
+    remarks: tuple[str, ...] = ()
+
+
+def make_report(output_uri: str, truth_uri: str | None, storage: Storage) -> Report:
     """Return the page. Raises BadInput for an output or a ground truth that cannot be read."""
     output = Place.open(output_uri, storage)
     commit, identity = read_committed(output)
@@ -61,6 +71,7 @@ def make_report(output_uri: str, truth_uri: str | None, storage: Storage) -> str
     page = {
         "output": output_uri,
         "truth": truth_uri,
+        "remarks": truth.remarks(MOST_PASSED_OVER) if truth else (),
         "commit": commit,
         "identity": identity,
         "references": [card for _, card in references],
@@ -73,7 +84,8 @@ def make_report(output_uri: str, truth_uri: str | None, storage: Storage) -> str
         "runs": [_run_line(run) for run in read_runs(output, MOST_RUNS)],
         "facts": _facts(commit, identity, read_plan(output)[0]),
     }
-    return _environment().get_template(TEMPLATE).render(page)
+    html = _environment().get_template(TEMPLATE).render(page)
+    return Report(html, truth.remarks(PASSED_OVER_PRINTED) if truth else ())
 
 
 def _contact_sheet(

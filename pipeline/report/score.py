@@ -99,6 +99,7 @@ class Scorer:
         self._sums = {category.id: np.zeros(5, dtype=np.int64) for category in self._categories}
         self._predicted = np.zeros((3, CURVE_STEPS + 1), dtype=np.int64)
         self._unjudged = 0
+        self._some_unknown = bool(truth.unknown)
 
     def add(self, table: pa.Table, rows: RowScores) -> None:
         """Count a table of label rows and their comparison."""
@@ -126,7 +127,8 @@ class Scorer:
 
     def scores(self) -> Scores:
         """Return the figures of all that was added. Raises BadInput if none of it is judged."""
-        if self._unjudged and not any(sums.any() for sums in self._sums.values()):
+        judged = any(sums.any() for sums in self._sums.values())
+        if self._unjudged and not judged and not self._some_unknown:
             raise BadInput(
                 "ground truth of other images",
                 "the instances file",
@@ -167,6 +169,8 @@ def compare(table: pa.Table, truth: Truth) -> RowScores:
     for place, row in enumerate(table.select(columns).to_pylist()):
         image = truth.image(row["image_id"])
         if image is None or row["category_id"] not in truth.categories:
+            continue
+        if (image, row["category_id"]) in truth.unknown:
             continue
         size_HW = (row["height"], row["width"])
         if truth.sizes[image] != size_HW:

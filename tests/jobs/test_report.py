@@ -1,5 +1,6 @@
 """What an operator types for a report, and where it goes."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,21 @@ def test_the_page_goes_into_the_output_unless_told_otherwise(tmp_path: Path) -> 
     assert "mIoU" not in (tmp_path / "labels/report.html").read_text()
     assert run(output, "--truth", truth, "--to", f"{tmp_path}/page.html").exit_code == 0
     assert "mIoU" in (tmp_path / "page.html").read_text()
+
+
+def test_what_of_the_ground_truth_is_not_used_is_printed_and_stands_in_the_page(
+    tmp_path: Path,
+) -> None:
+    output, truth = make_output(tmp_path)
+    document = json.loads(Path(truth).read_text())
+    far = [[1, 1, 1e8, 1, 1e8, 9]]
+    document["annotations"].append(document["annotations"][0] | {"id": 77, "segmentation": far})
+    Path(truth).write_text(json.dumps(document), encoding="utf-8-sig")
+    done = run(output, "--truth", truth)
+    assert done.exit_code == 0, done.exception
+    assert "ground truth: annotation 77: a polygon with a corner at 100000000" in done.stdout
+    assert "ground truth: categories are matched by name" in done.stdout
+    assert "annotation 77: a polygon" in (tmp_path / "labels/report.html").read_text()
 
 
 def test_an_output_that_is_not_there_is_the_users_error(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.made.output import HOSTILE, make_output
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of an output with ground truth and random weights."""
     output, truth = make_output(tmp_path_factory.mktemp("job"), ("method.sam.weights",))
-    return make_report(output, truth, Storage())
+    return make_report(output, truth, Storage()).html
 
 
 def words(page: str) -> str:
@@ -126,7 +126,7 @@ def test_times_and_plan_are_shown(page: str) -> None:
 
 def test_without_truth_best_is_by_score_and_no_iou_is_claimed(tmp_path: Path) -> None:
     output, _ = make_output(tmp_path)
-    page = make_report(output, None, Storage())
+    page = make_report(output, None, Storage()).html
     text = words(page)
     best = text.index("Best Highest score")
     assert text.index("a/5", best) < text.index("a/4", best)
@@ -138,7 +138,7 @@ def test_without_truth_best_is_by_score_and_no_iou_is_claimed(tmp_path: Path) ->
 
 def test_an_output_with_one_empty_label_has_a_page(tmp_path: Path) -> None:
     commit_units(str(tmp_path), [([row("a", DOG, NOTHING)], [])])
-    page = make_report(str(tmp_path), None, Storage())
+    page = make_report(str(tmp_path), None, Storage()).html
     check_html(page)
     assert "This output holds no copies of its references" in page
     assert "This output holds no times" in page

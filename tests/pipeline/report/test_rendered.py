@@ -59,7 +59,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("job")
     output, truth = make_output(folder, ("method.sam.weights",))
     path = folder / "report.html"
-    path.write_text(make_report(output, truth, Storage()))
+    path.write_text(make_report(output, truth, Storage()).html)
     return path
 
 

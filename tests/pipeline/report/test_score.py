@@ -144,3 +144,68 @@ def test_ground_truth_of_another_size_is_refused_by_image(tmp_path: Path) -> Non
     truth = read_truth(str(path), Storage(), CATEGORIES)
     with pytest.raises(BadInput, match=r"(?s)a\.png.*\(40, 80\)"):
         score_labels([table(row("a.png", DOG, NOTHING))], CATEGORIES, truth)
+
+
+def edited(tmp_path: Path, truth: dict, *annotations: dict) -> Path:
+    """Write ground truth with more annotations, of the first image's dog unless they say else."""
+    path = Path(instances(tmp_path / "truth.json", truth))
+    document = json.loads(path.read_text())
+    ours = {"image_id": 100, "category_id": 3}
+    document["annotations"] += [
+        {"id": number} | ours | entry for number, entry in enumerate(annotations, 900)
+    ]
+    path.write_text(json.dumps(document))
+    return path
+
+
+FAR = [[1, 1, 1e8, 1, 1e8, 9]]
+
+
+def test_annotations_that_cannot_be_drawn_are_named_and_the_others_are_the_mask(
+    tmp_path: Path,
+) -> None:
+    shown = {"a.png": {"dog": [square(0, 0, 10)]}}
+    bad = [{"segmentation": one} for one in (FAR, [[5, 5]], [], None, [[[1, 2], [3, 4], [5, 9]]])]
+    rle = {"segmentation": {"size": [40, 40], "counts": [1, 2]}}
+    path = edited(tmp_path, shown, *bad, rle)
+    truth = read_truth(str(path), Storage(), CATEGORIES)
+    scores = score_labels([table(row("a.png", DOG, square(0, 0, 10)))], CATEGORIES, truth)
+    assert scores.categories[1].iou == 1.0
+    assert [one.partition(":")[0] for one in truth.passed_over] == [
+        f"annotation {number}" for number in range(900, 906)
+    ]
+    assert truth.remarks(2)[1] == "entries that cannot be used and are passed over: 6, the first:"
+    assert truth.remarks(2)[-1] == "… and 4 more"
+
+
+@pytest.mark.parametrize("entry", [{"segmentation": FAR}, {"category_id": "3"}])
+def test_a_label_is_not_false_where_no_annotation_of_it_can_be_used(
+    tmp_path: Path, entry: dict
+) -> None:
+    path = edited(tmp_path, {"a.png": {}, "b.png": {}}, entry)
+    truth = read_truth(str(path), Storage(), CATEGORIES)
+    rows = [row(name, DOG, square(0, 0, 20)) for name in ("a.png", "b.png")]
+    scores = score_labels([table(*rows)], CATEGORIES, truth)
+    dog = scores.categories[1]
+    assert (dog.shown, dog.absent, dog.false_masks, scores.unjudged_rows) == (0, 1, 1, 1)
+    assert "not judged" in truth.remarks(9)[-1]
+    # Of this image alone there is nothing to judge, which is no reason to refuse the file.
+    alone = score_labels([table(rows[0])], CATEGORIES, truth)
+    assert alone.miou is None
+
+
+def test_categories_are_matched_by_name_and_other_ids_are_told(tmp_path: Path) -> None:
+    path = instances(tmp_path / "truth.json", {"a.png": {}})
+    (said,) = read_truth(path, Storage(), CATEGORIES).remarks(9)
+    assert said.startswith("categories are matched by name, not by id: ")
+    assert f"dog (id 3 there, {DOG.id} in the labels)" in said
+    assert "x (" not in said
+
+
+def test_an_image_without_a_size_is_refused_by_name(tmp_path: Path) -> None:
+    path = Path(instances(tmp_path / "truth.json", {"a.png": {}}))
+    document = json.loads(path.read_text())
+    del document["images"][0]["height"]
+    path.write_text(json.dumps(document))
+    with pytest.raises(BadInput, match=r"images\[0\] \(id 100\): lacks height"):
+        read_truth(str(path), Storage(), CATEGORIES)
