@@ -76,7 +76,8 @@ def read_instances(
             raise _not_coco(uri, f"{passed[-1]}; none of {len(document[name])} {name} can be used")
     of_images, of_categories = {e["id"] for e in images}, {e["id"] for e in categories}
     # PACO's first version lists the categories of parts apart.
-    of_categories |= {e["id"] for e in document.get("part_categories", [])}
+    if "part_categories" in document:
+        of_categories |= {e["id"] for e in _kept(document, "part_categories", needed, passed)}
     annotations = []
     for number, entry in enumerate(document["annotations"]):
         if fault := _annotation_fault(entry, needed["annotations"], of_images, of_categories):
@@ -162,7 +163,8 @@ def _kept(
     """Return a list's usable entries, each id once; the others go to `passed`."""
     kept: dict[object, Entry] = {}
     for number, entry in enumerate(document[name]):
-        fault = next(_entry_faults(entry, needed[name], name), None)
+        keys = needed.get(name, needed["categories"])
+        fault = next(_entry_faults(entry, keys, name), None)
         if fault:
             passed.append(_passed_over(name, number, entry, fault))
         elif (first := kept.setdefault(entry["id"], entry)) is not entry:
