@@ -16,7 +16,6 @@ an image's together), M references of one category, N tokens of a reference, D w
 
 from dataclasses import dataclass
 
-import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,13 +26,15 @@ from model.networks.lite_neck import LiteNeck
 from model.networks.lite_similarity import SimilarityPrompt, Surroundings
 from model.networks.lite_trunk import COARSE, FINE, GRID, INPUT_PX, MIDDLE, LiteTrunk
 from model.pixels import PIXEL_MEAN, PIXEL_STD
-from model.sam import dense_position
 from model.vrp_encoder import FeatureScales, VrpEncoder
 from schemas.method import VrpReading
 
 WIDTH = 128
 QUERIES = 24
 """Half of the paper's 50, at half its width: fewer cost less in every attention."""
+
+HEADS = 4
+"""Of the decoder's attentions; SAM's own has 8 at twice the width."""
 
 
 class LiteImageEncoder(nn.Module):
@@ -76,7 +77,7 @@ class StudiedLite:
 
 @dataclass(frozen=True)
 class LitePrompts:
-    """Of P pairs: tokens [P, M * N, D], dense prompt [P, D, h, w], pseudo-mask and presence logits."""
+    """Of P pairs: tokens [P, M * N, D], dense prompt [P, D, h / 2, w / 2], pseudo-mask and presence logits."""
 
     tokens_PND: Tensor
     dense_PDhw: Tensor
@@ -105,13 +106,18 @@ class LiteVrp(nn.Module):
         self, reference: FeatureMaps, mask_Rhw: Tensor, dropout: LiteDropout | None = None
     ) -> StudiedLite:
         """Run the reference half; mask_Rhw is 0/1 on the fine grid, none of them empty."""
+        around = Surroundings.of(mask_Rhw)
+        side = reference.high_BChw.shape[-1]
+        mid_RChw = _on_grid_of(reference.high_BChw, reference.mid_BChw)
         prototype_RD, tokens_RND = self.encoder.study_tokens(
-            reference.mid_BChw, mask_Rhw, dropout.encoder.reference_PD if dropout else None
+            mid_RChw,
+            around.object_RS.unflatten(1, (side, side)),
+            dropout.encoder.reference_PD if dropout else None,
         )
         cells = self.similarity.cells(
             reference.high_BChw, dropout.reference_RC if dropout else None
         )
-        return StudiedLite(prototype_RD, tokens_RND, cells, Surroundings.of(mask_Rhw))
+        return StudiedLite(prototype_RD, tokens_RND, cells, around)
 
     def prompt(
         self,
@@ -133,14 +139,9 @@ class LiteVrp(nn.Module):
             studied.around,
             shots,
         )
-        pseudo_PS = F.interpolate(
-            likeness.pseudo_P1hw.sigmoid(),
-            scale_factor=2,
-            mode="bilinear",
-            align_corners=False,
-        ).flatten(1)
+        pseudo_PS = likeness.pseudo_P1hw.sigmoid().flatten(1)
         tokens_RND = self.encoder.prompt_pairs(
-            target.mid_BChw,
+            _on_grid_of(target.high_BChw, target.mid_BChw),
             pseudo_PS.repeat_interleave(shots, dim=0),
             studied.prototype_RD,
             studied.tokens_RND,
@@ -154,17 +155,31 @@ class LiteVrp(nn.Module):
         )
 
 
+def _on_grid_of(high_BChw: Tensor, mid_BChw: Tensor) -> Tensor:
+    """Average the mid-level map over the deep grid: attention over its cells costs a quarter."""
+    return F.adaptive_avg_pool2d(mid_BChw, high_BChw.shape[-1])
+
+
 def decode_lite(sam: Sam, embedding_BDhw: Tensor, prompts: LitePrompts) -> tuple[Tensor, Tensor]:
     """Decode P pairs of B images, image by image: logits [P, 4h, 4w] and predicted IoU [P]."""
     each = len(prompts.tokens_PND) // len(embedding_BDhw)
     no_mask_1D11 = sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
+    embedding_PDhw = embedding_BDhw.repeat_interleave(each, dim=0)
+    dense_PDhw = F.interpolate(
+        prompts.dense_PDhw, embedding_PDhw.shape[-2:], mode="bilinear", align_corners=False
+    )
     logits_PMhw, score_PM = decode_pairs(
         sam.mask_decoder,
-        embedding_BDhw.repeat_interleave(each, dim=0) + no_mask_1D11 + prompts.dense_PDhw,
-        dense_position(sam),
+        embedding_PDhw + no_mask_1D11 + dense_PDhw,
+        position_at(sam, embedding_BDhw),
         prompts.tokens_PND,
     )
     return logits_PMhw[:, 0], score_PM[:, 0]
+
+
+def position_at(sam: Sam, embedding_BDhw: Tensor) -> Tensor:
+    """Return the position encoding [1, D, h, w] of an embedding's grid, whatever its size."""
+    return sam.prompt_encoder.pe_layer(embedding_BDhw.shape[-2:])[None]
 
 
 def build_lite_sam(trunk: LiteTrunk, width: int = WIDTH) -> Sam:
@@ -182,7 +197,7 @@ def build_lite_sam(trunk: LiteTrunk, width: int = WIDTH) -> Sam:
         mask_decoder=MaskDecoder(
             transformer_dim=width,
             transformer=TwoWayTransformer(
-                depth=2, embedding_dim=width, num_heads=8, mlp_dim=4 * width
+                depth=2, embedding_dim=width, num_heads=HEADS, mlp_dim=4 * width
             ),
             num_multimask_outputs=3,
             iou_head_depth=3,

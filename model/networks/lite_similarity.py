@@ -72,7 +72,7 @@ def _mean(target_PSC: Tensor, reference_PSC: Tensor, weight_PS: Tensor) -> Tenso
 
 @dataclass(frozen=True)
 class Likeness:
-    """Of P pairs: pseudo-mask logits [P, 1, h, w], dense prompt [P, D, 2h, 2w], presence logit [P].
+    """Of P pairs: pseudo-mask logits [P, 1, h, w], dense prompt [P, D, h, w], presence logit [P].
 
     The last says whether the target shows the object at all.
     """
@@ -145,8 +145,5 @@ class SimilarityPrompt(nn.Module):
             )
         side = int(mean_PLS.shape[2] ** 0.5)
         hidden_PDhw = self.layers(mean_PLS.unflatten(2, (side, side)))
-        dense_PDhw = F.interpolate(
-            self.dense(hidden_PDhw), scale_factor=2, mode="bilinear", align_corners=False
-        )
         pooled_PD = torch.cat([hidden_PDhw.amax(dim=(2, 3)), hidden_PDhw.mean(dim=(2, 3))], dim=1)
-        return Likeness(self.pseudo(hidden_PDhw), dense_PDhw, self.present(pooled_PD)[:, 0])
+        return Likeness(self.pseudo(hidden_PDhw), self.dense(hidden_PDhw), self.present(pooled_PD)[:, 0])

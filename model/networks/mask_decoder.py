@@ -164,13 +164,14 @@ def attend(
     added_PS is added to the weights of the keys, which a second softmax then makes weights again.
 
     In fp32 the operations are those of segment_anything's `Attention`, one by one, so that masks
-    are its masks bit for bit; in bf16 they are fused.
+    are its masks bit for bit; in bf16, and where gradients are wanted, they are fused.
     """
     q = _heads(attention.q_proj(q), attention.num_heads)
     k = _heads(attention.k_proj(k), attention.num_heads)
     v = _heads(attention.v_proj(v), attention.num_heads)
     ignored = None if ignored_PT is None else ignored_PT[:, None, None, :]
-    if q.dtype == torch.float32 or added_PS is not None:
+    fused = q.dtype != torch.float32 or torch.is_grad_enabled()
+    if added_PS is not None or not fused:
         scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
         if ignored is not None:
             scores = scores.masked_fill(ignored, -torch.inf)

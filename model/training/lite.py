@@ -1,0 +1,236 @@
+"""Episodes and prompts on trunk maps become the losses that train `lite` from nothing.
+
+Neck, prompt encoder, mask decoder and VRP encoder learn together, on a frozen trunk: each target is
+embedded once, asked for categories by references, and for parts by points and boxes.
+
+Letters beyond those of model/segmenter.py: P pairs of a target and a category, M references of a pair,
+Q prompts of SAM's own, one a target; T points of a prompt; h w the grid, H W = 4h 4w the logits.
+"""
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.backbone import FeatureMaps
+from model.loss import mask_loss
+from model.mask_decoder import decode_pairs
+from model.networks.lite import (
+    LiteDropout,
+    LiteImageEncoder,
+    LitePrompts,
+    LiteVrp,
+    build_lite_sam,
+    decode_lite,
+    position_at,
+)
+from model.networks.lite_trunk import COARSE, INPUT_PX, MIDDLE, LiteTrunk
+from model.vrp_encoder import FeatureScales
+
+NEGATIVE, POSITIVE, PADDING = 0, 1, -1
+"""Labels of points, as SAM's prompt encoder reads them."""
+
+
+@dataclass(frozen=True)
+class EpisodeBatch:
+    """P = B * K pairs of B targets, image by image: M references each, on their maps and masks.
+
+    truth_PHW is empty where the target lacks the category.
+    """
+
+    references: FeatureMaps
+    mask_Rhw: Tensor
+    truth_PHW: Tensor
+    shots: int
+
+
+@dataclass(frozen=True)
+class PromptBatch:
+    """A prompt of SAM's own for each target: points [B, T, 2] in input pixels, or boxes [B, 4].
+
+    truth is what is asked for, wider what it may also mean: the category whose part it is.
+    """
+
+    points_BT2: Tensor | None
+    labels_BT: Tensor | None
+    boxes_B4: Tensor | None
+    truth_BHW: Tensor
+    wider_BHW: Tensor
+
+
+@dataclass(frozen=True)
+class LiteBatch:
+    """One step: the targets' maps and what is asked of them."""
+
+    targets: FeatureMaps
+    episodes: EpisodeBatch
+    prompts: PromptBatch
+
+
+def coarsened(batch: LiteBatch) -> LiteBatch:
+    """Halve the grid of what is decoded: a step costs a third, and teaches most of the same."""
+    targets, episodes, prompts = batch.targets, batch.episodes, batch.prompts
+    return LiteBatch(
+        FeatureMaps(F.avg_pool2d(targets.mid_BChw, 2), targets.high_BChw),
+        replace(episodes, truth_PHW=F.avg_pool2d(episodes.truth_PHW, 2)),
+        replace(
+            prompts,
+            truth_BHW=F.avg_pool2d(prompts.truth_BHW, 2),
+            wider_BHW=F.avg_pool2d(prompts.wider_BHW, 2),
+        ),
+    )
+
+
+class LiteNetworks(nn.Module):
+    """What learns: SAM without its trunk, and the VRP encoder."""
+
+    def __init__(self, trunk: LiteTrunk) -> None:
+        super().__init__()
+        self.sam = build_lite_sam(trunk)
+        self.vrp = LiteVrp()
+
+    @property
+    def neck(self) -> nn.Module:
+        """The neck of SAM's image encoder."""
+        return cast(LiteImageEncoder, self.sam.image_encoder).neck
+
+    def learned(self) -> dict[str, Tensor]:
+        """Return the state without the trunk's."""
+        return {k: v for k, v in self.state_dict().items() if ".trunk." not in k}
+
+
+def step_losses(
+    networks: LiteNetworks, batch: LiteBatch, dropout: LiteDropout | None
+) -> dict[str, Tensor]:
+    """Return a batch's losses by name, and IoUs, without gradient, under `iou_` names."""
+    embedding_BDhw = networks.neck(batch.targets)
+    losses = episode_losses(networks, embedding_BDhw, batch, dropout)
+    return losses | prompt_losses(networks.sam, embedding_BDhw, batch.prompts)
+
+
+def episode_losses(
+    networks: LiteNetworks, embedding_BDhw: Tensor, batch: LiteBatch, dropout: LiteDropout | None
+) -> dict[str, Tensor]:
+    """Losses of masks asked for by references: the mask, the pseudo-mask, IoU and presence."""
+    episodes = batch.episodes
+    studied = networks.vrp.study(episodes.references, episodes.mask_Rhw, dropout)
+    prompts: LitePrompts = networks.vrp.prompt(batch.targets, studied, episodes.shots, dropout)
+    logits_PHW, score_P = decode_lite(networks.sam, embedding_BDhw, prompts)
+    truth_PHW = episodes.truth_PHW
+    side = prompts.pseudo_P1hw.shape[-1]
+    coarse_Phw = F.adaptive_avg_pool2d(truth_PHW[:, None], side)[:, 0]
+    present_P = truth_PHW.flatten(1).any(dim=1)
+    # An absent object's mask is worth nothing, whatever it covers: its score is to say so.
+    iou_P = _iou(logits_PHW[:, None].detach(), truth_PHW)[:, 0]
+    pseudo_iou_P = _iou(prompts.pseudo_P1hw.detach(), coarse_Phw)[:, 0]
+    least = present_P.sum().clamp(min=1)
+    return {
+        "mask": _loss(logits_PHW, truth_PHW).mean(),
+        "pseudo": 0.4 * _loss(prompts.pseudo_P1hw[:, 0], coarse_Phw).mean(),
+        "score": (score_P - iou_P).square().mean(),
+        "present": 0.2
+        * F.binary_cross_entropy_with_logits(prompts.present_P, present_P.float()),
+        "iou_mask": (iou_P * present_P).sum() / least,
+        "iou_pseudo": (pseudo_iou_P * present_P).sum() / least,
+    }
+
+
+def prompt_losses(sam: Sam, embedding_BDhw: Tensor, prompts: PromptBatch) -> dict[str, Tensor]:
+    """Losses of SAM's own prompts: a first answer, and a second after a click where it was wrong."""
+    first = _answer(sam, embedding_BDhw, prompts, None)
+    clicked = with_click(prompts, first[0][:, 0].detach())
+    second = _answer(sam, embedding_BDhw, clicked, first[0][:, :1].detach())
+    kind = "box" if prompts.boxes_B4 is not None else "points"
+    return {
+        "sam": 0.5 * (_prompt_loss(*first, prompts) + _prompt_loss(*second, prompts)).mean(),
+        f"iou_{kind}": _iou(first[0][:, :1].detach(), prompts.truth_BHW).mean(),
+        f"iou_{kind}_click": _iou(second[0][:, :1].detach(), prompts.truth_BHW).mean(),
+    }
+
+
+def _answer(
+    sam: Sam, embedding_BDhw: Tensor, prompts: PromptBatch, logits_B1HW: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    points = None
+    if prompts.points_BT2 is not None and prompts.labels_BT is not None:
+        points = (prompts.points_BT2, prompts.labels_BT)
+    # The dense half by hand: the prompt encoder knows one grid only.
+    encoder = sam.prompt_encoder
+    sparse_BTD, _ = encoder(points=points, boxes=prompts.boxes_B4, masks=None)
+    if logits_B1HW is None:
+        dense_BDhw = encoder.no_mask_embed.weight.view(1, -1, 1, 1)
+    else:
+        dense_BDhw = encoder.mask_downscaling(logits_B1HW)
+    position_1Dhw = position_at(sam, embedding_BDhw)
+    return decode_pairs(sam.mask_decoder, embedding_BDhw + dense_BDhw, position_1Dhw, sparse_BTD)
+
+
+def with_click(prompts: PromptBatch, logits_BHW: Tensor) -> PromptBatch:
+    """Add a point in the middle of the greater error: on the object missed, or off what is not."""
+    wrong_BHW = (logits_BHW > 0) != (prompts.truth_BHW > 0.5)
+    missed_BHW = wrong_BHW & (prompts.truth_BHW > 0.5)
+    # Deep inside an error's region its neighbourhood is wrong too.
+    depth_BHW = F.avg_pool2d(wrong_BHW.float()[:, None], 9, stride=1, padding=4)[:, 0]
+    best_B = (depth_BHW * wrong_BHW).flatten(1).argmax(dim=1)
+    label_B = missed_BHW.flatten(1).gather(1, best_B[:, None])[:, 0].long()
+    side = logits_BHW.shape[-1]
+    scale_px = INPUT_PX / side
+    x_B, y_B = best_B % side + 0.5, best_B // side + 0.5
+    point_B12 = torch.stack([x_B, y_B], dim=1)[:, None].float() * scale_px
+    points_BT2, labels_BT = prompts.points_BT2, prompts.labels_BT
+    if points_BT2 is None or labels_BT is None:
+        points_BT2, labels_BT = point_B12, label_B[:, None]
+    else:
+        points_BT2 = torch.cat([points_BT2, point_B12], dim=1)
+        labels_BT = torch.cat([labels_BT, label_B[:, None]], dim=1)
+    return PromptBatch(
+        points_BT2, labels_BT, prompts.boxes_B4, prompts.truth_BHW, prompts.wider_BHW
+    )
+
+
+def _prompt_loss(logits_BMHW: Tensor, score_BM: Tensor, prompts: PromptBatch) -> Tensor:
+    """The single mask learns what is asked; of the other three the best learns each reading."""
+    single_B = _loss(logits_BMHW[:, 0], prompts.truth_BHW)
+    many = logits_BMHW[:, 1:]
+    asked_B = _losses(many, prompts.truth_BHW).amin(dim=1)
+    wider_B = _losses(many, prompts.wider_BHW).amin(dim=1)
+    iou_BM = _iou(logits_BMHW.detach(), prompts.truth_BHW)
+    return single_B + 0.2 * (asked_B + wider_B) + (score_BM - iou_BM).square().mean(dim=1)
+
+
+def _loss(logits_PHW: Tensor, truth_PHW: Tensor) -> Tensor:
+    return mask_loss(logits_PHW, truth_PHW, torch.ones_like(truth_PHW, dtype=torch.bool))
+
+
+def _losses(logits_PMHW: Tensor, truth_PHW: Tensor) -> Tensor:
+    masks = logits_PMHW.shape[1]
+    each = _loss(logits_PMHW.flatten(0, 1), truth_PHW.repeat_interleave(masks, dim=0))
+    return each.unflatten(0, (-1, masks))
+
+
+def _iou(logits_PMHW: Tensor, truth_PHW: Tensor) -> Tensor:
+    """Return the IoU [P, M] of masks with a truth of 0..1; 0 where that is empty."""
+    mask_PMN = (logits_PMHW > 0).flatten(2).float()
+    truth_P1N = truth_PHW.flatten(1)[:, None]
+    overlap_PM = torch.minimum(mask_PMN, truth_P1N).sum(dim=2)
+    return overlap_PM / torch.maximum(mask_PMN, truth_P1N).sum(dim=2).clamp(min=1e-6)
+
+
+def draw_dropout(
+    targets: int, references: int, width: int, rate: float, generator: torch.Generator
+) -> LiteDropout:
+    """Draw Dropout2d's factors for a batch: the encoder's channels, half as many of the metric's."""
+    deep = MIDDLE + COARSE
+
+    def factors(rows: int, channels: int, dropped: float) -> Tensor:
+        kept = torch.rand(rows, channels, generator=generator) >= dropped
+        return kept.float() / (1 - dropped)
+
+    return LiteDropout(
+        FeatureScales(factors(targets, width, rate), factors(references, width, rate)),
+        factors(targets, deep, rate / 2),
+        factors(references, deep, rate / 2),
+    )

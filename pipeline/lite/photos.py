@@ -1,0 +1,84 @@
+"""A folder of class folders becomes photos in memory, each with the masks of its categories.
+
+The folder holds `<category>/<id>.jpg` with `<category>/<id>.png` (0 or more than 0); one id under
+several categories is one photo. `manifest.json`, where there is one, gives each pair's `group`: photos
+of one picture or sequence, which are never divided between training and validation.
+"""
+
+import io
+import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+EVERY_PIXEL = ("msrc_v2",)
+"""Sources of ids that label all there is: what they do not name is absent."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo's bytes and its masks' by category."""
+
+    id: str
+    group: str
+    jpeg: bytes
+    masks: dict[str, bytes]
+
+    @property
+    def source(self) -> str:
+        """What the id begins with."""
+        return self.id.rpartition("-")[0]
+
+    def open(self) -> Image.Image:
+        """Decode the photo: RGB."""
+        return Image.open(io.BytesIO(self.jpeg)).convert("RGB")
+
+    def open_mask(self, category: str) -> Image.Image:
+        """Decode a mask: L, 0 or 255."""
+        return Image.open(io.BytesIO(self.masks[category])).convert("L").point(_binary)
+
+    def mask(self, category: str) -> np.ndarray:
+        """Decode a mask: bool [H, W]."""
+        return np.asarray(self.open_mask(category)) > 0
+
+
+def _binary(value: float) -> int:
+    return 255 if value > 0 else 0
+
+
+def read_photos(folder: Path) -> list[Photo]:
+    """Read every pair, by id."""
+    manifest = folder / "manifest.json"
+    groups: dict[tuple[str, str], str] = {}
+    if manifest.is_file():
+        for row in json.loads(manifest.read_text()):
+            groups[row["category"], row["id"]] = row["group"]
+    masks: dict[str, dict[str, bytes]] = defaultdict(dict)
+    images: dict[str, Path] = {}
+    for path in sorted(folder.glob("*/*.png")):
+        photo = path.with_suffix(".jpg")
+        if photo.is_file():
+            masks[path.stem][path.parent.name] = path.read_bytes()
+            images[path.stem] = photo
+    return [
+        Photo(
+            name,
+            groups.get((next(iter(masks[name])), name), name),
+            images[name].read_bytes(),
+            masks[name],
+        )
+        for name in sorted(images)
+    ]
+
+
+def hold_out(
+    photos: Sequence[Photo], categories: Collection[str]
+) -> tuple[list[Photo], list[Photo]]:
+    """Divide photos into those to train on, and all of the held-out categories' groups."""
+    held = {photo.group for photo in photos if not photo.masks.keys().isdisjoint(categories)}
+    training = [photo for photo in photos if photo.group not in held]
+    return training, [photo for photo in photos if photo.group in held]
