@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from schemas.spec import Spec, resolve_uri
 
-SamType = Literal["vit_b", "vit_l", "vit_h", "nano"]
+SamType = Literal["vit_b", "vit_l", "vit_h", "nano", "lite"]
 BackboneType = Literal[
     "resnet50",
     "resnet50s",
@@ -16,6 +16,7 @@ BackboneType = Literal[
     "dinov2_vitl14",
     "dinov3_vitb16",
     "nano",
+    "efficientnet_lite2",
 ]
 
 

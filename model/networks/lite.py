@@ -14,9 +14,13 @@ Letters beyond those of model/segmenter.py: R references, P pairs of a target an
 an image's together), M references of one category, N tokens of a reference, D width, S cells.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
+import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+from segment_anything.modeling.transformer import TwoWayAttentionBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,6 +36,9 @@ from schemas.method import VrpReading
 WIDTH = 128
 QUERIES = 24
 """Half of the paper's 50, at half its width: fewer cost less in every attention."""
+
+PLACE_GAIN = 2.0
+"""On the projections that begin equal: attention at a token's own place is then about e^3 of others'."""
 
 HEADS = 4
 """Of the decoder's attentions; SAM's own has 8 at twice the width."""
@@ -206,4 +213,22 @@ def build_lite_sam(trunk: LiteTrunk, width: int = WIDTH) -> Sam:
         pixel_mean=list(PIXEL_MEAN),
         pixel_std=list(PIXEL_STD),
     )
+    _look_where_they_point(cast(TwoWayTransformer, sam.mask_decoder.transformer))
     return sam.eval()
+
+
+def _look_where_they_point(transformer: TwoWayTransformer) -> None:
+    """Begin with tokens that attend to the cells at their own place.
+
+    Queries and keys both hold a position; with the same projection their product is greatest where
+    positions agree. From unrelated projections a decoder must find that out: 1,100 boxes at IoU 0.03.
+    """
+    blocks = cast(Iterable[TwoWayAttentionBlock], transformer.layers)
+    attentions = [transformer.final_attn_token_to_image]
+    for block in blocks:
+        attentions += [block.cross_attn_token_to_image, block.cross_attn_image_to_token]
+    with torch.no_grad():
+        for attention in attentions:
+            attention.k_proj.weight.mul_(PLACE_GAIN)
+            attention.q_proj.weight.copy_(attention.k_proj.weight)
+            attention.q_proj.bias.copy_(attention.k_proj.bias)

@@ -146,4 +146,6 @@ class SimilarityPrompt(nn.Module):
         side = int(mean_PLS.shape[2] ** 0.5)
         hidden_PDhw = self.layers(mean_PLS.unflatten(2, (side, side)))
         pooled_PD = torch.cat([hidden_PDhw.amax(dim=(2, 3)), hidden_PDhw.mean(dim=(2, 3))], dim=1)
-        return Likeness(self.pseudo(hidden_PDhw), self.dense(hidden_PDhw), self.present(pooled_PD)[:, 0])
+        return Likeness(
+            self.pseudo(hidden_PDhw), self.dense(hidden_PDhw), self.present(pooled_PD)[:, 0]
+        )

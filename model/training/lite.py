@@ -67,20 +67,26 @@ class LiteBatch:
 
     targets: FeatureMaps
     episodes: EpisodeBatch
-    prompts: PromptBatch
+    boxes: PromptBatch
+    points: PromptBatch
 
 
 def coarsened(batch: LiteBatch) -> LiteBatch:
     """Halve the grid of what is decoded: a step costs a third, and teaches most of the same."""
-    targets, episodes, prompts = batch.targets, batch.episodes, batch.prompts
+    targets, episodes = batch.targets, batch.episodes
     return LiteBatch(
         FeatureMaps(F.avg_pool2d(targets.mid_BChw, 2), targets.high_BChw),
         replace(episodes, truth_PHW=F.avg_pool2d(episodes.truth_PHW, 2)),
-        replace(
-            prompts,
-            truth_BHW=F.avg_pool2d(prompts.truth_BHW, 2),
-            wider_BHW=F.avg_pool2d(prompts.wider_BHW, 2),
-        ),
+        _coarsened(batch.boxes),
+        _coarsened(batch.points),
+    )
+
+
+def _coarsened(prompts: PromptBatch) -> PromptBatch:
+    return replace(
+        prompts,
+        truth_BHW=F.avg_pool2d(prompts.truth_BHW, 2),
+        wider_BHW=F.avg_pool2d(prompts.wider_BHW, 2),
     )
 
 
@@ -108,7 +114,7 @@ def step_losses(
     """Return a batch's losses by name, and IoUs, without gradient, under `iou_` names."""
     embedding_BDhw = networks.neck(batch.targets)
     losses = episode_losses(networks, embedding_BDhw, batch, dropout)
-    return losses | prompt_losses(networks.sam, embedding_BDhw, batch.prompts)
+    return losses | prompt_losses(networks.sam, embedding_BDhw, batch.boxes, batch.points)
 
 
 def episode_losses(
@@ -131,29 +137,33 @@ def episode_losses(
         "mask": _loss(logits_PHW, truth_PHW).mean(),
         "pseudo": 0.4 * _loss(prompts.pseudo_P1hw[:, 0], coarse_Phw).mean(),
         "score": (score_P - iou_P).square().mean(),
-        "present": 0.2
-        * F.binary_cross_entropy_with_logits(prompts.present_P, present_P.float()),
+        "present": 0.2 * F.binary_cross_entropy_with_logits(prompts.present_P, present_P.float()),
         "iou_mask": (iou_P * present_P).sum() / least,
         "iou_pseudo": (pseudo_iou_P * present_P).sum() / least,
     }
 
 
-def prompt_losses(sam: Sam, embedding_BDhw: Tensor, prompts: PromptBatch) -> dict[str, Tensor]:
-    """Losses of SAM's own prompts: a first answer, and a second after a click where it was wrong."""
-    first = _answer(sam, embedding_BDhw, prompts, None)
-    clicked = with_click(prompts, first[0][:, 0].detach())
-    second = _answer(sam, embedding_BDhw, clicked, first[0][:, :1].detach())
-    kind = "box" if prompts.boxes_B4 is not None else "points"
+def prompt_losses(
+    sam: Sam, embedding_BDhw: Tensor, boxes: PromptBatch, points: PromptBatch
+) -> dict[str, Tensor]:
+    """Losses of SAM's own prompts; points are followed by a click where the answer was wrong."""
+    by_box = answer(sam, embedding_BDhw, boxes, None)
+    by_points = answer(sam, embedding_BDhw, points, None)
+    clicked = with_click(points, by_points[0][:, 0].detach())
+    by_click = answer(sam, embedding_BDhw, clicked, by_points[0][:, :1].detach())
+    loss_B = _prompt_loss(*by_box, boxes) + _prompt_loss(*by_points, points)
     return {
-        "sam": 0.5 * (_prompt_loss(*first, prompts) + _prompt_loss(*second, prompts)).mean(),
-        f"iou_{kind}": _iou(first[0][:, :1].detach(), prompts.truth_BHW).mean(),
-        f"iou_{kind}_click": _iou(second[0][:, :1].detach(), prompts.truth_BHW).mean(),
+        "sam": 0.4 * (loss_B + _prompt_loss(*by_click, points)).mean(),
+        "iou_box": _iou(by_box[0][:, :1].detach(), boxes.truth_BHW).mean(),
+        "iou_points": _iou(by_points[0][:, :1].detach(), points.truth_BHW).mean(),
+        "iou_click": _iou(by_click[0][:, :1].detach(), points.truth_BHW).mean(),
     }
 
 
-def _answer(
+def answer(
     sam: Sam, embedding_BDhw: Tensor, prompts: PromptBatch, logits_B1HW: Tensor | None
 ) -> tuple[Tensor, Tensor]:
+    """Ask SAM: all four masks [B, 4, H, W] and their scores; with logits, as a mask prompt too."""
     points = None
     if prompts.points_BT2 is not None and prompts.labels_BT is not None:
         points = (prompts.points_BT2, prompts.labels_BT)

@@ -70,7 +70,12 @@ class Episodes:
             shots,
         )
         entries = [self._bank.entry(slot) for slot in targets]
-        return LiteBatch(self._bank.maps(targets), episodes, draw_prompts(entries, rng))
+        return LiteBatch(
+            self._bank.maps(targets),
+            episodes,
+            draw_prompts(entries, rng, boxes=True),
+            draw_prompts(entries, rng, boxes=False),
+        )
 
     def _weigh(self) -> None:
         """Weigh categories by the root of their number, anew when many pictures have changed."""
@@ -95,7 +100,9 @@ class Episodes:
         kinds = [kind for kind in KIND_SHARES if kind in self._weights]
         shares = np.array([KIND_SHARES[kind] for kind in kinds])
         while True:
-            names, weights = self._weights[kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]]
+            names, weights = self._weights[
+                kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
+            ]
             name = names[int(rng.choice(len(names), p=weights))]
             slots = sorted(self._bank.where.get(name, ()))
             if len(slots) > 1:
@@ -121,9 +128,7 @@ class Episodes:
             return name not in self._garments and name not in ("person", "face", "hair", "skin")
         return name not in COMMON and name not in self._garments
 
-    def _draw_references(
-        self, name: str, target: int, shots: int, rng: Generator
-    ) -> list[int]:
+    def _draw_references(self, name: str, target: int, shots: int, rng: Generator) -> list[int]:
         """Draw references other than the target, mostly made from other photos than it."""
         slots = sorted(self._bank.where[name] - {target})
         origins = self._bank.entry(target).origins
@@ -148,8 +153,8 @@ def annotate(
     return rasterise(drawn, mask_HW.shape[:2], (GRID, GRID))  # pyright: ignore[reportArgumentType]
 
 
-def draw_prompts(entries: Sequence[Entry], rng: Generator) -> PromptBatch:
-    """Draw one prompt of each picture: all boxes, or all of one to three points."""
+def draw_prompts(entries: Sequence[Entry], rng: Generator, boxes: bool) -> PromptBatch:
+    """Draw one prompt of each picture: boxes, or one to three points each."""
     truths, widers = [], []
     for entry in entries:
         number = int(rng.integers(len(entry.parts)))
@@ -157,12 +162,10 @@ def draw_prompts(entries: Sequence[Entry], rng: Generator) -> PromptBatch:
         wider_HW = entry.mask(category)
         truths.append(wider_HW if rng.random() < 0.4 else part_HW)
         widers.append(wider_HW)
-    truth_BHW, wider_BHW = (
-        torch.from_numpy(np.stack(masks)).float() for masks in (truths, widers)
-    )
-    if rng.random() < 0.45:
-        boxes = torch.from_numpy(np.stack([loose_box(mask, rng) for mask in truths])).float()
-        return PromptBatch(None, None, boxes, truth_BHW, wider_BHW)
+    truth_BHW, wider_BHW = (torch.from_numpy(np.stack(masks)).float() for masks in (truths, widers))
+    if boxes:
+        drawn = torch.from_numpy(np.stack([loose_box(mask, rng) for mask in truths])).float()
+        return PromptBatch(None, None, drawn, truth_BHW, wider_BHW)
     count = int(rng.choice([1, 2, 3], p=[0.7, 0.15, 0.15]))
     points = [[draw_point(mask, rng) for _ in range(count)] for mask in truths]
     labels = torch.full((len(truths), count), POSITIVE)
@@ -176,7 +179,8 @@ def draw_point(mask_HW: np.ndarray, rng: Generator) -> tuple[float, float]:
     ys, xs = np.divmod(pixels[rng.integers(len(pixels), size=tries)], mask_HW.shape[1])
     # Of a dozen the one with most of the object around it.
     around = [
-        mask_HW[max(y - 8, 0) : y + 9, max(x - 8, 0) : x + 9].sum() for y, x in zip(ys, xs, strict=True)
+        mask_HW[max(y - 8, 0) : y + 9, max(x - 8, 0) : x + 9].sum()
+        for y, x in zip(ys, xs, strict=True)
     ]
     best = int(np.argmax(around))
     return float(xs[best] * 2 + 1), float(ys[best] * 2 + 1)

@@ -207,7 +207,9 @@ def _place(cutout: Image.Image, rng: Generator) -> tuple[Image.Image, tuple[int,
     aspect = np.sqrt(cutout.width / cutout.height) * np.exp(rng.uniform(-0.2, 0.2))
     width = int(np.clip(side * aspect, 12, 1.3 * SIDE))
     height = int(np.clip(side / aspect, 12, 1.3 * SIDE))
-    rgb = recolour(cutout.convert("RGB"), rng, 0.8).resize((width, height), Image.Resampling.BILINEAR)
+    rgb = recolour(cutout.convert("RGB"), rng, 0.8).resize(
+        (width, height), Image.Resampling.BILINEAR
+    )
     rgb.putalpha(cutout.getchannel("A").resize((width, height), Image.Resampling.BILINEAR))
     if rng.random() < 0.5:
         rgb = rgb.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

@@ -136,9 +136,7 @@ def pictures_beside(
         process.terminate()
 
 
-def train_lite(
-    recipe: LiteRecipe, photos: Sequence[Photo], trunk: LiteTrunk, folder: Path
-) -> None:
+def train_lite(recipe: LiteRecipe, photos: Sequence[Photo], trunk: LiteTrunk, folder: Path) -> None:
     """Train, or go on from the checkpoint in `folder`, to the recipe's last step."""
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)

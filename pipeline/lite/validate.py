@@ -1,0 +1,235 @@
+"""Networks and photos of categories they never saw become figures, with bootstrap intervals.
+
+A category's IoU is the sum of its intersections by the sum of its unions, over photos at their own
+size; mIoU is the mean over categories. Letters: R references, K categories.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.backbone import FeatureMaps
+from model.networks.lite import LitePrompts, decode_lite
+from model.networks.lite_trunk import INPUT_PX, LiteTrunk, joined
+from model.pixels import squash
+from model.training.lite import POSITIVE, LiteNetworks, PromptBatch, answer, with_click
+from pipeline.lite.bank import encode
+from pipeline.lite.draw import annotate
+from schemas.episode import AnnotationFormat
+
+FALSE_SHARE = 0.01
+"""A mask of more than this share of an image that lacks the object is a false mask."""
+
+KEPT = 0.9
+"""Share of images with the object that keep their mask at the recommended threshold."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture of a category: its maps, the mask at its own size, and what is never paired."""
+
+    category: str
+    group: str
+    maps: FeatureMaps
+    mask_HW: np.ndarray
+    lacks: frozenset[str] = frozenset()
+    """Categories of the validation that the picture surely does not show."""
+
+
+@dataclass
+class Tally:
+    """Intersections and unions by category, in the order they were found."""
+
+    overlaps: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+
+    def add(self, category: str, mask_HW: np.ndarray, truth_HW: np.ndarray) -> None:
+        """Count one mask."""
+        both = int((mask_HW & truth_HW).sum())
+        either = int((mask_HW | truth_HW).sum())
+        self.overlaps.setdefault(category, []).append((both, either))
+
+    def miou(self, rng: np.random.Generator | None = None) -> float:
+        """Return the mean of the categories' IoU; with rng, of targets drawn again."""
+        ious = []
+        for found in self.overlaps.values():
+            pairs_N2 = np.array(found, float)
+            if rng is not None:
+                pairs_N2 = pairs_N2[rng.integers(len(pairs_N2), size=len(pairs_N2))]
+            ious.append(pairs_N2[:, 0].sum() / max(pairs_N2[:, 1].sum(), 1))
+        return float(np.mean(ious))
+
+    def mean_iou(self, rng: np.random.Generator | None = None) -> float:
+        """Return the mean over pictures of each one's IoU: how SAM's own prompts are judged."""
+        ious = np.array(
+            [both / max(either, 1) for found in self.overlaps.values() for both, either in found]
+        )
+        if rng is not None:
+            ious = ious[rng.integers(len(ious), size=len(ious))]
+        return float(ious.mean())
+
+    def interval(self, figure: Callable[[np.random.Generator], float]) -> tuple[float, float]:
+        """Return the 95 % interval of a figure over 1000 draws of the targets."""
+        rng = np.random.default_rng(0)
+        drawn = [figure(rng) for _ in range(1000)]
+        return float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))
+
+
+def show(
+    trunk: LiteTrunk,
+    category: str,
+    group: str,
+    image_HW3: np.ndarray,
+    mask_HW: np.ndarray,
+    lacks: frozenset[str] = frozenset(),
+) -> Shown:
+    """Encode a picture once for all its episodes."""
+    pixels = squash(image_HW3, INPUT_PX, torch.device("cpu"))[0].permute(1, 2, 0)
+    fine_BhwC, deep_BhwC = encode(trunk, [pixels.numpy().astype(np.uint8)])
+    maps = joined(
+        *(torch.from_numpy(m).float().permute(0, 3, 1, 2) for m in (fine_BhwC, deep_BhwC))
+    )
+    return Shown(category, group, maps, mask_HW, lacks)
+
+
+@torch.inference_mode()
+def ask(
+    networks: LiteNetworks,
+    references: Sequence[Shown],
+    target: Shown,
+    form: AnnotationFormat,
+    rng: np.random.Generator,
+) -> tuple[Tensor, LitePrompts, float]:
+    """Ask a target for the references' category: logits [H, W] at its size, prompts, score."""
+    maps = _together([shown.maps for shown in references])
+    masks = np.stack([annotate(shown.mask_HW, rng, form) for shown in references])
+    studied = networks.vrp.study(maps, torch.from_numpy(masks).float())
+    prompts = networks.vrp.prompt(target.maps, studied, len(references))
+    logits_1HW, score_1 = decode_lite(networks.sam, networks.neck(target.maps), prompts)
+    return _enlarged(logits_1HW, target), prompts, float(score_1)
+
+
+def _together(maps: Sequence[FeatureMaps]) -> FeatureMaps:
+    return FeatureMaps(
+        torch.cat([m.mid_BChw for m in maps]), torch.cat([m.high_BChw for m in maps])
+    )
+
+
+def _enlarged(logits_1HW: Tensor, target: Shown) -> Tensor:
+    return F.interpolate(
+        logits_1HW[None], target.mask_HW.shape, mode="bilinear", align_corners=False
+    )[0, 0]
+
+
+def draw_references(
+    shown: Sequence[Shown], target: Shown, category: str, shots: int, rng: np.random.Generator
+) -> list[Shown]:
+    """Draw pictures of a category from other groups than the target's."""
+    others = [s for s in shown if s.category == category and s.group != target.group]
+    return [others[int(k)] for k in rng.permutation(len(others))[:shots]]
+
+
+def score_references(
+    networks: LiteNetworks,
+    shown: Sequence[Shown],
+    targets: Sequence[Shown],
+    form: AnnotationFormat,
+    shots: int,
+) -> Tally:
+    """Ask each target for its category by references drawn from the others."""
+    tally = Tally()
+    for number, target in enumerate(targets):
+        rng = np.random.default_rng([7, number])
+        references = draw_references(shown, target, target.category, shots, rng)
+        logits_HW, _, _ = ask(networks, references, target, form, rng)
+        tally.add(target.category, (logits_HW > 0).numpy(), target.mask_HW)
+    return tally
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What tells a present object from an absent one, of one answer."""
+
+    present: bool
+    score: float
+    likeness: float
+    share: float
+    """Of the image that the mask covers."""
+
+
+def ask_presence(
+    networks: LiteNetworks, shown: Sequence[Shown], targets: Sequence[Shown]
+) -> list[Asked]:
+    """Ask targets for their own category and for one they lack, by one mask."""
+    asked = []
+    for number, target in enumerate(targets):
+        rng = np.random.default_rng([8, number])
+        lacking = sorted(target.lacks)
+        for category in (target.category, *rng.permutation(lacking)[:2].tolist()):
+            references = draw_references(shown, target, category, 1, rng)
+            logits_HW, prompts, score = ask(networks, references, target, "mask", rng)
+            asked.append(
+                Asked(
+                    category == target.category,
+                    score,
+                    float(prompts.present_P.sigmoid()),
+                    float((logits_HW > 0).float().mean()),
+                )
+            )
+    return asked
+
+
+def false_masks(
+    asked: Sequence[Asked], signal: Callable[[Asked], float]
+) -> tuple[float, float, float]:
+    """Return the share of false masks, the threshold that keeps KEPT of the present, and the AUROC."""
+    present = np.array([signal(a) for a in asked if a.present])
+    absent = np.array([signal(a) for a in asked if not a.present])
+    shares = np.array([a.share for a in asked if not a.present])
+    threshold = float(np.quantile(present, 1 - KEPT))
+    false = float(((absent >= threshold) & (shares > FALSE_SHARE)).mean())
+    higher = (present[:, None] > absent[None]).mean() + 0.5 * (present[:, None] == absent).mean()
+    return false, threshold, float(higher)
+
+
+@torch.inference_mode()
+def score_prompts(networks: LiteNetworks, targets: Sequence[Shown]) -> dict[str, Tally]:
+    """Ask SAM alone: by the tight box, by one point, by three clicks where it was wrong."""
+    tallies = {"box": Tally(), "point": Tally(), "clicks": Tally()}
+    for target in targets:
+        embedding_1Dhw = networks.neck(target.maps)
+        truth_1HW = F.interpolate(
+            torch.from_numpy(target.mask_HW)[None, None].float(), (192, 192), mode="area"
+        )[0]
+        box = PromptBatch(None, None, tight_box(target.mask_HW), truth_1HW, truth_1HW)
+        logits, _ = answer(networks.sam, embedding_1Dhw, box, None)
+        _count(tallies["box"], target, logits[:, 0])
+        # The first click falls deep inside: the greater error of an empty mask.
+        empty = PromptBatch(None, None, None, truth_1HW, truth_1HW)
+        asked = with_click(empty, torch.full_like(truth_1HW, -1.0))
+        logits, scores = answer(networks.sam, embedding_1Dhw, asked, None)
+        best = 1 + int(scores[0, 1:].argmax())
+        _count(tallies["point"], target, logits[:, best])
+        previous = logits[:, best]
+        for _ in range(2):
+            asked = with_click(asked, previous)
+            logits, _ = answer(networks.sam, embedding_1Dhw, asked, previous[:, None])
+            previous = logits[:, 0]
+        _count(tallies["clicks"], target, previous)
+    return tallies
+
+
+def tight_box(mask_HW: np.ndarray) -> Tensor:
+    """Return a mask's box in pixels of the input: [1, 4]."""
+    rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))
+    height, width = mask_HW.shape
+    box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
+    scale = np.array([INPUT_PX / width, INPUT_PX / height] * 2, np.float32)
+    return torch.from_numpy(box * scale)[None]
+
+
+def _count(tally: Tally, target: Shown, logits_1HW: Tensor) -> None:
+    tally.add(target.category, (_enlarged(logits_1HW, target) > 0).numpy(), target.mask_HW)
