@@ -24,13 +24,13 @@ from segment_anything.modeling.transformer import TwoWayAttentionBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.backbone import FeatureMaps
-from model.mask_decoder import decode_pairs
+from model.networks.backbone import FeatureMaps
 from model.networks.lite_neck import LiteNeck
 from model.networks.lite_similarity import SimilarityPrompt, Surroundings
 from model.networks.lite_trunk import COARSE, FINE, GRID, INPUT_PX, MIDDLE, LiteTrunk
-from model.pixels import PIXEL_MEAN, PIXEL_STD
-from model.vrp_encoder import FeatureScales, VrpEncoder
+from model.networks.mask_decoder import decode_pairs
+from model.networks.pixels import PIXEL_MEAN, PIXEL_STD
+from model.networks.vrp_encoder import FeatureScales, VrpEncoder
 from schemas.method import VrpReading
 
 WIDTH = 128
@@ -38,7 +38,7 @@ QUERIES = 24
 """Half of the paper's 50, at half its width: fewer cost less in every attention."""
 
 PLACE_GAIN = 2.0
-"""On the projections that begin equal: attention at a token's own place is then about e^3 of others'."""
+"""On projections that begin equal: a token attends to its own place about e^3 times as much."""
 
 HEADS = 4
 """Of the decoder's attentions; SAM's own has 8 at twice the width."""
@@ -84,7 +84,11 @@ class StudiedLite:
 
 @dataclass(frozen=True)
 class LitePrompts:
-    """Of P pairs: tokens [P, M * N, D], dense prompt [P, D, h / 2, w / 2], pseudo-mask and presence logits."""
+    """What the decoder is asked by references, of P pairs: tokens [P, M * N, D] and a dense prompt.
+
+    The dense prompt, [P, D, h / 2, w / 2], and the pseudo-mask's logits are on the deep grid;
+    present_P are logits of whether the target shows the category.
+    """
 
     tokens_PND: Tensor
     dense_PDhw: Tensor
@@ -102,7 +106,7 @@ class LiteDropout:
 
 
 class LiteVrp(nn.Module):
-    """The VRP encoder of `lite`: this project's, whose pseudo-mask is learned, and a dense prompt."""
+    """The VRP encoder, whose pseudo-mask is learned here, and a dense prompt beside its tokens."""
 
     def __init__(self, width: int = WIDTH, queries: int = QUERIES) -> None:
         super().__init__()
@@ -221,7 +225,7 @@ def _look_where_they_point(transformer: TwoWayTransformer) -> None:
     """Begin with tokens that attend to the cells at their own place.
 
     Queries and keys both hold a position; with the same projection their product is greatest where
-    positions agree. From unrelated projections a decoder must find that out: 1,100 boxes at IoU 0.03.
+    positions agree. From unrelated projections a decoder must find that out.
     """
     blocks = cast(Iterable[TwoWayAttentionBlock], transformer.layers)
     attentions = [transformer.final_attn_token_to_image]

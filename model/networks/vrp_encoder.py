@@ -157,7 +157,7 @@ class VrpEncoder(nn.Module):
         tokens_PND: Tensor,
         scale_BD: Tensor | None = None,
     ) -> Tensor:
-        """Run the target half on pseudo-masks made elsewhere: [P, N, D], B images, P / B of each."""
+        """Run the target half on pseudo-masks made elsewhere: [P, N, D]; P / B pairs an image."""
         features_BDhw = self._features(mid_BChw, scale_BD)
         each = len(pseudo_PS) // len(mid_BChw)
         return self._attend_target(

@@ -3,8 +3,8 @@
 Neck, prompt encoder, mask decoder and VRP encoder learn together, on a frozen trunk: each target is
 embedded once, asked for categories by references, and for parts by points and boxes.
 
-Letters beyond those of model/segmenter.py: P pairs of a target and a category, M references of a pair,
-Q prompts of SAM's own, one a target; T points of a prompt; h w the grid, H W = 4h 4w the logits.
+Letters beyond those of model/segmenter.py: P pairs of a target and a category, R references,
+M the decoder's masks, T points of a prompt; h w the grid, H W = 4h 4w the logits.
 """
 
 from dataclasses import dataclass, replace
@@ -15,9 +15,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.backbone import FeatureMaps
-from model.loss import mask_loss
-from model.mask_decoder import decode_pairs
+from model.networks.backbone import FeatureMaps
 from model.networks.lite import (
     LiteDropout,
     LiteImageEncoder,
@@ -28,7 +26,9 @@ from model.networks.lite import (
     position_at,
 )
 from model.networks.lite_trunk import COARSE, INPUT_PX, MIDDLE, LiteTrunk
-from model.vrp_encoder import FeatureScales
+from model.networks.mask_decoder import decode_pairs
+from model.networks.vrp_encoder import FeatureScales
+from model.training.loss import mask_loss
 
 NEGATIVE, POSITIVE, PADDING = 0, 1, -1
 """Labels of points, as SAM's prompt encoder reads them."""
@@ -232,7 +232,7 @@ def _iou(logits_PMHW: Tensor, truth_PHW: Tensor) -> Tensor:
 def draw_dropout(
     targets: int, references: int, width: int, rate: float, generator: torch.Generator
 ) -> LiteDropout:
-    """Draw Dropout2d's factors for a batch: the encoder's channels, half as many of the metric's."""
+    """Draw Dropout2d's factors: for the encoder's channels, and at half the rate the metric's."""
     deep = MIDDLE + COARSE
 
     def factors(rows: int, channels: int, dropped: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pictures become a bank in memory: their trunk maps, refreshed all the time by a process beside it.
+"""Pictures become a bank of trunk maps in memory, refreshed all the time by a process beside it.
 
 The trunk never learns, so a picture goes through it once and serves many episodes. A picture's maps
 are 0.76 MB in float16.
@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.backbone import FeatureMaps
+from model.networks.backbone import FeatureMaps
 from model.networks.lite_trunk import COARSE, FINE, GRID, MIDDLE, LiteTrunk, joined
-from model.pixels import normalise
+from model.networks.pixels import normalise
 from pipeline.lite.photos import Photo
 from pipeline.lite.pictures import HALF, Picture, Pictures
 
@@ -100,18 +100,16 @@ class Bank:
             self._deep[chosen].float().permute(0, 3, 1, 2),
         )
 
-    def take_in(self, made: "Queue[Made]", at_least: int = 0) -> None:
-        """Add what the process beside has made: all that waits, and at least so many."""
-        taken = 0
-        while True:
+    def take_in(self, made: "Queue[Made]", wanted: int, waiting: bool) -> None:
+        """Add what the process beside has made: `wanted` pictures, or only those that are ready."""
+        for _ in range(wanted):
             try:
-                item = made.get(block=taken < at_least, timeout=300 if taken < at_least else None)
+                item = made.get(timeout=300) if waiting else made.get_nowait()
             except queue.Empty:
-                if taken < at_least:
+                if waiting:
                     raise
                 return
             self.add(item[0], torch.from_numpy(item[1]), torch.from_numpy(item[2]))
-            taken += 1
 
 
 Made = tuple[Entry, np.ndarray, np.ndarray]
@@ -130,7 +128,7 @@ def make_pictures(
 ) -> None:
     """Draw pictures and encode them until told to stop. Runs in a process of its own."""
     torch.set_num_threads(1)
-    # A session of its own: Linux shares the processor among sessions before it does among processes.
+    # A session of its own: Linux shares the processor among sessions first, then processes.
     os.setsid()
     pictures = Pictures(photos, seed)
     while not stop.is_set():

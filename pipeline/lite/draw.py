@@ -1,6 +1,6 @@
 """A bank of pictures and a generator become a training step's batch: episodes and prompts.
 
-An episode takes a category, a target that shows it (or surely does not), and references that show it,
+An episode takes a category, a target that shows it (or surely does not), and references that do,
 each annotated as a person might. Letters: B targets, P pairs, R references, T points.
 """
 
@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
-from model.annotation import rasterise
 from model.draws import Draws
+from model.masks.rasterise import rasterise
+from model.masks.simulate import simulate_annotation
 from model.networks.lite_trunk import GRID
-from model.simulate import simulate_annotation
 from model.training.lite import POSITIVE, EpisodeBatch, LiteBatch, PromptBatch
 from pipeline.lite.bank import Bank, Entry
 from pipeline.lite.pictures import HALF, STUFF
@@ -24,6 +24,9 @@ FORMAT_SHARES = (0.4, 0.24, 0.18, 0.18)
 SHOTS, SHOT_SHARES = (1, 2, 3, 5), (0.7, 0.12, 0.1, 0.08)
 NEGATIVES = 0.45
 """Of second pairs: the target lacks the category."""
+
+COMPLETED = 0.08
+SPARSE: tuple[AnnotationFormat, ...] = ("box", "scribbles", "points")
 
 COMMON = STUFF | {"person", "face", "hair", "skin", "car", "chair"}
 """In photos that do not name them these may be there all the same."""
@@ -62,7 +65,8 @@ class Episodes:
                 truths_PHW.append(entry.mask(name) if here else np.zeros((HALF, HALF), bool))
                 for slot in self._draw_references(name, target, shots, rng):
                     references.append(slot)
-                    masks_Rhw.append(annotate(self._bank.entry(slot).mask(name), rng))
+                    form = SPARSE[int(rng.integers(len(SPARSE)))] if slot == target else None
+                    masks_Rhw.append(annotate(self._bank.entry(slot).mask(name), rng, form))
         episodes = EpisodeBatch(
             self._bank.maps(references),
             torch.from_numpy(np.stack(masks_Rhw)).float(),
@@ -129,7 +133,12 @@ class Episodes:
         return name not in COMMON and name not in self._garments
 
     def _draw_references(self, name: str, target: int, shots: int, rng: Generator) -> list[int]:
-        """Draw references other than the target, mostly made from other photos than it."""
+        """Draw references other than the target, mostly made from other photos than it.
+
+        Now and then it is the target itself, with less than its mask: to complete an annotation.
+        """
+        if shots == 1 and name in self._bank.entry(target).categories and rng.random() < COMPLETED:
+            return [target]
         slots = sorted(self._bank.where[name] - {target})
         origins = self._bank.entry(target).origins
         apart = [s for s in slots if origins.isdisjoint(self._bank.entry(s).origins)]

@@ -1,8 +1,8 @@
 """A folder of class folders becomes photos in memory, each with the masks of its categories.
 
 The folder holds `<category>/<id>.jpg` with `<category>/<id>.png` (0 or more than 0); one id under
-several categories is one photo. `manifest.json`, where there is one, gives each pair's `group`: photos
-of one picture or sequence, which are never divided between training and validation.
+several categories is one photo. `manifest.json`, where there is one, gives each pair's `group`:
+photos of one picture or sequence, which are never divided between training and validation.
 """
 
 import io

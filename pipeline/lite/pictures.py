@@ -1,9 +1,9 @@
-"""Photos, cut-outs and scenes become training pictures: an image and the mask of each category in it.
+"""Photos, cut-outs and scenes become training pictures: an image and each category's mask in it.
 
-A picture is a photo, changed; or a photo with objects pasted into it that were cut out of others; or a
-drawn scene. Pasted objects give exact masks, several instances and categories that are surely absent.
-Among them are *patches*: pieces of any photo in any object's outline, a category of their own that a
-few pictures share. They keep a network from knowing all categories there are.
+A picture is a photo, changed; or a photo with objects pasted into it that were cut out of others;
+or a drawn scene. Pasted objects give exact masks, several instances and categories that are surely
+absent. Among them are *patches*: pieces of any photo in any object's outline, a category of their
+own that a few pictures share. They keep a network from knowing all categories there are.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,8 @@ PATCH_USES = 6
 class Picture:
     """An image, the categories in it, and their parts (instances, or connected pieces).
 
-    origins are the groups of the photos it was made from; complete says that whatever the categories
-    do not name is absent.
+    origins are the groups of the photos it was made from; complete says that whatever the
+    categories do not name is absent.
     """
 
     image_HW3: np.ndarray

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from model.checkpoint import save_weights
+from model.checkpoints.state_dict import save_weights
 from model.networks.lite import QUERIES
 from model.networks.lite_trunk import LiteTrunk
 from model.training.lite import LiteNetworks

@@ -1,24 +1,23 @@
-"""Networks and photos of categories they never saw become figures, with bootstrap intervals.
+"""Networks and encoded pictures become masks, and masks tallies: what validation measures.
 
-A category's IoU is the sum of its intersections by the sum of its unions, over photos at their own
-size; mIoU is the mean over categories. Letters: R references, K categories.
+Letters beyond those of model/segmenter.py: none; 1 is the one target that is asked at a time.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.backbone import FeatureMaps
+from model.networks.backbone import FeatureMaps
 from model.networks.lite import LitePrompts, decode_lite
-from model.networks.lite_trunk import INPUT_PX, LiteTrunk, joined
-from model.pixels import squash
-from model.training.lite import POSITIVE, LiteNetworks, PromptBatch, answer, with_click
-from pipeline.lite.bank import encode
+from model.networks.lite_trunk import INPUT_PX
+from model.training.lite import LiteNetworks, PromptBatch, answer, with_click
 from pipeline.lite.draw import annotate
+from pipeline.lite.shown import Shown
+from pipeline.lite.tally import Tally
 from schemas.episode import AnnotationFormat
 
 FALSE_SHARE = 0.01
@@ -26,73 +25,6 @@ FALSE_SHARE = 0.01
 
 KEPT = 0.9
 """Share of images with the object that keep their mask at the recommended threshold."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One picture of a category: its maps, the mask at its own size, and what is never paired."""
-
-    category: str
-    group: str
-    maps: FeatureMaps
-    mask_HW: np.ndarray
-    lacks: frozenset[str] = frozenset()
-    """Categories of the validation that the picture surely does not show."""
-
-
-@dataclass
-class Tally:
-    """Intersections and unions by category, in the order they were found."""
-
-    overlaps: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-
-    def add(self, category: str, mask_HW: np.ndarray, truth_HW: np.ndarray) -> None:
-        """Count one mask."""
-        both = int((mask_HW & truth_HW).sum())
-        either = int((mask_HW | truth_HW).sum())
-        self.overlaps.setdefault(category, []).append((both, either))
-
-    def miou(self, rng: np.random.Generator | None = None) -> float:
-        """Return the mean of the categories' IoU; with rng, of targets drawn again."""
-        ious = []
-        for found in self.overlaps.values():
-            pairs_N2 = np.array(found, float)
-            if rng is not None:
-                pairs_N2 = pairs_N2[rng.integers(len(pairs_N2), size=len(pairs_N2))]
-            ious.append(pairs_N2[:, 0].sum() / max(pairs_N2[:, 1].sum(), 1))
-        return float(np.mean(ious))
-
-    def mean_iou(self, rng: np.random.Generator | None = None) -> float:
-        """Return the mean over pictures of each one's IoU: how SAM's own prompts are judged."""
-        ious = np.array(
-            [both / max(either, 1) for found in self.overlaps.values() for both, either in found]
-        )
-        if rng is not None:
-            ious = ious[rng.integers(len(ious), size=len(ious))]
-        return float(ious.mean())
-
-    def interval(self, figure: Callable[[np.random.Generator], float]) -> tuple[float, float]:
-        """Return the 95 % interval of a figure over 1000 draws of the targets."""
-        rng = np.random.default_rng(0)
-        drawn = [figure(rng) for _ in range(1000)]
-        return float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))
-
-
-def show(
-    trunk: LiteTrunk,
-    category: str,
-    group: str,
-    image_HW3: np.ndarray,
-    mask_HW: np.ndarray,
-    lacks: frozenset[str] = frozenset(),
-) -> Shown:
-    """Encode a picture once for all its episodes."""
-    pixels = squash(image_HW3, INPUT_PX, torch.device("cpu"))[0].permute(1, 2, 0)
-    fine_BhwC, deep_BhwC = encode(trunk, [pixels.numpy().astype(np.uint8)])
-    maps = joined(
-        *(torch.from_numpy(m).float().permute(0, 3, 1, 2) for m in (fine_BhwC, deep_BhwC))
-    )
-    return Shown(category, group, maps, mask_HW, lacks)
 
 
 @torch.inference_mode()
@@ -185,7 +117,7 @@ def ask_presence(
 def false_masks(
     asked: Sequence[Asked], signal: Callable[[Asked], float]
 ) -> tuple[float, float, float]:
-    """Return the share of false masks, the threshold that keeps KEPT of the present, and the AUROC."""
+    """Return the share of false masks, the threshold that keeps KEPT of the present, the AUROC."""
     present = np.array([signal(a) for a in asked if a.present])
     absent = np.array([signal(a) for a in asked if not a.present])
     shares = np.array([a.share for a in asked if not a.present])

@@ -1,0 +1,99 @@
+"""Photos and scenes become what validation asks about: encoded once, with a category's mask."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from model.networks.backbone import FeatureMaps
+from model.networks.lite_trunk import INPUT_PX, LiteTrunk, joined
+from model.networks.pixels import squash
+from pipeline.lite.bank import encode
+from pipeline.lite.photos import EVERY_PIXEL, Photo
+from pipeline.lite.pictures import LEAST_SHARE
+from pipeline.scenes.categories import RESERVED
+from pipeline.scenes.compose import scene
+
+SCENES = 120
+SEED = 7
+
+OUTDOORS = "horse"
+"""Of the held-out categories the one whose photos show none of the others, and the reverse."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture of a category: its maps, the mask at its own size, and what is never paired."""
+
+    category: str
+    group: str
+    maps: FeatureMaps
+    mask_HW: np.ndarray
+    lacks: frozenset[str] = frozenset()
+    """Categories of the validation that the picture surely does not show."""
+
+
+def show(
+    trunk: LiteTrunk,
+    category: str,
+    group: str,
+    image_HW3: np.ndarray,
+    mask_HW: np.ndarray,
+    lacks: frozenset[str] = frozenset(),
+) -> Shown:
+    """Encode a picture once for all its episodes."""
+    pixels = squash(image_HW3, INPUT_PX, torch.device("cpu"))[0].permute(1, 2, 0)
+    fine_BhwC, deep_BhwC = encode(trunk, [pixels.numpy().astype(np.uint8)])
+    maps = joined(
+        *(torch.from_numpy(m).float().permute(0, 3, 1, 2) for m in (fine_BhwC, deep_BhwC))
+    )
+    return Shown(category, group, maps, mask_HW, lacks)
+
+
+def show_photos(
+    trunk: LiteTrunk, photos: Sequence[Photo], categories: Collection[str]
+) -> list[Shown]:
+    """Encode every held-out category of every photo.
+
+    A photo surely lacks a category where its source labels every pixel, and horses where they are
+    not named (and the reverse): of other photos nobody knows.
+    """
+    shown = []
+    for photo in photos:
+        for category in sorted(photo.masks.keys() & set(categories)):
+            others = set(categories) - photo.masks.keys()
+            known = photo.source in EVERY_PIXEL or OUTDOORS in photo.masks
+            lacks = others if known else others & {OUTDOORS}
+            image_HW3 = np.asarray(photo.open())
+            shown.append(
+                show(
+                    trunk, category, photo.group, image_HW3, photo.mask(category), frozenset(lacks)
+                )
+            )
+    return shown
+
+
+def show_scenes(trunk: LiteTrunk, count: int = SCENES) -> list[Shown]:
+    """Encode drawn scenes of the reserved categories, which nothing is trained on."""
+    shown = []
+    for number in range(count):
+        drawn = scene(SEED, number, RESERVED, 256)
+        there = {name for name, _ in drawn.instances}
+        lacks = frozenset(RESERVED) - there
+        for category in sorted(there):
+            mask_HW = drawn.mask_of(category)
+            if mask_HW.mean() >= LEAST_SHARE:
+                group = f"scene-{number}"
+                shown.append(show(trunk, category, group, drawn.image_HW3, mask_HW, lacks))
+    return shown
+
+
+def pick(shown: Sequence[Shown], most: int) -> list[Shown]:
+    """Draw up to so many targets of each category, the same in every run."""
+    rng = np.random.default_rng(5)
+    picked = []
+    for category in sorted({one.category for one in shown}):
+        own = [one for one in shown if one.category == category]
+        picked += [own[int(k)] for k in rng.permutation(len(own))[:most]]
+    return picked
