@@ -17,6 +17,7 @@ from jobs.episodes import episodes
 from jobs.evaluate import evaluate
 from jobs.export import export_app
 from jobs.label import label
+from jobs.lite import lite_app
 from jobs.nano import nano_app
 from jobs.plan import plan
 from jobs.remote.submit import submit
@@ -47,6 +48,7 @@ app.add_typer(export_app, name="export")
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(weights_app, name="weights")
 app.add_typer(nano_app, name="nano")
+app.add_typer(lite_app, name="lite")
 
 
 JOBS = {

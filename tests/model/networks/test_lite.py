@@ -1,0 +1,110 @@
+"""The lite networks: one pass for all, and what references and prompts ask of them."""
+
+import numpy as np
+import pytest
+import timm
+import torch
+from torch import Tensor
+
+from model.networks.lite import LiteVrp, build_lite_sam, decode_lite
+from model.networks.lite_similarity import Surroundings, likenesses
+from model.networks.lite_trunk import GRID, INPUT_PX, build_trunk, fold, load_trunk
+
+SIDE = GRID // 2
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    return torch.randn(2, 3, INPUT_PX, INPUT_PX, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
+def test_the_embedding_of_an_image_is_the_neck_of_the_maps_that_references_are_compared_on(
+    images: Tensor,
+) -> None:
+    trunk = build_trunk()
+    sam = build_lite_sam(trunk)
+    maps = trunk(images)
+    assert maps.mid_BChw.shape == (2, 168, GRID, GRID)
+    assert maps.high_BChw.shape == (2, 472, SIDE, SIDE)
+    embedded = sam.image_encoder(images)
+    assert embedded.shape == (2, 128, GRID, GRID)
+    torch.testing.assert_close(embedded, sam.image_encoder.neck(maps))  # pyright: ignore[reportCallIssue]
+
+
+@torch.no_grad()
+def test_folding_changes_no_map(images: Tensor) -> None:
+    trunk = build_trunk()
+    before = trunk(images)
+    fold(trunk)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in trunk.modules())
+    after = trunk(images)
+    torch.testing.assert_close(before.high_BChw, after.high_BChw, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(before.mid_BChw, after.mid_BChw, rtol=1e-3, atol=1e-3)
+
+
+def test_published_tensors_of_other_shapes_are_refused() -> None:
+    other = timm.create_model("tf_efficientnet_lite0").state_dict()
+    with pytest.raises(ValueError, match="wanted"):
+        load_trunk(build_trunk(), other)
+
+
+@torch.no_grad()
+def test_a_pair_is_answered_alike_alone_and_among_others(images: Tensor) -> None:
+    trunk, vrp = build_trunk(), LiteVrp().eval()
+    torch.nn.init.normal_(vrp.similarity.dense.weight)
+    sam = build_lite_sam(trunk)
+    maps = trunk(images)
+    masks_Rhw = torch.zeros(2, GRID, GRID)
+    masks_Rhw[0, 4:20, 4:20] = 1
+    masks_Rhw[1, 30:31, 30:31] = 1
+    studied = vrp.study(maps, masks_Rhw)
+    target = type(maps)(maps.mid_BChw[:1], maps.high_BChw[:1])
+    embedding = sam.image_encoder.neck(target)  # pyright: ignore[reportCallIssue]
+    both, scores = decode_lite(sam, embedding, vrp.prompt(target, studied, shots=1))
+    assert both.shape == (2, 4 * GRID, 4 * GRID)
+    for pair in range(2):
+        alone = vrp.prompt(target, studied.chosen(torch.tensor([pair])), shots=1)
+        logits, score = decode_lite(sam, embedding, alone)
+        torch.testing.assert_close(logits[0], both[pair], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(score[0], scores[pair], rtol=1e-3, atol=1e-3)
+
+
+def test_points_and_strokes_thinner_than_a_cell_stay_on_the_deep_grid() -> None:
+    masks_Rhw = torch.zeros(2, GRID, GRID)
+    masks_Rhw[0, 10, 10] = 1
+    masks_Rhw[1, 8:24, 8:24] = 1
+    masks_Rhw[1, 24, 8:24] = 1
+    around = Surroundings.of(masks_Rhw)
+    assert around.object_RS[0].sum() == 1
+    assert around.object_RS[1].sum() == 9 * 8
+    assert not (around.object_RS & around.around_RS).any()
+
+
+def test_what_fills_the_reference_leaves_no_surroundings_and_still_a_number() -> None:
+    cells = torch.nn.functional.normalize(torch.rand(1, SIDE * SIDE, 8), dim=2)
+    around = Surroundings.of(torch.ones(1, GRID, GRID))
+    found = likenesses(cells, cells, around)
+    assert not torch.isnan(found).any()
+    np.testing.assert_allclose(found[0, 0], 1, rtol=1e-5)
+
+
+def test_points_boxes_and_masks_prompt_sam_alone(images: Tensor) -> None:
+    sam = build_lite_sam(build_trunk())
+    with torch.no_grad():
+        embedding = sam.image_encoder(images[:1])
+        for prompts in (
+            {"points": (torch.rand(3, 2, 2) * INPUT_PX, torch.ones(3, 2)), "boxes": None},
+            {"points": None, "boxes": torch.rand(3, 4) * INPUT_PX},
+        ):
+            masks = torch.zeros(3, 1, 4 * GRID, 4 * GRID)
+            sparse, dense = sam.prompt_encoder(**prompts, masks=masks)
+            logits, scores = sam.mask_decoder(
+                image_embeddings=embedding,
+                image_pe=sam.prompt_encoder.get_dense_pe(),
+                sparse_prompt_embeddings=sparse,
+                dense_prompt_embeddings=dense,
+                multimask_output=True,
+            )
+            assert logits.shape == (3, 3, 4 * GRID, 4 * GRID)
+            assert scores.shape == (3, 3)
