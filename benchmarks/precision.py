@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from model.build import load_vrp
+from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import read_card
 from model.masks.upsample import mask_at
-from model.methods.vrp import VrpSegmenter
+from model.methods.vrp import VrpSegmenter, load_vrp
 from model.segmenter import LoadedReference, Prediction, Segmenter
 from pipeline.weights.catalogue import CATALOGUE
 from schemas.card import VrpCard
@@ -45,7 +45,9 @@ def main() -> None:
     overlaps: list[float] = []
     alone = {"fp32": 0, "bf16": 0}
     seconds = {"fp32": 0.0, "bf16": 0.0}
-    networks = {precision: load_vrp(method, "cpu", precision) for precision in ("fp32", "bf16")}
+    networks = {
+        precision: load_vrp(method, Loader("cpu", precision)) for precision in ("fp32", "bf16")
+    }
     for folder in dict.fromkeys(folder for folder, _ in chosen):
         reference = load_reference(classes[folder][0])
         segmenters = {p: VrpSegmenter(loaded, [reference]) for p, loaded in networks.items()}

@@ -22,8 +22,9 @@ import torch
 import torch.distributed
 from torch.multiprocessing.spawn import start_processes
 
-from model.build import load_vrp
+from model.checkpoints.load import Loader
 from model.embed import SamEmbedder
+from model.methods.vrp import load_vrp
 from pipeline.embed.store import EmbeddingStore, image_key, model_fields, pack_shard, write_shard
 from pipeline.episodes.draw import draw_episode, hash_episodes, share_of
 from pipeline.episodes.load import EpisodeReader
@@ -184,7 +185,7 @@ def overfit(photos: Path, folder: Path, steps: int = 250) -> dict[str, Any]:
     )
     job = job.model_copy(update={"method": method, "embeddings": None})
     run = open_fold(job, 0, SAM)
-    networks = load_vrp(method, "cpu", "fp32")
+    networks = load_vrp(method, Loader("cpu", "fp32"))
     learner = Learner(networks, job.recipe, Worker(0, 1, "cpu", "fp32", 8))
     source = EpisodeFeed(EpisodeReader(run.index, job.storage), input_sizes(networks), None, 2)
     epoch = run.schedule.per_epoch
@@ -251,7 +252,7 @@ def _store(job: TrainJob, run: FoldRun, images: list[int]) -> dict[str, Any]:
 
 
 def _pace(run: FoldRun, steps: int, batch: int) -> float:
-    networks = load_vrp(run.job.method, "cpu", "fp32")
+    networks = load_vrp(run.job.method, Loader("cpu", "fp32"))
     recipe = run.job.recipe.model_copy(update={"batch": batch})
     learner = Learner(networks, recipe, Worker(0, 1, "cpu", "fp32", 1))
     source = EpisodeFeed(

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from model.build import load_vrp
+from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import read_card, rewrite_card
+from model.methods.vrp import load_vrp
 from pipeline.nano.export import Provenance, export_weights, load_pretrained
 from pipeline.nano.pretrain import NanoRecipe, pretrain
 from pipeline.nano.score import recommend_presence, score_sam, score_vrp
@@ -111,7 +112,7 @@ def score(
         reading=card.reading,
         queries=card.queries,
     )
-    networks = load_vrp(method, "cpu", "fp32")
+    networks = load_vrp(method, Loader("cpu", "fp32"))
     least = card.min_presence
     if commit or least is None:
         seen = card.categories_seen or BASE

@@ -6,6 +6,7 @@ h w grid cells or low-resolution logits.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -50,6 +51,22 @@ class Prediction:
     frame: Frame
     presence: float | None = None
     objects: tuple["Prediction", ...] = ()
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """What a job says of studying references besides the method.
+
+    cache is a folder of what methods learn from references, shared by the processes of a node.
+    most_objects: how many of a kind a method that searches looks for in an image.
+    """
+
+    cache: Path | None = None
+    most_objects: int = 1
+
+
+PLAIN = StudyOptions()
+"""Nothing is kept, and one object of a kind is looked for."""
 
 
 class Segmenter(Protocol):

@@ -7,7 +7,6 @@ bit, while an image's encoding is paid once for all methods, annotation formats 
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import MethodType
 from typing import Any
@@ -15,8 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from model.build import Networks, Precision, load_networks, study
-from model.segmenter import LoadedReference, Segmenter
+from model.build import load_method
+from model.checkpoints.load import Loader
+from model.networks.device import Precision
+from model.segmenter import LoadedReference, Segmenter, StudyOptions
 from schemas.method import Method
 
 
@@ -35,28 +36,15 @@ class SideBySide:
         remembered: int,
         cache: Path | None = None,
     ) -> None:
-        self._methods = methods
-        self._cache = cache
-        self._networks: dict[str, Networks] = {}
-        shared: dict[str, Any] = {}
-        for name, method in methods.items():
-            networks = _sharing(shared, method, load_networks(method, device, precision))
-            self._networks[name] = networks
-        for network in shared.values():
-            remember(getattr(network, "image_encoder", network), remembered)
+        loader = Loader(device, precision)
+        self._studies = {name: load_method(method, loader) for name, method in methods.items()}
+        self._options = StudyOptions(cache)
+        for encoder in loader.image_encoders():
+            remember(encoder, remembered)
 
     def study(self, name: str, references: Sequence[LoadedReference]) -> Segmenter:
         """Return the named method's segmenter of these references."""
-        return study(self._methods[name], self._networks[name], references, self._cache)
-
-
-def _sharing(shared: dict[str, Any], method: Method, networks: Networks) -> Networks:
-    """Replace SAM and backbone by those of an earlier method with the same specification."""
-    sam = shared.setdefault(method.sam.model_dump_json(), networks.sam)
-    if method.backbone is None:
-        return replace(networks, sam=sam)
-    backbone = shared.setdefault(method.backbone.model_dump_json(), networks.backbone)
-    return replace(networks, sam=sam, backbone=backbone)
+        return self._studies[name](references, self._options)
 
 
 def remember(encoder: nn.Module, most: int) -> None:

@@ -5,16 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.compute import Compute, Limits
-from schemas.method import (
-    Matcher,
-    Method,
-    Persam,
-    PersamF,
-    check_trained,
-    presence_threshold,
-    random_seed,
-    weights_of,
-)
+from schemas.method import Method, check_trained, random_seed, searching_types, weights_of
 from schemas.reference import Category, Reference
 from schemas.source import Source
 from schemas.spec import Spec, Uri
@@ -127,17 +118,13 @@ class LabelJob(Spec):
     def _search_ends(self) -> Self:
         if not isinstance(self.instances, Iterative):
             return self
-        match self.method:
-            case Persam() | PersamF() as method:
-                endless = presence_threshold(method) is None
-            case Matcher() as method:
-                endless = method.min_presence == 0
-            case _:
-                raise ValueError(
-                    f"instances by iterative with method {self.method.type}; wanted persam, "
-                    "persam_f or matcher, which search; components go with every method"
-                )
-        if endless:
+        if not self.method.searches:
+            *others, last = searching_types()
+            raise ValueError(
+                f"instances by iterative with method {self.method.type}; wanted "
+                f"{', '.join(others)} or {last}, which search; components go with every method"
+            )
+        if self.method.search_end is None:
             raise ValueError(
                 "instances by iterative without method.min_presence; wanted the confidence that "
                 "ends the search (PerSAM's 0.45 is for DINOv2 backbones, and their default)"

@@ -1,10 +1,16 @@
-"""How masks are made: the method, its SAM and its backbone, each a tagged value."""
+"""How masks are made: the method, its SAM and its backbone, each a tagged value.
+
+A method says itself what the rest of the product asks of it: `sam_input`, how images reach its SAM,
+on which stored embeddings depend; `searches`, whether it looks for several objects of a kind, and
+`search_end`, the presence below which it stops (None: never).
+"""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from schemas.fingerprint import leaves
 from schemas.spec import Spec, resolve_uri
 
 SamType = Literal["vit_b", "vit_l", "vit_h", "nano", "lite"]
@@ -18,6 +24,10 @@ BackboneType = Literal[
     "nano",
     "efficientnet_lite2",
 ]
+
+
+SamInput = Literal["resize_once", "via_512", "letterbox"]
+"""How images become SAM's square: stretched from the original, or from 512; or padded."""
 
 
 def random_seed(weights: str) -> int | None:
@@ -113,6 +123,9 @@ QueryInit = Literal["random", "foreground", "background", "half"]
 class Vrp(Spec):
     """VRP-SAM (CVPR 2024): references become prompt tokens for SAM's mask decoder."""
 
+    searches: ClassVar[bool] = False
+    search_end: ClassVar[float | None] = None
+
     type: Literal["vrp"]
     weights: Weights
     sam: Sam
@@ -135,6 +148,11 @@ class Vrp(Spec):
         "without one there always is a mask.",
         exclude_if=lambda chosen: chosen is None,
     )
+
+    @property
+    def sam_input(self) -> SamInput:
+        """How images reach SAM: a choice of the reading."""
+        return self.reading.sam_input
 
     @model_validator(mode="before")
     @classmethod
@@ -170,6 +188,10 @@ SearchedWith = Annotated[
 class GpSam(Spec):
     """GP-SAM (VRP-SAM's Table 3): a pseudo-mask's points or box prompt SAM. Nothing is trained."""
 
+    sam_input: ClassVar[SamInput] = "resize_once"
+    searches: ClassVar[bool] = False
+    search_end: ClassVar[float | None] = None
+
     type: Literal["gp_sam"]
     sam: Sam
     backbone: SearchedWith = None
@@ -201,6 +223,9 @@ MinPresence = Annotated[
 class Persam(Spec):
     """PerSAM (ICLR 2024): the reference's features point SAM at the object. Nothing is trained."""
 
+    sam_input: ClassVar[SamInput] = "letterbox"
+    searches: ClassVar[bool] = True
+
     type: Literal["persam"]
     sam: Sam
     backbone: SearchedWith = None
@@ -211,9 +236,17 @@ class Persam(Spec):
     )
     min_presence: MinPresence = None
 
+    @property
+    def search_end(self) -> float | None:
+        """The presence below which nothing is an object, where there is such a one."""
+        return presence_threshold(self)
+
 
 class PersamF(Spec):
     """PerSAM-F (ICLR 2024): two weights, learned from the references, mix SAM's mask scales."""
+
+    sam_input: ClassVar[SamInput] = "letterbox"
+    searches: ClassVar[bool] = True
 
     type: Literal["persam_f"]
     sam: Sam
@@ -221,6 +254,11 @@ class PersamF(Spec):
     epochs: int = Field(default=1000, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     min_presence: MinPresence = None
+
+    @property
+    def search_end(self) -> float | None:
+        """The presence below which nothing is an object, where there is such a one."""
+        return presence_threshold(self)
 
 
 def presence_threshold(method: Persam | PersamF) -> float | None:
@@ -236,6 +274,9 @@ class Matcher(Spec):
 
     The defaults are those that its authors print for COCO-20i, where they print them.
     """
+
+    sam_input: ClassVar[SamInput] = "resize_once"
+    searches: ClassVar[bool] = True
 
     type: Literal["matcher"]
     sam: Sam
@@ -259,6 +300,11 @@ class Matcher(Spec):
         "for a mask. Where none does, there never is one.",
     )
 
+    @property
+    def search_end(self) -> float | None:
+        """The least share of cells; at 0 there always is another object."""
+        return self.min_presence or None
+
     @model_validator(mode="after")
     def _sound(self) -> Self:
         least, most = self.points
@@ -267,50 +313,38 @@ class Matcher(Spec):
         return self
 
 
-Searching = GpSam | Persam | PersamF | Matcher
-"""The methods that need no trained weights besides SAM's (and a published encoder's)."""
+AnyMethod = Vrp | GpSam | Persam | PersamF | Matcher
+Method = Annotated[AnyMethod, Field(discriminator="type")]
 
-MethodT = TypeVar("MethodT", bound=Vrp | GpSam | Persam | PersamF | Matcher)
-
-Method = Annotated[Vrp | GpSam | Persam | PersamF | Matcher, Field(discriminator="type")]
+SpecT = TypeVar("SpecT", bound=Spec)
 
 
-def weights_of(method: Method) -> dict[str, str]:
-    """Return every weights name of a method by its place in the job, for checks and identity."""
-    match method:
-        case Vrp():
-            return {
-                "method.weights": method.weights,
-                "method.sam.weights": method.sam.weights,
-                "method.backbone.weights": method.backbone.weights,
-            }
-        case GpSam() | Persam() | PersamF() | Matcher():
-            found = {"method.sam.weights": method.sam.weights}
-            if method.backbone is not None:
-                found["method.backbone.weights"] = method.backbone.weights
-            return found
+def searching_types() -> list[str]:
+    """Return the types of the methods that look for several objects of a kind."""
+    searching = [variant for variant in get_args(AnyMethod) if variant.searches]
+    return [get_args(variant.model_fields["type"].annotation)[0] for variant in searching]
 
 
-def with_weights(method: MethodT, weights: dict[str, str]) -> MethodT:
+def weights_of(method: Spec) -> dict[str, str]:
+    """Return every weights name of a method by its place in the job, for checks and identity.
+
+    They are the fields called `weights`, of the method and of the networks in it.
+    """
+    places = leaves("method", method.model_dump(mode="json"))
+    return {place: value for place, value in places if place.endswith(".weights")}
+
+
+def with_weights(method: SpecT, weights: dict[str, str]) -> SpecT:
     """Return the method with its weights names replaced, by the keys of `weights_of`."""
-    update: dict[str, object] = {
-        "sam": method.sam.model_copy(update={"weights": weights["method.sam.weights"]})
-    }
-    if method.backbone is not None:
-        update["backbone"] = method.backbone.model_copy(
-            update={"weights": weights["method.backbone.weights"]}
-        )
-    if isinstance(method, Vrp):
-        update["weights"] = weights["method.weights"]
-    return method.model_copy(update=update)
+    return _with_weights("method", method, weights)
 
 
-def sam_input_of(method: Method) -> str:
-    """Return how images reach the method's SAM, on which its embeddings depend."""
-    match method:
-        case Vrp():
-            return method.reading.sam_input
-        case GpSam() | Matcher():
-            return "resize_once"
-        case Persam() | PersamF():
-            return "letterbox"
+def _with_weights(place: str, spec: SpecT, weights: dict[str, str]) -> SpecT:
+    update: dict[str, object] = {}
+    for name in type(spec).model_fields:
+        inner, value = f"{place}.{name}", getattr(spec, name)
+        if inner in weights:
+            update[name] = weights[inner]
+        elif isinstance(value, Spec) and any(key.startswith(f"{inner}.") for key in weights):
+            update[name] = _with_weights(inner, value, weights)
+    return spec.model_copy(update=update)

@@ -1,6 +1,6 @@
-"""Images become the features by which a reference's object is found in them.
+"""Images become SAM's embedding, and the features by which a reference's object is found in them.
 
-They are SAM's own embedding, or the high-level map of another encoder, as the method's spec says.
+These are the embedding itself, or the maps of another encoder, as the method's spec says.
 """
 
 from collections.abc import Sequence
@@ -12,24 +12,29 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.masks.rasterise import rasterise
-from model.methods.prompted_sam import PromptedNetworks, PromptedSam, padded_input
+from model.methods.prompted_sam import PromptedSam, padded_input
+from model.networks.backbone import Backbone, FeatureMaps
 from model.networks.pixels import normalise, squash
 from model.segmenter import LoadedReference
 
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """Of B images: SAM's embedding, which masks are decoded from, and the features compared."""
+    """Of B images: SAM's embedding, which masks are decoded from, and the features compared.
+
+    Those are the embedding again, or the high-level one of a backbone's maps.
+    """
 
     embedding_BDhw: Tensor
     compared_BChw: Tensor
+    maps: FeatureMaps | None
 
 
 class FeatureEncoder:
     """Encodes images for SAM and for comparison, and draws annotations on the compared grid."""
 
-    def __init__(self, networks: PromptedNetworks, sam: PromptedSam) -> None:
-        self._backbone, self._sam = networks.backbone, sam
+    def __init__(self, sam: PromptedSam, backbone: Backbone | None) -> None:
+        self._sam, self._backbone = sam, backbone
 
     def encode(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None] | None = None
@@ -37,11 +42,9 @@ class FeatureEncoder:
         """Encode uint8 RGB images; stored holds SAM's embeddings where a store has them."""
         embedding_BDhw = self._sam.embed(images, stored)
         if self._backbone is None:
-            return ImageFeatures(embedding_BDhw, embedding_BDhw)
-        side_px = self._backbone.size.input_px
-        pixels = torch.cat([squash(image, side_px, self._sam.device) for image in images])
-        maps = self._backbone(normalise(pixels).to(self._sam.dtype))
-        return ImageFeatures(embedding_BDhw, maps.high_BChw)
+            return ImageFeatures(embedding_BDhw, embedding_BDhw, None)
+        maps = backbone_maps(self._backbone, images)
+        return ImageFeatures(embedding_BDhw, maps.high_BChw, maps)
 
     @property
     def letterboxed(self) -> bool:
@@ -65,6 +68,16 @@ class FeatureEncoder:
     def _stretched(self, reference: LoadedReference, grid: int) -> Tensor:
         cells_hw = rasterise(reference.annotation, reference.image_HW3.shape[:2], (grid, grid))
         return torch.from_numpy(cells_hw).to(self._sam.device)
+
+
+def backbone_maps(
+    backbone: Backbone, images: Sequence[np.ndarray], mask_B1hw: Tensor | None = None
+) -> FeatureMaps:
+    """Encode uint8 RGB images, stretched; a mask is `ConvBackbone.forward`'s."""
+    weight = next(backbone.parameters())
+    side_px = backbone.size.input_px
+    pixels = torch.cat([squash(image, side_px, weight.device) for image in images])
+    return backbone(normalise(pixels).to(weight.dtype), mask_B1hw)
 
 
 def letterboxed_cells(reference: LoadedReference, side_px: int, grid: int) -> np.ndarray:

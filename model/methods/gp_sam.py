@@ -39,8 +39,8 @@ class GpSamSegmenter:
         self, networks: PromptedNetworks, references: Sequence[LoadedReference], method: GpSam
     ) -> None:
         self._method = method
-        self._sam = PromptedSam(networks.sam, "squash")
-        self._encoder = FeatureEncoder(networks, self._sam)
+        self._sam = PromptedSam(networks.sam, method.sam_input)
+        self._encoder = FeatureEncoder(self._sam, networks.backbone)
         cells: dict[int, list[Tensor]] = {}
         for reference in sorted(references, key=lambda reference: reference.category_id):
             features = self._encoder.encode([reference.image_HW3]).compared_BChw[0].float()

@@ -15,7 +15,6 @@ from torch.nn import functional as F
 
 from model.draws import Draws
 from model.methods.features import FeatureEncoder, ImageFeatures
-from model.methods.iterative import united
 from model.methods.matching import (
     Matches,
     cluster_centres,
@@ -24,8 +23,9 @@ from model.methods.matching import (
     point_sets,
 )
 from model.methods.prompted_sam import PromptedNetworks, PromptedSam, Prompts, in_batches, no_mask
+from model.methods.search import united
 from model.networks.pseudo_mask import unit_cells
-from model.segmenter import LoadedReference, Prediction
+from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
 from schemas.method import Matcher
 
 
@@ -47,12 +47,12 @@ class MatcherSegmenter:
         networks: PromptedNetworks,
         references: Sequence[LoadedReference],
         method: Matcher,
-        most_objects: int = 1,
+        options: StudyOptions = PLAIN,
     ) -> None:
         self._method = method
-        self._most_objects = most_objects
-        self._sam = PromptedSam(networks.sam, "squash")
-        self._encoder = FeatureEncoder(networks, self._sam)
+        self._most_objects = options.most_objects
+        self._sam = PromptedSam(networks.sam, method.sam_input)
+        self._encoder = FeatureEncoder(self._sam, networks.backbone)
         self._studied = self._study(references)
 
     @torch.no_grad()

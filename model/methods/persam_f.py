@@ -4,7 +4,6 @@ Zhang et al. 2024; everything else is frozen. One training per category, from it
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,21 +11,18 @@ from torch import Tensor
 
 from model.masks.rasterise import rasterise
 from model.masks.upsample import letterbox_maps
-from model.methods.cascade import Masked, predictions, refine_in_box
+from model.methods.cascade import Masked, refine_in_box
 from model.methods.features import FeatureEncoder
-from model.methods.iterative import search_objects
 from model.methods.location import Located, Target, locate, point_prompts, study
 from model.methods.mask_weights import Recipe, Scales, cached_mask_weights
 from model.methods.prompted_sam import PromptedNetworks, PromptedSam, Prompts, box_of, in_batches
-from model.segmenter import LoadedReference, Prediction
+from model.methods.search import Search, find_objects, nothing_of
+from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
 from schemas.method import PersamF, presence_threshold
 
 
 class PersamFSegmenter:
-    """A `Segmenter` for method `persam_f`; cache is a folder of weights learned before.
-
-    With most_objects above 1 it searches for several of a kind; the method then has a threshold.
-    """
+    """A `Segmenter` for method `persam_f`; what it learns is kept in the options' cache."""
 
     @torch.no_grad()
     def __init__(
@@ -34,19 +30,19 @@ class PersamFSegmenter:
         networks: PromptedNetworks,
         references: Sequence[LoadedReference],
         method: PersamF,
-        cache: Path | None,
-        most_objects: int = 1,
+        options: StudyOptions = PLAIN,
     ) -> None:
-        self._method = method
-        self._most_objects = most_objects
-        self._sam = PromptedSam(networks.sam, "letterbox")
-        self._encoder = FeatureEncoder(networks, self._sam)
-        self._targets = study(self._encoder, references, "mean_and_max")
+        self._sam = PromptedSam(networks.sam, method.sam_input)
+        self._encoder = FeatureEncoder(self._sam, networks.backbone)
+        targets = study(self._encoder, references, "mean_and_max")
+        self._search = Search(
+            self._sam, self._encoder, targets, presence_threshold(method), options.most_objects
+        )
         recipe = Recipe(method.epochs, method.learning_rate)
         self.mask_weights_K3 = torch.stack(
             [
-                cached_mask_weights(self._scales(target, references), recipe, cache)
-                for target in self._targets
+                cached_mask_weights(self._scales(target, references), recipe, options.cache)
+                for target in targets
             ]
         )
 
@@ -59,32 +55,17 @@ class PersamFSegmenter:
         embeddings are SAM's of letterboxed images. presence is the confidence map's maximum; below
         the method's `min_presence`, and where a refinement finds no pixel, there is no mask.
         """
-        return in_batches(self._segment, self._sam.device, images, embeddings)
 
-    def _segment(
-        self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
-    ) -> list[tuple[Prediction, ...]]:
-        features = self._encoder.encode(images, stored)
-        sizes_HW = [(image.shape[0], image.shape[1]) for image in images]
-        threshold = presence_threshold(self._method)
-        pairs = locate(self._encoder, features, self._targets, sizes_HW)
-        if self._most_objects > 1:
-            assert threshold is not None, "a job refuses to search without an end"
+        def find(
+            images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
+        ) -> list[tuple[Prediction, ...]]:
+            return find_objects(self._search, images, stored, nothing_of, self._masks)
 
-            def ask(pair: Located, _: Tensor) -> tuple[Tensor, float] | None:
-                masked = self._masks([pair], features.embedding_BDhw)
-                return (masked.logits_Phw[0], float(masked.score_P[0])) if masked.pairs else None
+        return in_batches(find, self._sam.device, images, embeddings)
 
-            most = self._most_objects
-            return search_objects(pairs, ask, self._sam, self._targets, threshold, most)
-        located = [pair for pair, _ in pairs]
-        present = [pair for pair in located if threshold is None or pair.presence >= threshold]
-        if not present:
-            return predictions(self._sam, located, None, self._targets)
-        masked = self._masks(present, features.embedding_BDhw)
-        return predictions(self._sam, located, masked, self._targets)
-
-    def _masks(self, present: Sequence[Located], embedding_BDhw: Tensor) -> Masked:
+    def _masks(
+        self, present: Sequence[Located], embedding_BDhw: Tensor, _: Sequence[Tensor]
+    ) -> Masked:
         masked, boxes = self._first_masks(present, embedding_BDhw)
         masked = refine_in_box(self._sam, masked, boxes)
         return refine_in_box(self._sam, masked) if masked.pairs else masked

@@ -6,6 +6,7 @@ cells of the image embedding.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,11 +14,15 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.checkpoints.load import Loader
 from model.networks.backbone import Backbone
 from model.networks.mask_decoder import PAIRS_PER_CALL, Guidance, decode_pairs
 from model.networks.pixels import letterbox, letterbox_hw, normalise, squash
 from model.networks.sam import dense_position
 from model.segmenter import Frame, Prediction
+from schemas.method import Backbone as BackboneSpec
+from schemas.method import Sam as SamSpec
+from schemas.method import SamInput
 
 # Below any threshold a job may set; SAM 2 writes the same number where it finds no object.
 NO_MASK_LOGIT = -1024.0
@@ -32,6 +37,13 @@ class PromptedNetworks:
 
     sam: Sam
     backbone: Backbone | None
+
+
+def load_prompted(sam: SamSpec, backbone: BackboneSpec | None, loader: Loader) -> PromptedNetworks:
+    """Load the networks of a method without a trained part. Raises BadWeights."""
+    return PromptedNetworks(
+        loader.sam(sam), None if backbone is None else loader.backbone(backbone)
+    )
 
 
 @dataclass(frozen=True)
@@ -62,16 +74,20 @@ class Prompts:
 
 
 class PromptedSam:
-    """SAM whose images meet its input in one frame, asked by geometric prompts."""
+    """SAM whose images meet its input in one way, asked by geometric prompts.
 
-    def __init__(self, sam: Sam, frame: Frame) -> None:
+    via_px is the side of the square that images pass through with sam_input `via_512`.
+    """
+
+    def __init__(self, sam: Sam, sam_input: SamInput, via_px: int = 512) -> None:
         self.sam = sam
-        self.frame: Frame = frame
+        self.frame: Frame = "letterbox" if sam_input == "letterbox" else "squash"
+        self._via_px = via_px if sam_input == "via_512" else None
         self.device = sam.mask_decoder.iou_token.weight.device
         self.dtype = sam.mask_decoder.iou_token.weight.dtype
         self.side_px: int = sam.image_encoder.img_size
         self.grid: int = sam.prompt_encoder.image_embedding_size[0]
-        self._position_1Dhw = dense_position(sam).to(self.device, self.dtype)
+        self.position_1Dhw = dense_position(sam).to(self.device, self.dtype)
 
     def embed(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None] | None = None
@@ -85,7 +101,7 @@ class PromptedSam:
         missing = [i for i in range(len(images)) if i not in found]
         if missing:
             pixels_B3HW = torch.cat([self._input(images[i]) for i in missing])
-            computed = self.sam.image_encoder(pixels_B3HW.to(self.dtype))
+            computed = self.sam.image_encoder(pixels_B3HW)
             found |= dict(zip(missing, computed, strict=True))
         return torch.stack([found[i] for i in range(len(images))])
 
@@ -131,9 +147,14 @@ class PromptedSam:
         return letterbox_hw(image_HW, self.side_px)
 
     def _input(self, image_HW3: np.ndarray) -> Tensor:
-        if self.frame == "squash":
-            return normalise(squash(image_HW3, self.side_px, self.device))
-        return padded_input(image_HW3, self.side_px).to(self.device)
+        if self.frame == "letterbox":
+            return padded_input(image_HW3, self.side_px).to(self.device, self.dtype)
+        squashed = squash(image_HW3, self._via_px or self.side_px, self.device)
+        pixels_13HW = normalise(squashed).to(self.dtype)
+        if self._via_px is None:
+            return pixels_13HW
+        sides_px = (self.side_px, self.side_px)
+        return F.interpolate(pixels_13HW, sides_px, mode="bilinear", align_corners=True)
 
     def _masks(
         self, embedding_PDhw: Tensor, prompts: Prompts, guidance: Guidance | None
@@ -147,25 +168,23 @@ class PromptedSam:
         logits_PMhw, score_PM = decode_pairs(
             self.sam.mask_decoder,
             embedding_PDhw + dense_PDhw.to(self.dtype),
-            self._position_1Dhw,
+            self.position_1Dhw,
             sparse_PND.to(self.dtype),
             guidance=guidance,
         )
         return logits_PMhw.float(), score_PM.float()
 
 
-SegmentBatch = Callable[
-    [Sequence[np.ndarray], Sequence[Tensor | None]], list[tuple[Prediction, ...]]
-]
+AnswerT = TypeVar("AnswerT")
 
 
 def in_batches(
-    segment: SegmentBatch,
+    ask: Callable[[Sequence[np.ndarray], Sequence[Tensor | None]], Sequence[AnswerT]],
     device: torch.device,
     images: Sequence[np.ndarray],
-    embeddings: Sequence[Tensor | None] | None,
-) -> list[tuple[Prediction, ...]]:
-    """Segment images, and stored embeddings of them, together on a GPU and each alone on a CPU.
+    embeddings: Sequence[Tensor | None] | None = None,
+) -> list[AnswerT]:
+    """Ask about images, and stored embeddings of them, together on a GPU, on a CPU one by one.
 
     A CPU gains nothing from a batch, and one image at a time makes masks independent of it to the
     last bit (matrix products are summed in another order at other sizes).
@@ -173,9 +192,9 @@ def in_batches(
     stored = embeddings if embeddings is not None else [None] * len(images)
     step = 1 if device.type == "cpu" else max(1, len(images))
     return [
-        prediction
+        answer
         for start in range(0, len(images), step)
-        for prediction in segment(images[start : start + step], stored[start : start + step])
+        for answer in ask(images[start : start + step], stored[start : start + step])
     ]
 
 

@@ -7,22 +7,28 @@ image: one decoder call for all categories, a category's references being concat
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from segment_anything.modeling import Sam
 from torch import Tensor
-from torch.nn import functional as F
 
+from model.checkpoints.load import Loader
+from model.checkpoints.state_dict import read_card
 from model.masks.rasterise import rasterise
+from model.methods.features import FeatureEncoder, backbone_maps
 from model.methods.presence import look, presence
-from model.methods.prompted_sam import no_mask
-from model.networks.backbone import Backbone, FeatureMaps
+from model.methods.prompted_sam import PromptedSam, in_batches, no_mask
+from model.networks.backbone import BACKBONES, Backbone
 from model.networks.mask_decoder import decode
-from model.networks.pixels import normalise, squash
-from model.networks.sam import dense_position
+from model.networks.sam import SAM_SIZES
 from model.networks.vrp_encoder import StudiedReferences, VrpEncoder
 from model.segmenter import LoadedReference, Prediction
+from schemas.card import VrpCard
+from schemas.errors import BadWeights
+from schemas.method import Vrp, random_seed
 
 # Bounds the memory of the reference half; at 80 categories of 5 references it runs 50 times.
 REFERENCES_PER_STEP = 8
@@ -42,14 +48,64 @@ class VrpNetworks:
     min_presence: float | None = None
 
 
+def load_vrp(method: Vrp, loader: Loader) -> VrpNetworks:
+    """Load the networks of method `vrp`. Raises BadWeights, of weights for other networks too."""
+    sam, backbone = loader.sam(method.sam), loader.backbone(method.backbone)
+    card = None if random_seed(method.weights) is not None else _fitting_card(method)
+    least = method.min_presence
+    if least is None and card is not None:
+        least = card.min_presence
+    encoder = loader.trained(partial(build_vrp_encoder, method), method.weights)
+    return VrpNetworks(sam, backbone, encoder, least)
+
+
+def build_vrp_encoder(method: Vrp) -> VrpEncoder:
+    """Build the learnable part of method `vrp` with fresh weights, sized by SAM and backbone."""
+    return VrpEncoder(
+        BACKBONES[method.backbone.type].mid_channels,
+        SAM_SIZES[method.sam.type].prompt_width,
+        method.queries,
+        method.reading,
+        method.query_init,
+    ).eval()
+
+
+def _fitting_card(method: Vrp) -> VrpCard | None:
+    """Return the encoder's card. Raises BadWeights if it names another SAM, backbone or reading."""
+    card = read_card(Path(method.weights))
+    if card is None:
+        return None
+    wanted = {
+        "network": "vrp",
+        "sam": method.sam.type,
+        "backbone": method.backbone.type,
+        "reading": method.reading.model_dump(),
+        "queries": method.queries,
+        "query_init": method.query_init,
+    }
+    got = card.model_dump()
+    differing = [name for name in wanted if got.get(name) != wanted[name]]
+    if differing:
+        raise BadWeights(
+            "VRP weights of another method",
+            method.weights,
+            ", ".join(f"{name} {got.get(name)}" for name in differing),
+            ", ".join(f"{name} {wanted[name]}" for name in differing),
+        )
+    assert isinstance(card, VrpCard)  # its network is "vrp"
+    return card
+
+
 class VrpSegmenter:
     """A `Segmenter` for method `vrp`."""
 
     @torch.inference_mode()
     def __init__(self, networks: VrpNetworks, references: Sequence[LoadedReference]) -> None:
         self._networks = networks
-        self._device = networks.encoder.queries.device
-        self._dtype = networks.encoder.queries.dtype
+        sam_input = networks.encoder.reading.sam_input
+        self._sam = PromptedSam(networks.sam, sam_input, networks.backbone.size.input_px)
+        self._features = FeatureEncoder(self._sam, networks.backbone)
+        self._device, self._dtype = self._sam.device, self._sam.dtype
         references = sorted(references, key=lambda reference: reference.category_id)
         self._category_ids = sorted({reference.category_id for reference in references})
         self._studied = self._study(references)
@@ -60,9 +116,7 @@ class VrpSegmenter:
         self._reference_KM, self._padding_KN = self._layout(own)
         cells = self._studied.foreground_FC
         self._looks_KC = torch.stack([look([cells[i] for i in indices]) for indices in own])
-        position = dense_position(networks.sam)
         without_mask = networks.sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
-        self._position_1Dhw = position.to(self._device, self._dtype)
         self._no_mask_1D11 = without_mask.to(self._device, self._dtype)
 
     @torch.inference_mode()
@@ -74,30 +128,21 @@ class VrpSegmenter:
         embeddings are SAM's of the images that a store has, made by `model.embed`. presence is the
         cosine of `model.methods.presence`; below the networks' min_presence there is no mask.
         """
-        stored = embeddings if embeddings is not None else [None] * len(images)
-        # A CPU gains nothing from a batch, and one image at a time makes masks independent of it
-        # to the last bit (matrix products are summed in another order at other sizes).
-        step = 1 if self._device.type == "cpu" else max(1, len(images))
-        batches = [slice(start, start + step) for start in range(0, len(images), step)]
-        return [
-            predictions
-            for batch in batches
-            for predictions in self._segment(images[batch], stored[batch])
-        ]
+        return in_batches(self._segment, self._device, images, embeddings)
 
     def _segment(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
     ) -> list[tuple[Prediction, ...]]:
         sam, encoder = self._networks.sam, self._networks.encoder
-        backbone_B3HW = self._backbone_input(images)
-        embedding_BDhw = self._embed(images, stored, backbone_B3HW)
-        maps = self._networks.backbone(backbone_B3HW)
+        features = self._features.encode(images, stored)
+        maps = features.maps
+        assert maps is not None, "the method has a backbone"
         prompts_BRND = encoder.prompt(maps, self._studied)
         prompts_BKND = prompts_BRND[:, self._reference_KM].flatten(2, 3)
         logits_BKhw, score_BK = decode(
             sam.mask_decoder,
-            embedding_BDhw + self._no_mask_1D11,
-            self._position_1Dhw,
+            features.embedding_BDhw + self._no_mask_1D11,
+            self._sam.position_1Dhw,
             prompts_BKND,
             self._padding_KN,
         )
@@ -115,35 +160,6 @@ class VrpSegmenter:
         if least is not None and likeness < least:
             return no_mask(category_id, likeness, len(logits_hw), "squash")
         return Prediction(category_id, logits_hw, score, "squash", likeness)
-
-    def _embed(
-        self,
-        images: Sequence[np.ndarray],
-        stored: Sequence[Tensor | None],
-        backbone_B3HW: Tensor,
-    ) -> Tensor:
-        """Take the embeddings that were stored, and compute the others together."""
-        found = {i: e.to(self._device, self._dtype) for i, e in enumerate(stored) if e is not None}
-        missing = [i for i in range(len(images)) if i not in found]
-        if missing:
-            input_B3HW = self._sam_input([images[i] for i in missing], backbone_B3HW[missing])
-            computed_BDhw = self._networks.sam.image_encoder(input_B3HW)
-            found |= dict(zip(missing, computed_BDhw, strict=True))
-        return torch.stack([found[i] for i in range(len(images))])
-
-    def _backbone_input(self, images: Sequence[np.ndarray]) -> Tensor:
-        side_px = self._networks.backbone.size.input_px
-        pixels = torch.cat([squash(image, side_px, self._device) for image in images])
-        return normalise(pixels).to(self._dtype)
-
-    def _sam_input(self, images: Sequence[np.ndarray], backbone_B3HW: Tensor) -> Tensor:
-        side_px = self._networks.sam.image_encoder.img_size
-        if self._networks.encoder.reading.sam_input == "via_512":
-            return F.interpolate(
-                backbone_B3HW, (side_px, side_px), mode="bilinear", align_corners=True
-            )
-        pixels = torch.cat([squash(image, side_px, self._device) for image in images])
-        return normalise(pixels).to(self._dtype)
 
     def _study(self, references: Sequence[LoadedReference]) -> StudiedReferences:
         steps = [
@@ -164,10 +180,9 @@ class VrpSegmenter:
             for reference in references
         ]
         mask_Rhw = torch.from_numpy(np.stack(masks)).to(self._device, self._dtype)
-        images_R3HW = self._backbone_input([reference.image_HW3 for reference in references])
+        images = [reference.image_HW3 for reference in references]
         block5_mask = mask_Rhw[:, None] if encoder.reading.masked_block5 else None
-        maps: FeatureMaps = backbone(images_R3HW, block5_mask)
-        return encoder.study(maps, mask_Rhw)
+        return encoder.study(backbone_maps(backbone, images, block5_mask), mask_Rhw)
 
     def _layout(self, own: Sequence[list[int]]) -> tuple[Tensor, Tensor | None]:
         """Return which references each category has, [K, M], and which of their tokens are padding.

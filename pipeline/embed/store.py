@@ -23,7 +23,7 @@ from torch import Tensor
 from pipeline.output.unit import UnitName
 from pipeline.storage.place import Place
 from schemas.errors import BadStorage
-from schemas.method import Method, Vrp, sam_input_of
+from schemas.method import Method
 from schemas.storage import Storage
 
 # Raised by whoever changes how pixels reach SAM (decoding, stretching, normalising).
@@ -56,13 +56,13 @@ def model_fields(method: Method, sam_contents: str) -> dict[str, str]:
 
     sam_contents is `sha256:…` of the weights file, or `random:SEED`.
     """
-    sam_input = sam_input_of(method)
+    via = method.backbone if method.sam_input == "via_512" else None
     return {
         "sam.type": method.sam.type,
         "sam.weights": sam_contents,
-        "sam_input": sam_input,
+        "sam_input": method.sam_input,
         # Through the backbone's input, its side matters too.
-        "via": method.backbone.type if isinstance(method, Vrp) and sam_input == "via_512" else "",
+        "via": via.type if via else "",
         "preprocessing": str(PREPROCESSING_REVISION),
     }
 

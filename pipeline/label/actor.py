@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from model.build import build_segmenter
 from model.networks.device import pick_device, pick_precision
-from model.segmenter import LoadedReference, Segmenter
+from model.segmenter import LoadedReference, Segmenter, StudyOptions
 from pipeline.cluster.units import table_to_units
 from pipeline.embed.store import EmbeddingStore, model_fields
 from pipeline.inputs.shards import Unit
@@ -104,8 +104,7 @@ def _load_segmenter(task: SegmentTask) -> Segmenter:
         task.references,
         device,
         pick_precision(compute.precision, device),
-        cache_folder(),
-        instances.most if isinstance(instances, Iterative) else 1,
+        StudyOptions(cache_folder(), instances.most if isinstance(instances, Iterative) else 1),
     )
 
 

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from model.build import load_vrp
+from model.checkpoints.load import Loader
+from model.methods.vrp import load_vrp
 from pipeline.episodes.draw import Episode, draw_episode, share_of
 from pipeline.episodes.load import EpisodeReader
 from pipeline.train.feed import EpisodeFeed, input_sizes
@@ -46,7 +47,7 @@ def train_fold(
     run: FoldRun, worker: Worker, outlet: Outlet, resume: Mapping[str, bytes] | None
 ) -> None:
     """Train to the last step; resume holds the files of the checkpoint to go on from."""
-    networks = load_vrp(run.method, worker.device, "fp32")
+    networks = load_vrp(run.method, Loader(worker.device, "fp32"))
     learner = Learner(networks, run.job.recipe, worker)
     reader = EpisodeReader(run.index, run.job.storage)
     feed = EpisodeFeed(reader, input_sizes(networks), run.store, run.job.compute.loader_threads)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from model.build import check_weights
 from pipeline.weights.fetch import localise, sha256_of
-from schemas.method import Method, MethodT, random_seed, weights_of, with_weights
+from schemas.method import Method, SpecT, random_seed, weights_of, with_weights
 from schemas.storage import Storage
 
 
-def local_method(method: MethodT, storage: Storage) -> MethodT:
+def local_method(method: SpecT, storage: Storage) -> SpecT:
     """Return the method with every weights name replaced by a file in this node's cache.
 
     Random weights stay as they are. Raises BadWeights, BadStorage.

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from jobs.main import main
-from model.build import build_vrp_encoder, check_weights
+from model.build import check_weights
 from model.checkpoints.state_dict import load_into, read_card, read_state_dict
+from model.methods.vrp import build_vrp_encoder
 from pipeline.weights.catalogue import CATALOGUE, Published
 from schemas.card import VrpCard
 from schemas.errors import BadWeights

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model.build import build_vrp_encoder, check_weights
+from model.build import check_weights
 from model.checkpoints.state_dict import (
     CARD_KEY,
     read_card,
@@ -17,6 +17,7 @@ from model.checkpoints.state_dict import (
     rewrite_card,
     save_weights,
 )
+from model.methods.vrp import build_vrp_encoder
 from model.networks.sam import build_sam
 from schemas.card import SamCard, Training, VrpCard
 from schemas.errors import BadWeights

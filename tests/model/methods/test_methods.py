@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from model.build import build_segmenter
 from model.masks.upsample import mask_at
-from model.segmenter import Drawn, LoadedReference, Prediction
+from model.segmenter import Drawn, LoadedReference, Prediction, StudyOptions
 from schemas.method import Method, presence_threshold
 from schemas.reference import Box, Points, Scribbles
 from tests.made.waves import picture
@@ -54,7 +54,7 @@ def segment(
     images: Sequence[np.ndarray] = IMAGES,
     cache: Path | None = None,
 ) -> list[tuple[Prediction, ...]]:
-    return build_segmenter(chosen, references, "cpu", "fp32", cache).segment(images)
+    return build_segmenter(chosen, references, "cpu", "fp32", StudyOptions(cache)).segment(images)
 
 
 def same(first: Sequence[Prediction], second: Sequence[Prediction]) -> None:

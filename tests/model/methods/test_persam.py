@@ -50,7 +50,7 @@ MEAN_AND_MAX = [
 def test_confidence_maps_and_points_are_those_of_the_public_code(
     networks: PromptedNetworks, pooling: str, expected: list[tuple]
 ) -> None:
-    encoder = FeatureEncoder(networks, PromptedSam(networks.sam, "letterbox"))
+    encoder = FeatureEncoder(PromptedSam(networks.sam, "letterbox"), networks.backbone)
     targets = study(encoder, [REFERENCE], "mean" if pooling == "mean" else "mean_and_max")
     for image, size, (likeliest, least, greatest, values) in zip(
         IMAGES, SIZES, expected, strict=True
@@ -83,7 +83,7 @@ def test_masks_are_those_of_the_public_code(networks: PromptedNetworks, name: st
         segmenter, expected = PersamSegmenter(networks, [REFERENCE], method), PERSAM
     else:
         method = PersamF(type="persam_f", sam=SPEC, epochs=EPOCHS)
-        segmenter, expected = PersamFSegmenter(networks, [REFERENCE], method, None), PERSAM_F
+        segmenter, expected = PersamFSegmenter(networks, [REFERENCE], method), PERSAM_F
         learned = segmenter.mask_weights_K3[0].tolist()
         assert learned == pytest.approx([0.328537, 0.381197, 0.290266], abs=1e-4)
     predictions = segmenter.segment(IMAGES)

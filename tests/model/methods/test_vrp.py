@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from model.build import build_segmenter, load_vrp
+from model.build import build_segmenter
+from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import save_weights
 from model.masks.upsample import mask_at
-from model.methods.vrp import VrpNetworks, VrpSegmenter
+from model.methods.vrp import VrpNetworks, VrpSegmenter, load_vrp
 from model.segmenter import Drawn, LoadedReference, Prediction
 from schemas.card import Training, VrpCard
 from schemas.method import READINGS, Backbone, Sam, Vrp, VrpReading
@@ -31,7 +32,7 @@ def method(reading: VrpReading | None = None, seed: int = 1) -> Vrp:
 
 
 def made_networks(reading: VrpReading | None = None) -> VrpNetworks:
-    made = load_vrp(method(reading), "cpu", "fp32")
+    made = load_vrp(method(reading), Loader("cpu", "fp32"))
     for number, module in enumerate((made.sam, made.backbone, made.encoder)):
         stir(module, number)
     return made
@@ -157,7 +158,7 @@ def test_below_min_presence_there_is_no_mask_and_the_presence_stays(networks: Vr
 
 def test_min_presence_is_the_jobs_own_else_what_the_card_recommends(tmp_path: Path) -> None:
     weights = tmp_path / "vrp.safetensors"
-    made = load_vrp(method(), "cpu", "fp32")
+    made = load_vrp(method(), Loader("cpu", "fp32"))
     card = VrpCard(
         network="vrp",
         sam="nano",
@@ -170,9 +171,9 @@ def test_min_presence_is_the_jobs_own_else_what_the_card_recommends(tmp_path: Pa
     save_weights(made.encoder.state_dict(), weights, card)
     trained = method().model_copy(update={"weights": str(weights)})
     assert made.min_presence is None
-    assert load_vrp(trained, "cpu", "fp32").min_presence == 0.75
+    assert load_vrp(trained, Loader("cpu", "fp32")).min_presence == 0.75
     own = trained.model_copy(update={"min_presence": 0.5})
-    assert load_vrp(own, "cpu", "fp32").min_presence == 0.5
+    assert load_vrp(own, Loader("cpu", "fp32")).min_presence == 0.5
 
 
 def test_a_job_that_chooses_no_min_presence_is_described_as_before_there_was_one() -> None:
@@ -194,7 +195,7 @@ def test_random_weights_are_the_same_for_a_seed_and_differ_for_another() -> None
 
 
 def test_bf16_masks_are_nearly_those_of_fp32() -> None:
-    made = {p: load_vrp(method(READINGS["paper"]), "cpu", p) for p in ("fp32", "bf16")}
+    made = {p: load_vrp(method(READINGS["paper"]), Loader("cpu", p)) for p in ("fp32", "bf16")}
     logits = [
         VrpSegmenter(networks, [reference(1, 1)]).segment(IMAGES[:1])[0][0].logits_hw
         for networks in made.values()

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from model.build import load_vrp
-from model.methods.vrp import VrpNetworks
+from model.checkpoints.load import Loader
+from model.methods.vrp import VrpNetworks, load_vrp
 from model.training.loss import mask_loss
 from model.training.train_step import (
     EpisodeTensors,
@@ -28,7 +28,7 @@ NANO = Vrp(
 
 @pytest.fixture(scope="module")
 def networks() -> VrpNetworks:
-    networks = load_vrp(NANO, "cpu", "fp32")
+    networks = load_vrp(NANO, Loader("cpu", "fp32"))
     freeze(networks, "fp32")
     return networks
 
@@ -113,7 +113,7 @@ def test_only_the_encoder_learns(networks: VrpNetworks):
 
 @pytest.mark.parametrize("query_init", ["foreground", "background", "half"])
 def test_every_weight_learns_where_queries_begin_as_prototypes(query_init: QueryInit):
-    networks = load_vrp(NANO.model_copy(update={"query_init": query_init}), "cpu", "fp32")
+    networks = load_vrp(NANO.model_copy(update={"query_init": query_init}), Loader("cpu", "fp32"))
     freeze(networks, "fp32")
     episode_losses(networks, networks.encoder, [an_episode(4, references=2)]).sum().backward()
     named = dict(networks.encoder.named_parameters())
@@ -135,7 +135,7 @@ def test_a_cached_embedding_stands_for_sams_encoder(networks: VrpNetworks):
 
 
 def test_in_bf16_the_weights_that_learn_stay_fp32():
-    networks = load_vrp(NANO, "cpu", "fp32")
+    networks = load_vrp(NANO, Loader("cpu", "fp32"))
     freeze(networks, "bf16")
     assert {p.dtype for p in networks.encoder.parameters()} == {torch.float32}
     assert {p.dtype for p in networks.backbone.parameters()} == {torch.bfloat16}

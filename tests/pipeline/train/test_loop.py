@@ -11,8 +11,9 @@ import torch.distributed
 from safetensors.torch import load
 from torch.multiprocessing.spawn import start_processes
 
-from model.build import load_vrp
+from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import read_card
+from model.methods.vrp import load_vrp
 from pipeline.embed.store import EmbeddingStore, image_key, model_fields, pack_shard, write_shard
 from pipeline.episodes.draw import EpisodePool
 from pipeline.output.unit import UnitName
@@ -124,7 +125,7 @@ def test_a_finished_fold_leaves_weights_that_a_labeling_job_can_name(
     assert read_result(output, 0) == result
     assert result.episodes == 8
     method = job.method.model_copy(update={"weights": result.weights})
-    trained = load_vrp(method, "cpu", "fp32").encoder.state_dict()
+    trained = load_vrp(method, Loader("cpu", "fp32")).encoder.state_dict()
     expected = load(whole.checkpoints[-1]["best.safetensors"])
     assert all(torch.equal(trained[name], expected[name]) for name in expected)
     card = read_card(Path(result.weights))

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from model.build import build_segmenter
 from model.masks.upsample import mask_at
-from model.methods.iterative import search_objects
 from model.methods.location import Located, Target, extremes
 from model.methods.prompted_sam import PromptedNetworks, PromptedSam
-from model.segmenter import LoadedReference, Prediction
+from model.methods.search import search_objects
+from model.segmenter import LoadedReference, Prediction, StudyOptions
 from schemas.method import Matcher, Persam, PersamF, Sam
 from tests.made.narrow_sam import narrow_sam
 from tests.made.waves import picture
@@ -118,7 +118,7 @@ def test_the_first_object_is_the_one_that_the_method_finds_alone(name: str) -> N
     images = [references[0].image_HW3]  # in which every method finds something
 
     def segment(most: int) -> list[tuple[Prediction, ...]]:
-        made = build_segmenter(method, references, "cpu", "fp32", None, most)
+        made = build_segmenter(method, references, "cpu", "fp32", StudyOptions(most_objects=most))
         return made.segment(images)
 
     for (alone,), (several,) in zip(segment(1), segment(2), strict=True):

@@ -1,23 +1,79 @@
-"""A confidence map becomes several objects: the likeliest is masked and taken out, and so on.
+"""Confidence maps become objects: the likeliest of each category, or several one after the other.
 
-PerSAM's iterative masking with confidence thresholding (Zhang et al. 2024, supplement, E.5): inside
-a found mask the map becomes 0, and the search ends when its maximum falls below the threshold.
+Several are PerSAM's iterative masking with confidence thresholding (Zhang et al. 2024, supplement,
+E.5): inside a found mask the map becomes 0, and the search ends when its maximum falls below the
+threshold.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from model.masks.upsample import letterbox_maps
-from model.methods.location import Located, Target, extremes
+from model.methods.cascade import Masked, predictions
+from model.methods.features import FeatureEncoder
+from model.methods.location import Located, Target, extremes, locate
 from model.methods.prompted_sam import PromptedSam, no_mask
 from model.segmenter import Prediction
 
+Clue = Callable[[Tensor], Tensor]
+"""A confidence map [H, W] to what a method keeps of it: one map is in memory at a time."""
+
+Masks = Callable[[Sequence[Located], Tensor, Sequence[Tensor]], Masked]
+"""Pairs with an object, embeddings of their images and clues of their maps to objects' masks."""
+
 Ask = Callable[[Located, Tensor], tuple[Tensor, float] | None]
 """A place and its map to the logits [h, w] and predicted IoU of one object; None: no mask there."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is looked for, how likely it must be (None: however little), and how many of a kind."""
+
+    sam: PromptedSam
+    encoder: FeatureEncoder
+    targets: Sequence[Target]
+    threshold: float | None
+    most: int
+
+
+def nothing_of(confidence_HW: Tensor) -> Tensor:
+    """Keep nothing of a map: the clue of a method that needs only where its extremes are."""
+    return confidence_HW.new_empty(0)
+
+
+def find_objects(
+    search: Search,
+    images: Sequence[np.ndarray],
+    stored: Sequence[Tensor | None],
+    clue: Clue,
+    masks: Masks,
+) -> list[tuple[Prediction, ...]]:
+    """Return one prediction per category and image of a batch, by category id."""
+    features = search.encoder.encode(images, stored)
+    sizes_HW = [(image.shape[0], image.shape[1]) for image in images]
+    maps = locate(search.encoder, features, search.targets, sizes_HW)
+    if search.most > 1:
+        assert search.threshold is not None, "a job refuses to search without an end"
+
+        def ask(pair: Located, confidence_HW: Tensor) -> tuple[Tensor, float] | None:
+            masked = masks([pair], features.embedding_BDhw, [clue(confidence_HW)])
+            return (masked.logits_Phw[0], float(masked.score_P[0])) if masked.pairs else None
+
+        return search_objects(maps, ask, search.sam, search.targets, search.threshold, search.most)
+    located: list[Located] = []
+    present: list[Located] = []
+    clues: list[Tensor] = []
+    for pair, confidence_HW in maps:
+        located.append(pair)
+        if search.threshold is None or pair.presence >= search.threshold:
+            present.append(pair)
+            clues.append(clue(confidence_HW))
+    masked = masks(present, features.embedding_BDhw, clues) if present else None
+    return predictions(search.sam, located, masked, search.targets)
 
 
 def search_objects(

@@ -1,0 +1,94 @@
+"""Weights become networks on one device and in one precision; the same ones asked for twice, one.
+
+Weights are local paths, or `random[:SEED]`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from segment_anything.modeling import ImageEncoderViT
+from segment_anything.modeling import Sam as SamNetwork
+from torch import Tensor, nn
+
+from model.checkpoints.layouts import backbone_state
+from model.checkpoints.state_dict import load_into, read_state_dict
+from model.networks.backbone import Backbone as BackboneNetwork
+from model.networks.backbone import build_backbone
+from model.networks.device import Precision
+from model.networks.flat_attention import use_flat_attention
+from model.networks.sam import build_sam
+from schemas.method import Backbone, Sam, random_seed
+
+Put = Callable[[Mapping[str, Tensor], nn.Module, str], None]
+"""What to do with a file's tensors, the network they are for, and the file's name."""
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
+
+class Loader:
+    """Builds networks in eval mode and fills them; put may check files instead. Raises BadWeights.
+
+    fp32 keeps segment_anything's operations one by one, so that its masks are SAM's own; bf16
+    takes the fused forms.
+    """
+
+    def __init__(self, device: str, precision: Precision, put: Put = load_into) -> None:
+        self._device = device
+        self._precision: Precision = precision
+        self._put = put
+        self._sams: dict[Sam, SamNetwork] = {}
+        self._backbones: dict[Backbone, BackboneNetwork] = {}
+
+    def sam(self, spec: Sam) -> SamNetwork:
+        """Return SAM. Its prompt encoder stays in float32: see `networks.sam.dense_position`."""
+        if spec not in self._sams:
+            with _seeded(spec.weights):
+                sam = build_sam(spec.type)
+            if random_seed(spec.weights) is None:
+                self._put(read_state_dict(Path(spec.weights)), sam, spec.weights)
+            if self._precision == "bf16" and isinstance(sam.image_encoder, ImageEncoderViT):
+                use_flat_attention(sam.image_encoder)
+            self._sams[spec] = self._placed(sam, sam.image_encoder, sam.mask_decoder)
+        return self._sams[spec]
+
+    def backbone(self, spec: Backbone) -> BackboneNetwork:
+        """Return a backbone; a file may have any layout that `backbone_state` knows."""
+        if spec not in self._backbones:
+            with _seeded(spec.weights):
+                backbone = build_backbone(spec.type)
+            if random_seed(spec.weights) is None:
+                state = backbone_state(spec.type, read_state_dict(Path(spec.weights)))
+                self._put(state, backbone.net, spec.weights)
+            self._backbones[spec] = self._placed(backbone, backbone)
+        return self._backbones[spec]
+
+    def trained(self, build: Callable[[], NetworkT], weights: str) -> NetworkT:
+        """Return a method's own network: what `build` gives, filled from its weights."""
+        with _seeded(weights):
+            network = build()
+        if random_seed(weights) is None:
+            self._put(read_state_dict(Path(weights)), network, weights)
+        return self._placed(network, network)
+
+    def image_encoders(self) -> Iterator[nn.Module]:
+        """Yield the encoder of every SAM and every backbone that was asked for."""
+        yield from (sam.image_encoder for sam in self._sams.values())
+        yield from self._backbones.values()
+
+    def _placed(self, network: NetworkT, *computing: nn.Module) -> NetworkT:
+        """Move a network to the device, and what computes in it to the precision."""
+        if self._precision == "bf16":
+            for part in computing:
+                part.to(torch.bfloat16)
+        return network.to(self._device)
+
+
+@contextmanager
+def _seeded(weights: str) -> Iterator[None]:
+    """Draw fresh weights from the seed in `random:SEED`; the caller's generator is untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random_seed(weights) or 0)
+        yield
