@@ -16,7 +16,7 @@ from jobs.seldom import Seldom
 from pipeline.evaluate.actor import ScoredUnit
 from pipeline.evaluate.check import CheckedEvaluation, check
 from pipeline.evaluate.result import publish, read_scores
-from pipeline.evaluate.run import run
+from pipeline.evaluate.run import evaluate as evaluate_methods
 from schemas.evaluate import EvaluateJob
 
 
@@ -44,7 +44,7 @@ def evaluate(
     if lines.left:
         join_cluster()
     try:
-        run(checked, lines.show)
+        evaluate_methods(checked, lines.show)
     except KeyboardInterrupt:
         console.print("\nstopped; run the same command again to do the rest")
         raise typer.Exit(1) from None

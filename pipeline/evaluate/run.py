@@ -17,7 +17,7 @@ from schemas.evaluate import EvaluateJob
 RESTARTS, RETRIES = 8, 3
 
 
-def run(checked: CheckedEvaluation, on_done: Callable[[ScoredUnit], None]) -> None:
+def evaluate(checked: CheckedEvaluation, on_done: Callable[[ScoredUnit], None]) -> None:
     """Run every unit that lacks a part of some method. Needs ray to be initialised.
 
     on_done is called in this process. Raises BadInput when no actor fits in the cluster.

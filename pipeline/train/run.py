@@ -14,13 +14,13 @@ from ray.util.queue import Empty, Queue
 from pipeline.cluster.capacity import check_capacity
 from pipeline.output.paths import JOB
 from pipeline.storage.place import Place
+from pipeline.train.actor import gpus_per_worker, train_worker
 from pipeline.train.check import CheckedTraining
 from pipeline.train.checkpoints import begin_run, newest_checkpoint, read_checkpoint
 from pipeline.train.fold import open_fold
 from pipeline.train.identity import check_training, sam_contents
 from pipeline.train.paths import RUNS, fold_folder
 from pipeline.train.result import finish_fold
-from pipeline.train.worker import gpus_per_worker, train_worker
 from schemas.train import FoldResult, TrainJob, TrainProgress
 
 # A whole cluster may be lost and come back; the task only waits for a fold, so it is tried again.
