@@ -1,4 +1,8 @@
-"""A score over many episodes becomes the interval in which it would fall with other episodes."""
+"""A score over many episodes becomes the interval in which it would fall with other episodes.
+
+Our own and not scipy's, which is no dependency here: episodes are redrawn within their class, from
+a stream that is the same on every machine and in every version.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -5,6 +5,10 @@ first dot of the file name. The sample's image is the member whose whole extensi
 (`a.jpg`); where there is none, the one whose extension ends in one (`a.v2.jpg`). Beside `a.jpg`,
 `a.seg.png` is another field of the sample and not an image. Names without an extension and hidden
 names belong to no sample. Nothing is ever extracted to a path.
+
+Headers are tarfile's to read; what counts as the end is ours, because tarfile takes garbage for
+it: of three images with a damaged second header it lists one and says nothing, where this reader
+ends with a fault that names the byte.
 """
 
 import tarfile

@@ -1,8 +1,10 @@
 """Turn S3 into storage that may fail: a request is sent until it is answered or its budget spent.
 
 All requests of all our clients pass through here, reading of bodies included, and nobody else
-repeats them: botocore and s3fs each have retries of their own, which would multiply, share one
-quota between unrelated requests, and know nothing of bodies that come short.
+repeats them: botocore and s3fs each have retries of their own, which multiplied to 40 tries, shared
+one quota between unrelated requests, and knew nothing of bodies that come short: s3fs filled the
+place of a short part with zeros. A conditional PUT whose answer was lost looked like another
+writer's object.
 """
 
 import asyncio
