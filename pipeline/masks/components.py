@@ -1,9 +1,9 @@
 """Split a run-length mask into its connected components, the largest first.
 
-Works on runs, not pixels: a component of an image of any size costs what its outline costs. 31 discs
-in 3000 x 4000 pixels take 10 ms of a CPU; by pixels, decoding the mask takes 15 ms and encoding each
-component 6 ms, before any is labelled (2026-11-25). Linear positions are COCO's: down the columns,
-from the left.
+Works on runs, not pixels: a component of an image of any size costs what its outline costs. 31
+discs in 3000 x 4000 pixels take 10 ms of a CPU; by pixels, decoding the mask takes 15 ms and
+encoding each component 6 ms, before any is labelled (2026-11-25). Linear positions are COCO's: down
+the columns, from the left.
 """
 
 from typing import Any
