@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fsspec.implementations.local import LocalFileSystem
 from torch import Tensor
 
 from model.segmenter import Prediction, Segmenter
@@ -14,9 +13,11 @@ from pipeline.label.stages import Labelled, segment_images
 from pipeline.label.unit_labeler import UnitLabeler
 from pipeline.output.attempts import Attempt
 from pipeline.output.unit import UnitName
+from pipeline.storage.place import Place
 from schemas.compute import Compute, Limits
 from schemas.errors import ImageRejected
 from schemas.label import LabelJob
+from schemas.storage import Storage
 from tests.made.label_jobs import job
 from tests.made.units import BLACK, RED, WHITE, Died, Killer, MeanColour, png, row_context, unit
 
@@ -24,7 +25,7 @@ NAME = UnitName("0" * 16, 0, last=True)
 
 
 def attempt_at(folder: Path) -> Attempt:
-    return Attempt(LocalFileSystem(), str(folder), NAME)
+    return Attempt(Place.open(str(folder), Storage()), NAME)
 
 
 def label(segmenter: Segmenter, work: Unit, folder: Path) -> Labelled:
