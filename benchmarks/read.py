@@ -20,7 +20,7 @@ from PIL import Image
 from pipeline.inputs.decode import decode_image
 from pipeline.inputs.shards import read_units
 from pipeline.inputs.sources import plan_shards
-from pipeline.storage.files import open_filesystem, replace
+from pipeline.storage.place import Place
 from schemas.compute import Limits
 from schemas.source import WebDataset
 from schemas.storage import Storage
@@ -58,8 +58,7 @@ def pack(photos: Sequence[bytes], count: int) -> bytes:
 def measure_read(folder: str, shard: bytes) -> None:
     """Write a shard below a folder, read it back unit by unit, and print the speed."""
     storage = Storage()
-    fs, path = open_filesystem(folder, storage)
-    replace(fs, f"{path}/shard.tar", shard)
+    Place.open(folder, storage).below("shard.tar").replace(shard)
     source = WebDataset(type="webdataset", shards=f"{folder}/shard.tar")
     (planned,) = plan_shards(source, storage, _IMAGES_PER_UNIT)
     for _ in range(3):

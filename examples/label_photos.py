@@ -28,7 +28,8 @@ from examples.pack_photos import image_paths, upload
 from model.draws import Draws
 from model.masks.simulate import simulate_annotation
 from pipeline.export.coco import export_coco
-from pipeline.storage.files import open_filesystem
+from pipeline.output.paths import LABELS
+from pipeline.storage.place import Place
 from schemas.episode import AnnotationFormat
 from schemas.reference import Box, Points
 from schemas.storage import Storage
@@ -134,12 +135,12 @@ def run(folder: Path, work: Path, dest: str, storage: dict[str, Any]) -> None:
     job_file.write_text(yaml.safe_dump(photos_job(folder, dest, storage), sort_keys=False))
 
     summaries = {"first run": label(job_file), "second run": label(job_file)}
-    fs, output = open_filesystem(f"{dest}/labels", settings)
-    lost = sorted(fs.ls(f"{output}/labels", detail=False))[0]
-    before = fs.cat_file(lost)
-    fs.rm_file(lost)
+    parts = Place.open(f"{dest}/labels", settings).below(LABELS)
+    lost = parts.below(min(parts.files()))
+    before = lost.read()
+    lost.remove()
     summaries["one part deleted"] = label(job_file)
-    expect(fs.cat_file(lost) == before, f"{lost} comes back with the same bytes")
+    expect(lost.read() == before, f"{lost} comes back with the same bytes")
 
     columns = ("images", "with_labels", "rejected", "rows", "labelled", "empty", "new_images")
     print(f"{'':18}" + "".join(f"{column:>12}" for column in columns) + f"{'seconds':>9}")

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path, PurePath
 
 from pipeline.inputs.formats import image_suffixes
-from pipeline.storage.files import open_filesystem, replace
+from pipeline.storage.place import Place
 from schemas.storage import Storage
 
 
@@ -75,10 +75,10 @@ def _tar(folder: Path, members: Sequence[tuple[str, PurePath]]) -> bytes:
 
 def upload(folder: Path, dest: str, images_per_shard: int, storage: Storage) -> list[str]:
     """Pack a folder and write its shards below dest; return their URIs."""
-    fs, path = open_filesystem(dest, storage)
+    folder = Place.open(dest, storage)
     uris = []
     for name, data in pack(folder, images_per_shard):
-        replace(fs, f"{path.rstrip('/')}/{name}", data)
+        folder.below(name).replace(data)
         uris.append(f"{dest.rstrip('/')}/{name}")
     return uris
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pipeline.datasets.index import list_dataset
 from pipeline.datasets.layouts import LAYOUTS, LayoutName
 from pipeline.datasets.listing import Problem
-from pipeline.storage.files import list_files
 from pipeline.storage.place import Place
 from schemas.dataset import Dataset
 from schemas.errors import BadInput
@@ -116,15 +115,13 @@ def _is_there(place: Place, path: str) -> bool:
     if path and not path.endswith("/"):
         parent, _, name = path.rpartition("/")
         folder = place.below(parent) if parent else place
-        return name in list_files(folder.fs, folder.path, name, deep=False)
+        return name in folder.files(name, deep=False)
     folder = place.below(path.rstrip("/")) if path else place
-    return bool(list_files(folder.fs, folder.path, deep=False)) or bool(
-        list_files(folder.fs, folder.path)
-    )
+    return bool(folder.files(deep=False)) or bool(folder.files())
 
 
 def _first_files(place: Place) -> Iterator[str]:
-    yield from list_files(place.fs, place.path)
+    yield from place.files()
 
 
 def _distinct(faults: Sequence[Fault]) -> list[Fault]:

@@ -7,7 +7,6 @@ from typing import Any
 from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
 from pipeline.datasets.measure import measure_image
 from pipeline.output.committed import read_committed, read_labels
-from pipeline.storage.files import file_size
 from pipeline.storage.place import Place
 from pipeline.storage.stored_file import open_file
 from schemas.dataset import CommitDataset
@@ -108,7 +107,7 @@ def _ranges(archive: Place) -> dict[str, tuple[int, int]]:
     """Map each member's name to its first and end byte; of a lost archive, nothing."""
     ranges: dict[str, tuple[int, int]] = {}
     try:
-        size = file_size(archive.fs, archive.path)
+        size = archive.size()
         with (
             open_file(archive.fs, archive.path, size or 0) as file,
             tarfile.open(fileobj=file, mode="r:") as tar,

@@ -11,7 +11,6 @@ from pipeline.datasets.folder import foreground
 from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
 from pipeline.datasets.measure import check_image
 from pipeline.inputs.decode import UNREADABLE
-from pipeline.storage.files import list_files
 from pipeline.storage.place import Place
 from schemas.dataset import DavisDataset
 from schemas.errors import BadInput, MissingFile
@@ -83,7 +82,7 @@ def _read_split(root: Place, dataset: DavisDataset) -> list[str]:
 def _frames(root: Place, sequence: str) -> list[str]:
     """Return the frames of a sequence, `bear/00000`; one without a folder is a missing frame."""
     folder = root.below(f"JPEGImages/{RESOLUTION}/{sequence}")
-    found = [name for name in list_files(folder.fs, folder.path) if name.endswith(".jpg")]
+    found = [name for name in folder.files() if name.endswith(".jpg")]
     return [f"{sequence}/{name.removesuffix('.jpg')}" for name in found] or [f"{sequence}/00000"]
 
 

@@ -13,7 +13,6 @@ from PIL import Image
 from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
 from pipeline.datasets.measure import check_image
 from pipeline.inputs.decode import UNREADABLE
-from pipeline.storage.files import list_files
 from pipeline.storage.place import Place
 from schemas.dataset import FolderDataset
 from schemas.errors import BadInput
@@ -93,7 +92,7 @@ def _pair_names(
     beside = masks is folder
     names = [
         name
-        for name in list_files(folder.fs, folder.path)
+        for name in folder.files()
         if _is_image(name) and (classes is None or PurePosixPath(name).parent.name in classes)
     ]
     if beside:
@@ -103,7 +102,7 @@ def _pair_names(
         images = names
         pngs = {
             name
-            for name in list_files(masks.fs, masks.path)
+            for name in masks.files()
             if name.lower().endswith(".png")
             and (classes is None or PurePosixPath(name).parent.name in classes)
         }

@@ -16,7 +16,6 @@ from pipeline.datasets.folder import foreground
 from pipeline.datasets.index import DatasetIndex
 from pipeline.episodes.draw import Episode
 from pipeline.inputs.decode import decode_image
-from pipeline.storage.files import read_bytes
 from pipeline.storage.place import Place
 from schemas.compute import Limits
 from schemas.errors import BadInput, ImageRejected
@@ -144,7 +143,7 @@ class EpisodeReader:
         if scheme not in self._opened:
             self._opened[scheme] = Place.open(uri, self._storage)
         place = self._opened[scheme].at(uri)
-        return read_bytes(place.fs, place.path, start, end)
+        return place.read(start=start, end=end)
 
 
 def _decode_rle(counts: str, size_HW: tuple[int, int]) -> np.ndarray:

@@ -14,12 +14,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from fsspec import AbstractFileSystem
 from fsspec.implementations.http import HTTPFileSystem
 
 from model.local_files import one_at_a_time, whole_file
 from pipeline.storage.errors import translated, uri_of
-from pipeline.storage.files import open_filesystem
+from pipeline.storage.place import Place
 from pipeline.weights.catalogue import CATALOGUE, Published
 from schemas.errors import BadStorage, BadWeights
 from schemas.storage import Storage
@@ -56,21 +55,21 @@ def localise(weights: str, storage: Storage, folder: Path | None = None) -> Path
                 "a name of `vrp weights list`, a file, or an s3:// or https:// address",
             )
         return path.resolve()
-    fs, remote = open_filesystem(address, storage)
-    if isinstance(fs, HTTPFileSystem):
-        fs.client_kwargs["timeout"] = aiohttp.ClientTimeout(
+    remote = Place.open(address, storage)
+    if isinstance(remote.fs, HTTPFileSystem):
+        remote.fs.client_kwargs["timeout"] = aiohttp.ClientTimeout(
             total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S
         )
     if published and published.sha256:
         version = published.sha256
     else:
-        with _answered(fs, remote):
-            version = _version(fs.info(remote))
+        with _answered(remote):
+            version = _version(remote.fs.info(remote.path))
     key = hashlib.sha256(f"{address} {version}".encode()).hexdigest()[:16]
-    path = folder / "weights" / f"{key}-{Path(_shown(fs, remote)).name}"
+    path = folder / "weights" / f"{key}-{Path(_shown(remote)).name}"
     with one_at_a_time(path):
         if not path.is_file():
-            _download(fs, remote, path, published)
+            _download(remote, path, published)
     return path
 
 
@@ -96,25 +95,25 @@ def _version(info: dict[str, Any]) -> str:
     return f"{info.get('size')} {tag}"
 
 
-def _shown(fs: AbstractFileSystem, remote: str) -> str:
+def _shown(remote: Place) -> str:
     """Return an address without what follows a web address's question mark: often a signature."""
-    if isinstance(fs, HTTPFileSystem):
-        return urlsplit(remote)._replace(query="", fragment="").geturl()
-    return uri_of(fs, remote)
+    if isinstance(remote.fs, HTTPFileSystem):
+        return urlsplit(remote.path)._replace(query="", fragment="").geturl()
+    return uri_of(remote.fs, remote.path)
 
 
 @contextmanager
-def _answered(fs: AbstractFileSystem, remote: str) -> Iterator[None]:
+def _answered(remote: Place) -> Iterator[None]:
     """Raise as `translated` does; of a web server say what it answered.
 
     fsspec calls whatever goes wrong over HTTP a file that is not there.
     """
-    with translated(fs, remote, "read"):
+    with translated(remote.fs, remote.path, "read"):
         try:
             yield
         except (FileNotFoundError, aiohttp.ClientError, TimeoutError) as error:
             cause = error.__cause__ or error
-            if not isinstance(fs, HTTPFileSystem) or isinstance(cause, FileNotFoundError):
+            if not isinstance(remote.fs, HTTPFileSystem) or isinstance(cause, FileNotFoundError):
                 raise
             match cause:
                 case aiohttp.ClientResponseError():
@@ -124,22 +123,22 @@ def _answered(fs: AbstractFileSystem, remote: str) -> Iterator[None]:
                     got = " ".join(str(cause).split()) or type(cause).__name__
             raise BadStorage(
                 "a web address that gives no file",
-                _shown(fs, remote),
+                _shown(remote),
                 got,
                 "a file that can be downloaded from here without signing in",
             ) from error
 
 
-def _download(fs: AbstractFileSystem, remote: str, path: Path, published: Published | None) -> None:
+def _download(remote: Place, path: Path, published: Published | None) -> None:
     # Of processes that were killed; nobody else is here.
     for left in path.parent.glob(f".{path.name}.*.tmp"):
         left.unlink()
     with whole_file(path) as partial:
-        with _answered(fs, remote):
-            wanted_bytes = fs.info(remote).get("size")
-            fs.get_file(remote, str(partial))
+        with _answered(remote):
+            wanted_bytes = remote.fs.info(remote.path).get("size")
+            remote.fs.get_file(remote.path, str(partial))
         got_bytes, digest = partial.stat().st_size, _hash(partial)
-        where = _shown(fs, remote)
+        where = _shown(remote)
         if wanted_bytes is not None and got_bytes != wanted_bytes:
             raise BadWeights(
                 "a download that ended early", where, f"{got_bytes} bytes", f"{wanted_bytes} bytes"
