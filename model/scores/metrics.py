@@ -99,17 +99,6 @@ def foreground_background_iou(pairs: Overlaps) -> float:
     return _mean([float(both / either) for both, either in sums if either > 0])
 
 
-def region_similarity(
-    predicted_HW: np.ndarray, truth_HW: np.ndarray, ignored_HW: np.ndarray | None = None
-) -> float:
-    """Return DAVIS's J of one object in one frame: its IoU, 1 where both masks are empty.
-
-    Perazzi et al. 2016, section 4; the empty case as the benchmark's 2017 edition counts it.
-    """
-    counts = overlap(predicted_HW, truth_HW, ignored_HW)
-    return counts.intersection_px / counts.union_px if counts.union_px else 1.0
-
-
 def false_mask_rate(areas_px: Sequence[int] | np.ndarray, min_area_px: int = 1) -> float:
     """Return the share of predictions for absent objects that are masks; NaN without any.
 

@@ -80,7 +80,10 @@ def _of_objects(value: Callable[[Arrays], np.ndarray]) -> Score:
 
 
 def _region(rows: Arrays) -> np.ndarray:
-    """Return J of each frame: 1 where both are empty (`model.scores.metrics`)."""
+    """Return DAVIS's J of each frame: the IoU, and 1 where both masks are empty.
+
+    Perazzi et al. 2016, section 4; the empty case as the benchmark's 2017 edition counts it.
+    """
     empty = rows["union_px"] == 0
     return np.where(empty, 1.0, rows["intersection_px"] / np.maximum(rows["union_px"], 1))
 

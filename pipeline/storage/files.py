@@ -228,17 +228,6 @@ def check_endpoint(storage: Storage) -> None:
             time.sleep(pause_s)
 
 
-def check_readable(uri: str, storage: Storage) -> None:
-    """Read one byte of a file, or list a folder that must hold something. Raises BadStorage."""
-    fs, path = open_filesystem(uri, storage)
-    if isinstance(fs, PatientS3):
-        check_endpoint(storage)
-    if file_size(fs, path) is not None:
-        read_bytes(fs, path, 0, 1)
-    elif not list_files(fs, path, deep=False) and not list_files(fs, path):
-        raise BadStorage("an empty folder", uri, "no file below it", "a file, or a folder of files")
-
-
 def check_writable(uri: str, storage: Storage) -> None:
     """Write a small probe below a folder, check that it is written once only, and delete it.
 

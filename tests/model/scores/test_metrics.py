@@ -17,7 +17,6 @@ from model.scores.metrics import (
     overlap,
     presence_auroc,
     presence_threshold,
-    region_similarity,
 )
 
 
@@ -82,13 +81,6 @@ def test_the_images_border_is_boundary_where_the_mask_touches_it() -> None:
 def test_the_boundary_is_two_percent_of_the_diagonal_and_at_least_a_pixel() -> None:
     assert boundary_px((300, 400)) == 10
     assert boundary_px((10, 10)) == 1
-
-
-def test_j_is_the_iou_and_one_where_both_are_empty() -> None:
-    assert region_similarity(box(0, 0, 4, 4), box(0, 2, 4, 6)) == pytest.approx(1 / 3)
-    nothing = box(0, 0, 0, 0)
-    assert region_similarity(nothing, nothing) == 1
-    assert region_similarity(nothing, box(0, 0, 1, 1)) == 0
 
 
 def test_f_forgives_a_contour_within_its_radius_and_no_further() -> None:

@@ -16,7 +16,6 @@ from botocore.exceptions import (
 )
 
 from pipeline.storage.files import (
-    check_readable,
     check_writable,
     create_once,
     file_size,
@@ -240,7 +239,7 @@ def test_a_missing_file_is_named(folder: tuple[str, Storage]) -> None:
     with pytest.raises(MissingFile):
         file_size(fs, f"{path}/gone")
     with pytest.raises(MissingFile):
-        check_readable(f"{folder[0]}/gone", folder[1])
+        Place.open(f"{folder[0]}/gone", folder[1]).read()
 
 
 def test_a_missing_bucket_is_named_and_is_not_an_empty_folder(s3_endpoint: str) -> None:
@@ -252,7 +251,7 @@ def test_a_missing_bucket_is_named_and_is_not_an_empty_folder(s3_endpoint: str) 
         lambda: file_size(fs, path),
         lambda: create_once(fs, f"{path}/part", b""),
         lambda: replace(fs, f"{path}/part", b""),
-        lambda: check_readable("s3://no-such-bucket/out", storage),
+        lambda: Place.open("s3://no-such-bucket/out", storage).read(),
         lambda: check_writable("s3://no-such-bucket/out", storage),
     ):
         with pytest.raises(BadStorage, match="no bucket no-such-bucket") as raised:
@@ -269,7 +268,7 @@ def test_a_denied_bucket_is_named_without_the_credentials() -> None:
             (lambda: read_bytes(fs, f"{path}/a"), "read"),
             (lambda: create_once(fs, f"{path}/b", b""), "written"),
             (lambda: replace(fs, f"{path}/b", b""), "written"),
-            (lambda: check_readable("s3://bucket/out/a", storage), "read"),
+            (lambda: Place.open("s3://bucket/out/a", storage).read(), "read"),
             (lambda: check_writable("s3://bucket/out", storage), "written"),
         ):
             with pytest.raises(BadStorage, match=f"storage that may not be {verb}") as raised:
@@ -283,7 +282,7 @@ def test_a_bucket_policy_that_denies_objects_is_named(bucket: Bucket) -> None:
     uri = bucket.put("out/a", b"1")
     bucket.deny("s3:GetObject", "s3:PutObject")
     with pytest.raises(BadStorage, match=f"may not be read(.|\n)*{uri}(.|\n)*AccessDenied|403"):
-        check_readable(uri, bucket.storage)
+        Place.open(uri, bucket.storage).read()
     with pytest.raises(BadStorage, match=f"may not be written(.|\n)*{bucket.uri}/out"):
         check_writable(f"{bucket.uri}/out", bucket.storage)
 
@@ -294,12 +293,9 @@ def test_an_endpoint_that_does_not_answer_is_named_without_its_password(
     monkeypatch.setattr("pipeline.storage.files.time.sleep", lambda seconds: None)
     port = free_port()
     storage = storage_at(f"http://user:{SECRET}@127.0.0.1:{port}")
-    for check in (check_readable, check_writable):
-        with pytest.raises(
-            BadStorage, match=rf"does not answer(.|\n)*127\.0\.0\.1:{port}"
-        ) as raised:
-            check("s3://bucket/a", storage)
-        assert SECRET not in str(raised.value)
+    with pytest.raises(BadStorage, match=rf"does not answer(.|\n)*127\.0\.0\.1:{port}") as raised:
+        check_writable("s3://bucket/a", storage)
+    assert SECRET not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -355,7 +351,7 @@ def test_the_endpoint_may_come_from_the_usual_variable(
     monkeypatch.setenv("AWS_ENDPOINT_URL", bucket.storage.endpoint_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test-key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    check_readable(uri, Storage())
+    Place.open(uri, Storage()).read()
 
 
 def test_a_scheme_nobody_can_read_is_named() -> None:
@@ -365,7 +361,7 @@ def test_a_scheme_nobody_can_read_is_named() -> None:
 
 def test_a_bucket_name_that_s3_forbids_is_named(s3_endpoint: str) -> None:
     with pytest.raises(BadStorage, match="Bad_Bucket!"):
-        check_readable("s3://Bad_Bucket!/a", storage_at(s3_endpoint))
+        Place.open("s3://Bad_Bucket!/a", storage_at(s3_endpoint)).read()
 
 
 def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
@@ -409,14 +405,6 @@ def test_a_server_that_ignores_the_condition_is_refused(
     monkeypatch.setattr("pipeline.storage.files.create_once", lambda fs, path, data: True)
     with pytest.raises(BadStorage, match="without conditional writes"):
         check_writable(bucket.uri, bucket.storage)
-
-
-def test_an_empty_folder_is_not_readable_input(tmp_path: Path) -> None:
-    with pytest.raises(BadStorage, match="an empty folder"):
-        check_readable(str(tmp_path), Storage())
-    (tmp_path / "a/b").mkdir(parents=True)
-    (tmp_path / "a/b/c.jpg").write_bytes(b"")
-    check_readable(str(tmp_path), Storage())
 
 
 def test_an_open_file_system_survives_a_trip_to_another_process(bucket: Bucket) -> None:
