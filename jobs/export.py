@@ -9,28 +9,53 @@ from rich.console import Console
 from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
 from pipeline.export.coco import export_coco
 from pipeline.export.png import export_png
+from pipeline.export.polygons import EXACT_PX, Loss, Outlines
+from pipeline.export.rejected import Exported
+from pipeline.export.selection import Selection
 from pipeline.output.share import parse_share
-from schemas.commit import Counts
 from schemas.storage import Storage
 
 export_app = typer.Typer(help="Read committed labels into another format.", no_args_is_help=True)
 
+MinScore = Annotated[float, typer.Option(help="Leave out masks of a lower score.", min=0, max=1)]
+Categories = Annotated[
+    list[str] | None,
+    typer.Option(help="Only these, by name; commas between several, or repeated."),
+]
+ByObject = Annotated[
+    bool, typer.Option("--instances", help="A mask for each object, not for each category.")
+]
+Tolerance = Annotated[
+    float, typer.Option(help="Pixels that a polygon may leave its mask's outline by.", min=0)
+]
+Folder = Annotated[str, typer.Option(help="A new folder: a path or s3://bucket/prefix.")]
+
 
 @export_app.callback()
 def export() -> None:
-    """Read committed labels into another format."""
+    """Read committed labels into another format.
+
+    Beside each export lies rejected.json: the images it has no masks of, and why.
+    """
 
 
 @export_app.command()
 def coco(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     output: OutputUri,
     to: Annotated[str, typer.Option(help="The file to write: a path or s3://bucket/key.")],
-    instances: Annotated[
-        bool, typer.Option("--instances", help="An annotation per object, not per category.")
+    instances: ByObject = False,
+    polygons: Annotated[
+        bool, typer.Option("--polygons", help="Polygons, not run lengths: holes are lost.")
+    ] = False,
+    tolerance: Tolerance = EXACT_PX,
+    with_rejected: Annotated[
+        bool, typer.Option("--with-rejected", help="Rejected images too, with the reason.")
     ] = False,
     share: Annotated[
         str, typer.Option(help="N/OF: only this share of the labels, with the ids of the whole.")
     ] = "1/1",
+    min_score: MinScore = 0,
+    categories: Categories = None,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     anonymous: Anonymous = False,
@@ -41,20 +66,23 @@ def coco(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     Credentials come from the AWS variables. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
-    counts = export_coco(output, storage, to, instances=instances, share=parse_share(share))
-    annotations = counts.instances if instances else counts.labelled
-    summary = {"images": counts.with_labels, "annotations": annotations, "to": to}
-    made = f"{counts.with_labels} images, {annotations} {'objects' if instances else 'masks'}"
-    _tell(summary, made, counts, as_json)
+    selection = Selection(min_score, categories or (), instances, parse_share(share))
+    outlines = Outlines(tolerance) if polygons else None
+    exported = export_coco(
+        output, storage, to, selection, outlines=outlines, with_rejected=with_rejected
+    )
+    tell(exported, to, as_json, loss=outlines.loss if outlines else None)
 
 
 @export_app.command()
 def png(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     output: OutputUri,
-    to: Annotated[str, typer.Option(help="A new folder: a path or s3://bucket/prefix.")],
+    to: Folder,
     palette: Annotated[
         str, typer.Option(help="voc, or a JSON file of colours by category name: #rrggbb.")
     ] = "voc",
+    min_score: MinScore = 0,
+    categories: Categories = None,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     anonymous: Anonymous = False,
@@ -67,14 +95,33 @@ def png(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     anything else.
     """
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
-    counts = export_png(output, storage, to, palette)
-    summary = {"images": counts.with_labels, "left_out": counts.rejected, "to": to}
-    _tell(summary, f"{counts.with_labels} PNGs and legend.json", counts, as_json)
+    selection = Selection(min_score, categories or ())
+    tell(export_png(output, storage, to, palette, selection), to, as_json)
 
 
-def _tell(summary: dict[str, Any], made: str, counts: Counts, as_json: bool) -> None:
+def tell(exported: Exported, to: str, as_json: bool, loss: Loss | None = None) -> None:
+    """Print what was written and left out, for people or as JSON."""
+    summary: dict[str, Any] = {
+        "images": exported.images,
+        "masks": exported.masks,
+        "rejected": exported.rejected,
+        "exif_turned": exported.turned,
+        "to": to,
+    }
+    lines = [
+        f"{exported.images} images, {exported.masks} masks",
+        f"left out: {exported.rejected} rejected images, listed beside it",
+    ]
+    if loss is not None:
+        summary |= {"mean_iou": loss.mean, "least_iou": loss.least}
+        lines.append(f"IoU of polygons and masks: mean {loss.mean:.4f}, least {loss.least:.4f}")
+    if exported.turned:
+        lines.append(
+            f"warning: {exported.turned} image files are turned by their EXIF orientation; masks "
+            "are as displayed. For tools that do not turn them: vrp export images"
+        )
     if as_json:
         typer.echo(json.dumps(summary))
         return
-    lines = (made, f"left out: {counts.rejected} rejected images", f"written: {summary['to']}")
-    Console(highlight=False).print("\n".join(lines), markup=False, soft_wrap=True)
+    text = "\n".join([*lines, f"written: {to}"])
+    Console(highlight=False).print(text, markup=False, soft_wrap=True)

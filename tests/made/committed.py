@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.output.commit import write_commit
 from pipeline.output.paths import JOB
-from pipeline.output.plan import Plan
+from pipeline.output.plan import Plan, extend_plan
 from pipeline.output.unit import UnitName, write_unit
 from pipeline.storage.place import Place
 from schemas.commit import Commit, Identity, Shard
@@ -14,6 +14,8 @@ from schemas.reference import Category
 from schemas.storage import Storage
 from tests.made.datasets import rle_of
 
+Kind = Literal["images", "webdataset", "parquet", "coco"]
+COCO_FOLDER = "s3://b/val"
 CATEGORIES = (Category(id=3, name="cat"), Category(id=18, name="dog"))
 
 
@@ -69,7 +71,7 @@ def rejected_row(image_id: str) -> dict[str, Any]:
 def commit_units(
     output: str,
     units: list[tuple[list[dict[str, Any]], list[dict[str, Any]]]],
-    source: Literal["images", "webdataset", "coco"] = "images",
+    source: Kind = "images",
     random_weights: tuple[str, ...] = (),
     storage: Storage | None = None,
     fields: dict[str, str] | None = None,
@@ -96,5 +98,19 @@ def commit_units(
         Shard(id=i, kind="tar", name=i, uri=f"/in/{i}.tar", size_bytes=1, images_per_unit=4096)
         for i in ids
     )
+    if source == "coco":
+        shards = tuple(
+            _listed(shard, [*labels, *rejected])
+            for shard, (labels, rejected) in zip(shards, units, strict=True)
+        )
+        extend_plan(folder, shards)
     plan = Plan(shards=shards, new=(), vanished=())
     return write_commit(folder, identity, plan, {}, names)
+
+
+def _listed(shard: Shard, rows: list[dict[str, Any]]) -> Shard:
+    """Plan the images of rows, which lie below COCO_FOLDER, as a list."""
+    images = {row["image_id"]: row["uri"] for row in rows}
+    return shard.model_copy(
+        update={"kind": "images", "uri": COCO_FOLDER, "images": tuple(images.items())}
+    )

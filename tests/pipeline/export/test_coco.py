@@ -14,6 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from pipeline.export.coco import export_coco
+from pipeline.export.selection import Selection
 from pipeline.label.rows import label_rows as label_rows_of
 from pipeline.output.share import Share, parse_share
 from pipeline.storage.files import list_files, open_filesystem, read_bytes
@@ -51,14 +52,17 @@ def test_every_image_with_labels_is_listed_in_the_commits_order(tmp_path: Path) 
     document = _export(tmp_path / "out", tmp_path / "coco.json")
     assert [(image["id"], image["file_name"]) for image in document["images"]] == [
         (1, "b/1.jpg"),
-        (2, "a/1.jpg"),
-        (3, "a/2.jpg"),
+        (3, "a/1.jpg"),
+        (4, "a/2.jpg"),
     ]
-    assert document["categories"] == [{"id": 3, "name": "cat"}, {"id": 18, "name": "dog"}]
+    assert [(entry["id"], entry["name"]) for entry in document["categories"]] == [
+        (3, "cat"),
+        (18, "dog"),
+    ]
     assert [(a["id"], a["image_id"], a["category_id"]) for a in document["annotations"]] == [
         (1, 1, 3),
         (2, 1, 18),
-        (3, 3, 3),
+        (7, 4, 3),
     ]
     assert document["info"]["counts"]["rejected"] == 1
     assert document["info"]["fingerprint"] == "f"
@@ -71,7 +75,7 @@ def test_shares_hold_together_what_the_whole_holds_with_its_ids(tmp_path: Path) 
     shares = []
     for number in (1, 2, 3):
         to = tmp_path / f"{number}.json"
-        export_coco(output, Storage(), str(to), share=Share(number, 3))
+        export_coco(output, Storage(), str(to), Selection(share=Share(number, 3)))
         shares.append(json.loads(to.read_text()))
     for kind in ("images", "annotations"):
         assert [entry for share in shares for entry in share[kind]] == whole[kind]
@@ -122,12 +126,18 @@ def test_exporting_twice_gives_the_same_bytes_and_growth_keeps_the_ids(tmp_path:
 
 
 def test_coco_images_keep_their_ids_and_file_names(tmp_path: Path) -> None:
-    rows = label_rows("139", {"cat": BIG, "dog": EMPTY}, uri="s3://b/val/000000000139.jpg")
+    rows = [
+        row
+        for image_id, name in (("139", "cityA/1.jpg"), ("9", "cityB/1.jpg"))
+        for row in label_rows(image_id, {"cat": BIG, "dog": EMPTY}, uri=f"s3://b/val/{name}")
+    ]
     commit_units(str(tmp_path / "out"), [(rows, [])], source="coco")
     document = _export(tmp_path / "out", tmp_path / "coco.json")
-    assert document["images"][0]["id"] == 139
-    assert document["images"][0]["file_name"] == "000000000139.jpg"
-    assert document["annotations"][0]["image_id"] == 139
+    assert [(image["id"], image["file_name"]) for image in document["images"]] == [
+        (9, "cityB/1.jpg"),
+        (139, "cityA/1.jpg"),
+    ]
+    assert [entry["image_id"] for entry in document["annotations"]] == [9, 139]
 
 
 def test_coco_images_whose_ids_are_no_numbers_are_refused(tmp_path: Path) -> None:
@@ -135,6 +145,44 @@ def test_coco_images_whose_ids_are_no_numbers_are_refused(tmp_path: Path) -> Non
     commit_units(str(tmp_path / "out"), [(rows, [])], source="coco")
     with pytest.raises(BadInput, match="one"):
         _export(tmp_path / "out", tmp_path / "coco.json")
+
+
+def test_rejected_images_are_listed_beside_the_file_and_where_asked_in_it(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    to = tmp_path / "coco.json"
+    assert _export(tmp_path / "out", to)["images"][1]["file_name"] == "a/1.jpg"
+    listed = json.loads((tmp_path / "coco.rejected.json").read_text())["rejected"]
+    assert listed == [
+        {
+            "id": 2,
+            "file_name": "b/2.jpg",
+            "image_id": "b/2.jpg",
+            "uri": "/photos/b/2.jpg",
+            "reason": "decode",
+            "message": "not an image",
+        }
+    ]
+    export_coco(str(tmp_path / "out"), Storage(), str(to), with_rejected=True)
+    image = json.loads(to.read_text())["images"][1]
+    assert (image["id"], image["file_name"], image["rejected"]) == (2, "b/2.jpg", "decode")
+    assert _coco(to).getAnnIds(imgIds=[2]) == []
+
+
+def test_an_image_says_how_its_file_is_turned(tmp_path: Path) -> None:
+    turned = [
+        row | {"exif_orientation": 6} for row in label_rows("1.jpg", {"cat": BIG, "dog": BIG})
+    ]
+    commit_units(str(tmp_path / "out"), [(turned + UNITS[0][0], [])])
+    exported = export_coco(str(tmp_path / "out"), Storage(), str(tmp_path / "coco.json"))
+    assert exported.turned == 1
+    images = json.loads((tmp_path / "coco.json").read_text())["images"]
+    assert [image.get("exif_orientation") for image in images] == [6, None]
+
+
+def test_categories_can_be_asked_for_by_supercategory(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), UNITS)
+    _export(tmp_path / "out", tmp_path / "coco.json")
+    assert _coco(tmp_path / "coco.json").getCatIds(supNms=["cat"]) == [3]
 
 
 def test_labels_of_untrained_weights_say_so(tmp_path: Path) -> None:
@@ -241,10 +289,10 @@ def test_objects_score_with_cocoeval_what_arithmetic_says(tmp_path: Path) -> Non
             [predicted(3, first | filled((40, 60, 60, 76))), predicted(18, EMPTY)], (80, 100), SPLIT
         )
     ]
-    fields = {"instances.by": "components"}
+    fields = {"instances.by": "components", "instances.most": "100"}
     commit_units(str(tmp_path / "out"), [(rows, [])], source="coco", fields=fields)
     instances = tmp_path / "instances.json"
-    export_coco(str(tmp_path / "out"), Storage(), str(instances), instances=True)
+    export_coco(str(tmp_path / "out"), Storage(), str(instances), Selection(instances=True))
     document = json.loads(instances.read_text())
     assert [entry["area"] for entry in document["annotations"]] == [900, 320]
     assert len(document["images"]) == 1
@@ -258,4 +306,6 @@ def test_objects_score_with_cocoeval_what_arithmetic_says(tmp_path: Path) -> Non
 def test_objects_that_no_job_made_cannot_be_exported(tmp_path: Path) -> None:
     commit_units(str(tmp_path / "out"), UNITS)
     with pytest.raises(BadInput, match="single objects"):
-        export_coco(str(tmp_path / "out"), Storage(), str(tmp_path / "a.json"), instances=True)
+        export_coco(
+            str(tmp_path / "out"), Storage(), str(tmp_path / "a.json"), Selection(instances=True)
+        )

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline.export.palette import voc_colour
 from pipeline.export.png import export_png
-from pipeline.export.png_name import png_name
+from pipeline.export.safe_name import safe_name
 from pipeline.storage.files import list_files, open_filesystem, read_bytes
 from schemas.errors import BadInput, BadStorage
 from schemas.storage import Storage
@@ -76,7 +76,9 @@ def test_an_image_without_objects_is_all_background_and_a_rejected_one_is_left_o
     folder = _export(tmp_path)
     assert not _indices(folder / "empty.png").any()
     names = set(list_files(*open_filesystem(str(folder), Storage())))
-    assert names == {"legend.json", "b/1.png", "b/3.png", "shard/key.v2.png", "empty.png"}
+    assert names == {"legend.json", "b/1.png", "b/3.png", "shard/key.v2.png", "empty.png"} | {
+        "rejected.json"
+    }
 
 
 def test_the_legend_says_which_index_is_which_category_in_vocs_colours(tmp_path: Path) -> None:
@@ -89,6 +91,18 @@ def test_the_legend_says_which_index_is_which_category_in_vocs_colours(tmp_path:
     ]
     with Image.open(folder / "b/1.png") as image:
         assert image.convert("RGB").getpixel((10, 10)) == (128, 0, 0)
+
+
+def test_few_categories_have_eight_bits_a_pixel_as_many_do(tmp_path: Path) -> None:
+    header = (_export(tmp_path) / "b/1.png").read_bytes()[:26]
+    assert header[24] == 8  # the bit depth, of IHDR
+
+
+def test_the_suffix_of_every_image_format_is_exchanged() -> None:
+    names = ["a/pic.avif", "pic.JFIF", "pic.jp2", "pic", "key.v2", "scenes-0/1.png"]
+    assert [safe_name(name, ".png") for name in names] == [
+        "a/pic.png", "pic.png", "pic.png", "pic.png", "key.v2.png", "scenes-0/1.png",
+    ]  # fmt: skip
 
 
 def test_vocs_colours_are_those_its_masks_have() -> None:
@@ -145,11 +159,11 @@ def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
      "a/..", "x" * 252],
 )  # fmt: skip
 def test_an_id_that_could_leave_the_folder_is_refused(image_id: str, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no safe file name"):
-        png_name(image_id)
+    with pytest.raises(BadInput, match="not safe"):
+        safe_name(image_id, ".png")
     rows = _rows("fine.jpg", 0.5, 0.9) + _rows(image_id, 0.5, 0.9)
     commit_units(str(tmp_path / "out"), [(rows, [])])
-    with pytest.raises(BadInput, match="no safe file name"):
+    with pytest.raises(BadInput, match="not safe"):
         export_png(str(tmp_path / "out"), Storage(), str(tmp_path / "png"))
     assert [path.name for path in (tmp_path / "png").iterdir()] == ["legend.json"]
 

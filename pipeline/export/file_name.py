@@ -1,0 +1,60 @@
+"""Give an image the file name that other tools are told: one that opens it.
+
+Below the folder that `targets` names, that of `vrp export images`, or a COCO source's own folder.
+"""
+
+from collections.abc import Mapping
+
+from pipeline.inputs.formats import READ_ALWAYS, READ_WITH, suffix_of
+from pipeline.output.paths import PLAN
+from pipeline.output.plan import read_plan
+from pipeline.storage.place import Place
+from schemas.commit import Identity
+from schemas.errors import BadStorage
+
+MEMBER_MARK = ".tar#"  # between the two parts of a member's URI: s3://b/a.tar#cat_01.jpg
+
+
+def has_image_suffix(name: str) -> bool:
+    """True for a name that ends as an image's file does."""
+    # Whatever is installed where it is exported.
+    return suffix_of(name) in READ_ALWAYS | READ_WITH.keys()
+
+
+def file_name(image_id: str, uri: str, source: str, coco_names: Mapping[str, str]) -> str:
+    """Return an image's file name; coco_names: those of a COCO source, by image id.
+
+    A tar's member keeps its extension: `<shard>/<member>`. A row of a Parquet file has no name, so
+    its id is one, of a PNG unless the id itself ends as an image's file does.
+    """
+    match source:
+        case "coco":
+            return coco_names[image_id]
+        case "webdataset":
+            member = uri.partition(MEMBER_MARK)[2].rpartition("/")[2]
+            return image_id + "".join(member.partition(".")[1:])
+        case "parquet" if not has_image_suffix(image_id):
+            return f"{image_id}.png"
+        case _:
+            return image_id
+
+
+def coco_names(output: Place, identity: Identity) -> dict[str, str]:
+    """Return the `file_name` of each image of a COCO source, by image id; none for other sources.
+
+    Rows know URIs alone; the plan knows where in them the folder ends. Raises BadStorage.
+    """
+    if identity.source != "coco":
+        return {}
+    names: dict[str, str] = {}
+    for shard in read_plan(output)[0]:
+        folder = f"{shard.uri.rstrip('/')}/"
+        names.update((image_id, uri.removeprefix(folder)) for image_id, uri in shard.images)
+    if not names:
+        raise BadStorage(
+            "an output whose plan is gone",
+            output.below(PLAN).uri,
+            "no list of images",
+            "the plan, which has the images' file names",
+        )
+    return names

@@ -1,0 +1,70 @@
+"""Write the images that an export leaves out to a list beside it, and count what it holds."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from pipeline.export.labels import LabelledImage, Labels, RejectedImage
+from pipeline.storage.place import Place
+from pipeline.storage.stream_out import stream_out
+
+REJECTED = "rejected.json"
+
+
+@dataclass
+class Exported:
+    """What an export holds, and what it leaves out."""
+
+    images: int = 0
+    masks: int = 0
+    rejected: int = 0
+    turned: int = 0  # images whose file is turned by its EXIF orientation; masks are as displayed
+
+
+@contextmanager
+def listing_rejected(
+    labels: Labels, beside: Place, exported: Exported
+) -> Iterator[Iterator[LabelledImage | RejectedImage]]:
+    """Give all images, adding those taken to `exported`; the file `beside` lists the rejected ones.
+
+    It appears when the block ends, unless by an exception. Raises BadStorage.
+    """
+    with stream_out(beside) as file:
+        head = json.dumps({"fingerprint": labels.commit.fingerprint})
+        file.write(head.removesuffix("}").encode() + b', "rejected":[')
+        yield _counted(labels, file, exported)
+        file.write(b"]}\n")
+
+
+def labelled_only(images: Iterator[LabelledImage | RejectedImage]) -> Iterator[LabelledImage]:
+    """Pass over the rejected images."""
+    return (image for image in images if isinstance(image, LabelledImage))
+
+
+def _counted(
+    labels: Labels, file: BinaryIO, exported: Exported
+) -> Iterator[LabelledImage | RejectedImage]:
+    for image in labels.images():
+        if isinstance(image, RejectedImage):
+            file.write((b",\n" if exported.rejected else b"\n") + _entry(image))
+            exported.rejected += 1
+        else:
+            exported.images += 1
+            exported.masks += len(image.masks)
+            exported.turned += image.exif_orientation != 1
+        yield image
+
+
+def _entry(image: RejectedImage) -> bytes:
+    return json.dumps(
+        {
+            "id": image.number,
+            "file_name": image.file_name,
+            "image_id": image.image_id,
+            "uri": image.uri,
+            "reason": image.reason,
+            "message": image.message,
+        }
+    ).encode()

@@ -1,0 +1,33 @@
+"""Turn an image's file name into that of an export's file, or refuse one that leaves it."""
+
+from pathlib import PurePosixPath
+
+from pipeline.export.file_name import has_image_suffix
+from schemas.errors import BadInput
+
+MOST_BYTES = 255  # of one part of a path: ext4, XFS and APFS
+
+
+def safe_name(name: str, suffix: str | None = None) -> str:
+    """Return a path below an export's folder, with the image's suffix exchanged for another.
+
+    Raises BadInput for a name that is absolute, climbs out of its folder, or has parts that file
+    systems do not take.
+    """
+    path = PurePosixPath(name)
+    if suffix is not None and path.name:
+        stem = path.stem if has_image_suffix(path.name) else path.name
+        path = path.with_name(f"{stem}{suffix}")
+    unsafe = (
+        any(part in ("", ".", "..") for part in name.split("/"))
+        or any(character == "\\" or not character.isprintable() for character in name)
+        or any(len(part.encode()) > MOST_BYTES for part in path.parts)
+    )
+    if unsafe:
+        raise BadInput(
+            "a file name of an image that is not safe",
+            "the labels' images",
+            repr(name),
+            "a relative path without empty parts, '..', backslashes or control characters",
+        )
+    return str(path)

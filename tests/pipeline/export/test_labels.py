@@ -1,0 +1,84 @@
+"""A commit is read as images with numbers that stay, names that open, and the wanted masks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.export.labels import LabelledImage, Labels, RejectedImage
+from pipeline.export.selection import Selection
+from schemas.errors import BadInput, BadStorage
+from schemas.storage import Storage
+from tests.made.committed import Kind, commit_units, label_rows, rejected_row
+from tests.made.datasets import filled
+
+EMPTY = np.zeros((80, 100), bool)
+BIG, SMALL = filled((8, 8, 68, 68)), filled((70, 80, 78, 90))
+BOTH = {"cat": BIG, "dog": SMALL}
+
+
+def _read(output: Path, selection: Selection | None = None) -> list[LabelledImage | RejectedImage]:
+    return list(Labels.open(str(output), Storage(), selection or Selection()).images())
+
+
+def _numbers(output: Path) -> dict[str, tuple[int, list[int]]]:
+    return {
+        image.image_id: (image.number, [mask.number for mask in image.masks])
+        for image in _read(output)
+        if isinstance(image, LabelledImage)
+    }
+
+
+def test_a_retry_that_labels_a_rejected_image_moves_no_number(tmp_path: Path) -> None:
+    later = (label_rows("c/1", BOTH), [])
+    first = (label_rows("a", BOTH) + label_rows("c", BOTH), [rejected_row("b")])
+    retried = (label_rows("a", BOTH) + label_rows("b", BOTH) + label_rows("c", BOTH), [])
+    commit_units(str(tmp_path / "before"), [first, later])
+    commit_units(str(tmp_path / "after"), [retried, later])
+    before, after = _numbers(tmp_path / "before"), _numbers(tmp_path / "after")
+    assert after == before | {"b": (2, [3, 4])}
+
+
+def test_a_category_or_score_that_is_not_wanted_moves_no_number(tmp_path: Path) -> None:
+    rows = label_rows("a", BOTH, score=0.4) + label_rows("b", BOTH, score=0.9)
+    commit_units(str(tmp_path), [(rows, [])])
+    (a, b) = _read(tmp_path, Selection(0.5, ("dog",)))
+    assert isinstance(a, LabelledImage)
+    assert isinstance(b, LabelledImage)
+    assert (a.masks, [mask.number for mask in b.masks]) == ((), [4])
+    assert np.array_equal(b.masks[0].pixels(b.size_HW), SMALL)
+
+
+def test_categories_may_be_named_with_commas_between_them(tmp_path: Path) -> None:
+    commit_units(str(tmp_path), [(label_rows("a", BOTH), [])])
+    (image,) = _read(tmp_path, Selection(categories=("dog,cat",)))
+    assert isinstance(image, LabelledImage)
+    assert [mask.category.name for mask in image.masks] == ["cat", "dog"]
+    with pytest.raises(BadInput, match="cow"):
+        _read(tmp_path, Selection(categories=("dog,cow",)))
+
+
+@pytest.mark.parametrize(
+    ("source", "image_id", "uri", "name"),
+    [
+        ("images", "a/1.JPG", "s3://b/p/a/1.JPG", "a/1.JPG"),
+        ("webdataset", "s/a-0/01", "s3://b/s/a-0.tar#01.JPG", "s/a-0/01.JPG"),
+        ("webdataset", "a-0/x/01", "/in/a-0.tar#./x/01.v2.png", "a-0/x/01.v2.png"),
+        ("parquet", "p0", "/in/a.parquet#0", "p0.png"),
+        ("parquet", "p.0", "/in/a.parquet#0", "p.0.png"),
+        ("parquet", "cat.jpeg", "/in/a.parquet#0", "cat.jpeg"),
+        ("coco", "7", "s3://b/val/cityA/1.jpg", "cityA/1.jpg"),
+    ],
+)
+def test_a_file_name_is_one_that_opens(
+    source: Kind, image_id: str, uri: str, name: str, tmp_path: Path
+) -> None:
+    commit_units(str(tmp_path), [(label_rows(image_id, BOTH, uri=uri), [])], source=source)
+    assert [image.file_name for image in _read(tmp_path)] == [name]
+
+
+def test_file_names_of_a_coco_source_need_its_plan(tmp_path: Path) -> None:
+    commit_units(str(tmp_path), [(label_rows("7", BOTH), [])], source="coco")
+    (tmp_path / "plan/00000.parquet").unlink()
+    with pytest.raises(BadStorage, match="plan is gone"):
+        _read(tmp_path)
