@@ -1,6 +1,7 @@
 """vrp export: read a commit into another format."""
 
 import json
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +9,8 @@ from rich.console import Console
 
 from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
 from pipeline.export.coco import export_coco
+from pipeline.export.image_files import COLUMNS, export_images
+from pipeline.export.parquet import export_parquet
 from pipeline.export.png import export_png
 from pipeline.export.polygons import EXACT_PX, Loss, Outlines
 from pipeline.export.rejected import Exported
@@ -97,6 +100,47 @@ def png(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     selection = Selection(min_score, categories or ())
     tell(export_png(output, storage, to, palette, selection), to, as_json)
+
+
+@export_app.command()
+def parquet(  # noqa: PLR0913, PLR0917 - typer makes one option of each
+    output: OutputUri,
+    to: Folder,
+    min_score: MinScore = 0,
+    categories: Categories = None,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+    anonymous: Anonymous = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the committed rows alone, as a data set that Hugging Face `datasets` loads.
+
+    Exit codes: 0 done, 2 wrong input, 1 anything else.
+    """
+    storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
+    selection = Selection(min_score, categories or ())
+    tell(export_parquet(output, storage, to, selection), to, as_json)
+
+
+@export_app.command()
+def images(  # noqa: PLR0913, PLR0917 - typer makes one option of each
+    output: OutputUri,
+    to: Folder,
+    image_column: Annotated[str, typer.Option(help="Of a Parquet source.")] = "image",
+    id_column: Annotated[str, typer.Option(help="Of a Parquet source.")] = "id",
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+    anonymous: Anonymous = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the labelled images, upright, under the file names that the other exports give.
+
+    Exit codes: 0 done, 2 wrong input, 1 anything else.
+    """
+    storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
+    columns = COLUMNS.model_copy(update={"image_column": image_column, "id_column": id_column})
+    exported = export_images(output, storage, to, columns)
+    tell(replace(exported, turned=0), to, as_json)
 
 
 def tell(exported: Exported, to: str, as_json: bool, loss: Loss | None = None) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from shutil import copyfileobj
 from typing import Any, BinaryIO
 
-from pipeline.export.labels import LabelledImage, Labels, Mask, RejectedImage
+from pipeline.export.labels import Image, LabelledImage, Labels, Mask, RejectedImage
 from pipeline.export.polygons import Outlines
 from pipeline.export.rejected import REJECTED, Exported, labelled_only, listing_rejected
 from pipeline.export.selection import Selection
@@ -45,11 +45,12 @@ def export_coco(
     beside = Place.open(f"{to.removesuffix('.json')}.{REJECTED}", storage)
     with (
         stream_out(Place.open(to, storage)) as file,
-        listing_rejected(labels, beside, exported) as found,
+        listing_rejected(labels, beside, exported) as counted,
         # The annotations go straight out; of the two lists, that of the images is the short one.
         tempfile.TemporaryFile() as images,
     ):
         file.write(_opening(labels))
+        found = counted(labels.images())
         wanted = found if with_rejected else labelled_only(found)
         _write_lists(wanted, file, images, outlines.between_pixels if outlines else _runs)
         file.write(b'],\n"images":[')
@@ -81,7 +82,7 @@ def _category(category: Category) -> dict[str, Any]:
 
 
 def _write_lists(
-    found: Iterator[LabelledImage | RejectedImage],
+    found: Iterator[Image],
     annotations: BinaryIO,
     images: BinaryIO,
     segment: Segment,
@@ -103,7 +104,7 @@ def _line(value: dict[str, Any], first: bool) -> bytes:
     return (b"\n" if first else b",\n") + json.dumps(value, allow_nan=False).encode()
 
 
-def _image(image: LabelledImage | RejectedImage) -> dict[str, Any]:
+def _image(image: Image) -> dict[str, Any]:
     entry: dict[str, Any] = {"id": image.number, "file_name": image.file_name}
     if isinstance(image, RejectedImage):
         # No size is known of a file that could not be read; readers ask for numbers.

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from pycocotools import mask as coco_mask
 
 from pipeline.export.file_name import coco_names, file_name
@@ -74,6 +75,9 @@ class RejectedImage:
     message: str
 
 
+Image = LabelledImage | RejectedImage
+
+
 @dataclass(frozen=True)
 class Labels:
     """The wanted labels of a commit, which are read a part at a time."""
@@ -97,19 +101,24 @@ class Labels:
         names = coco_names(output, identity)
         return cls(output, cut.commit, identity, categories, selection, cut.before.images, names)
 
-    def images(self) -> Iterator[LabelledImage | RejectedImage]:
-        """Yield the images in the order of their places in the plan's units.
+    def images(self) -> Iterator[Image]:
+        """Yield the images in the order of their numbers, or of their units for a COCO source.
 
         Raises BadStorage for a part that is not the one that was committed.
         """
+        for _, _, images in self.parts():
+            yield from images
+
+    def parts(self) -> Iterator[tuple[Part, pa.Table, list[Image]]]:
+        """Yield each part with all its rows (LABEL_SCHEMA) and its images."""
         count = self.images_before
         for part in self.commit.parts:
-            yield from self._part(part, count)
+            alone = self.commit.model_copy(update={"parts": (part,)})
+            (table,) = read_all_rows(self.output, alone)
+            yield part, table, list(self._images(part, table, count))
             count += part.images
 
-    def _part(self, part: Part, count: int) -> Iterator[LabelledImage | RejectedImage]:
-        alone = self.commit.model_copy(update={"parts": (part,)})
-        (table,) = read_all_rows(self.output, alone)
+    def _images(self, part: Part, table: pa.Table, count: int) -> Iterator[Image]:
         rows = table.select(COLUMNS).to_pylist()
         found = {key: list(own) for key, own in groupby(rows, key=lambda row: row["image_id"])}
         rejected = {

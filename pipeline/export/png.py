@@ -45,9 +45,9 @@ def export_png(
 
     with (
         ThreadPoolExecutor(WRITE_THREADS) as pool,
-        listing_rejected(labels, folder.below(REJECTED), exported) as images,
+        listing_rejected(labels, folder.below(REJECTED), exported) as counted,
     ):
-        for group in in_groups(labelled_only(images)):
+        for group in in_groups(labelled_only(counted(labels.images()))):
             # All names of a group are checked before any of it is written.
             named = [(safe_name(image.file_name, ".png"), image) for image in group]
             list(pool.map(write, named))

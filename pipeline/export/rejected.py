@@ -1,12 +1,11 @@
 """Write the images that an export leaves out to a list beside it, and count what it holds."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
 
-from pipeline.export.labels import LabelledImage, Labels, RejectedImage
+from pipeline.export.labels import Image, LabelledImage, Labels, RejectedImage
 from pipeline.storage.place import Place
 from pipeline.storage.stream_out import stream_out
 
@@ -26,35 +25,33 @@ class Exported:
 @contextmanager
 def listing_rejected(
     labels: Labels, beside: Place, exported: Exported
-) -> Iterator[Iterator[LabelledImage | RejectedImage]]:
-    """Give all images, adding those taken to `exported`; the file `beside` lists the rejected ones.
+) -> Iterator[Callable[[Iterable[Image]], Iterator[Image]]]:
+    """Give a passage for images: those taken are added to `exported`, rejected ones listed too.
 
-    It appears when the block ends, unless by an exception. Raises BadStorage.
+    The list, `beside`, appears when the block ends, unless by an exception. Raises BadStorage.
     """
+
+    def counted(images: Iterable[Image]) -> Iterator[Image]:
+        for image in images:
+            if isinstance(image, RejectedImage):
+                file.write((b",\n" if exported.rejected else b"\n") + _entry(image))
+                exported.rejected += 1
+            else:
+                exported.images += 1
+                exported.masks += len(image.masks)
+                exported.turned += image.exif_orientation != 1
+            yield image
+
     with stream_out(beside) as file:
         head = json.dumps({"fingerprint": labels.commit.fingerprint})
         file.write(head.removesuffix("}").encode() + b', "rejected":[')
-        yield _counted(labels, file, exported)
+        yield counted
         file.write(b"]}\n")
 
 
-def labelled_only(images: Iterator[LabelledImage | RejectedImage]) -> Iterator[LabelledImage]:
+def labelled_only(images: Iterable[Image]) -> Iterator[LabelledImage]:
     """Pass over the rejected images."""
     return (image for image in images if isinstance(image, LabelledImage))
-
-
-def _counted(
-    labels: Labels, file: BinaryIO, exported: Exported
-) -> Iterator[LabelledImage | RejectedImage]:
-    for image in labels.images():
-        if isinstance(image, RejectedImage):
-            file.write((b",\n" if exported.rejected else b"\n") + _entry(image))
-            exported.rejected += 1
-        else:
-            exported.images += 1
-            exported.masks += len(image.masks)
-            exported.turned += image.exif_orientation != 1
-        yield image
 
 
 def _entry(image: RejectedImage) -> bytes:

@@ -24,8 +24,8 @@ def create(file: Place, data: bytes) -> None:
         )
 
 
-def in_groups(items: Iterable[T]) -> Iterator[list[T]]:
-    """Yield the items in lists of at most GROUP."""
+def in_groups(items: Iterable[T], most: int = GROUP) -> Iterator[list[T]]:
+    """Yield the items in lists of at most `most`."""
     rest = iter(items)
-    while group := list(islice(rest, GROUP)):
+    while group := list(islice(rest, most)):
         yield group
