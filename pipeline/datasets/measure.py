@@ -20,7 +20,7 @@ JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
 def measure_image(image: Place, image_id: str) -> tuple[int, int] | Problem:
     """Return an image's displayed height and width from its first bytes, or what is wrong."""
     try:
-        head = image.read(HEADER_BYTES)
+        head = image.read(end=HEADER_BYTES)
         try:
             return _displayed_size(head)
         except UNREADABLE:

@@ -1,6 +1,5 @@
 """Say what is wrong with the masks of label rows: of one, and of objects against their category."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -8,10 +7,7 @@ from typing import Any
 import pyarrow as pa
 from pycocotools import mask as coco_mask
 
-from pipeline.masks.runs import run_lengths
-
-# What COCO's compressed RLE is written with: six bits a character, from "0" on.
-RLE_TEXT = re.compile(r"[0-o]*")
+from pipeline.masks.runs import COMPRESSED, run_lengths
 
 
 def mask_fault(counts: str, size_HW: tuple[int, int], row: dict[str, object]) -> str | None:
@@ -19,7 +15,7 @@ def mask_fault(counts: str, size_HW: tuple[int, int], row: dict[str, object]) ->
 
     The text is checked before it is decoded: pycocotools writes where wrong runs lead it.
     """
-    if not RLE_TEXT.fullmatch(counts):
+    if not COMPRESSED.fullmatch(counts):
         return "not COCO compressed RLE"
     runs = run_lengths(counts)
     height, width = size_HW

@@ -161,7 +161,7 @@ def test_json_nested_without_end_is_refused() -> None:
         ({"size": [40, 60], "counts": [1, 2]}, "runs of 3 pixels, wanted 40 x 60 = 2400"),
         ({"size": [40, 60], "counts": ["a"]}, "neither polygons nor an RLE"),
         ({"size": 40, "counts": [2400]}, "neither polygons nor an RLE"),
-        ({"size": [40, 60], "counts": "o" * 10**6}, "counts that end inside a number"),
+        ({"size": [40, 60], "counts": "o" * 10**6}, "counts that are not COCO compressed"),
     ],
 )
 def test_a_segmentation_that_cannot_be_drawn_is_a_value_error_at_once(
