@@ -50,14 +50,14 @@ def _override(document: dict[str, Any], text: str) -> None:
     if not equals or not key:
         raise BadInput("an override cannot be read", "--set", repr(text), "key.subkey=value")
     *parents, last = key.split(".")
-    place: Any = document
+    here: Any = document
     try:
         for name in parents:
-            place = place[int(name)] if isinstance(place, list) else place.setdefault(name, {})
-        if isinstance(place, list):
-            place[int(last)] = load_yaml(value)
+            here = here[int(name)] if isinstance(here, list) else here.setdefault(name, {})
+        if isinstance(here, list):
+            here[int(last)] = load_yaml(value)
         else:
-            place[last] = load_yaml(value)
+            here[last] = load_yaml(value)
     except (AttributeError, TypeError, ValueError, IndexError) as error:
         raise BadInput(
             "an override does not fit the job", "--set", repr(text), "a key of the job file"
@@ -72,7 +72,7 @@ def _readable(error: ValidationError, path: Path) -> BadInput:
     every = error.errors(include_url=False)
     for fault in every[:_FAULTS_SHOWN]:
         # A key may hold half a surrogate pair, which no terminal prints.
-        place = (
+        key = (
             ".".join(
                 ascii(step)[1:-1] if isinstance(step, str) and not step.isprintable() else str(step)
                 for step in fault["loc"]
@@ -81,9 +81,9 @@ def _readable(error: ValidationError, path: Path) -> BadInput:
         )
         got = repr(fault["input"])
         shown = got if len(got) <= 80 and not isinstance(fault["input"], dict) else ""
-        if place.startswith("storage"):
+        if key.startswith("storage"):
             shown = ""  # a mistyped secret is still a secret
-        faults.append(f"{place}: {fault['msg']}{f', got {shown}' if shown else ''}")
+        faults.append(f"{key}: {fault['msg']}{f', got {shown}' if shown else ''}")
     if len(every) > len(faults):
         faults.append(f"and {len(every) - len(faults)} more")
     return BadInput(

@@ -134,8 +134,8 @@ class LabelJob(Spec):
     @property
     def random_weights(self) -> tuple[str, ...]:
         """The places whose weights are random, e.g. ("method.sam.weights",)."""
-        places = weights_of(self.method).items()
-        return tuple(place for place, weights in places if random_seed(weights) is not None)
+        weights_by_key = weights_of(self.method).items()
+        return tuple(key for key, weights in weights_by_key if random_seed(weights) is not None)
 
     def numbered_categories(self) -> tuple[Category, ...]:
         """Return the categories with their ids, in the order of the ids."""

@@ -99,8 +99,8 @@ def of_fold(method: Method, number: int) -> Method:
     return with_weights(
         method,
         {
-            place: weights.replace("{fold}", str(number))
-            for place, weights in weights_of(method).items()
+            key: weights.replace("{fold}", str(number))
+            for key, weights in weights_of(method).items()
         },
     )
 
@@ -111,9 +111,9 @@ def method_contents(job: EvaluateJob, method: Method) -> str:
     Raises BadWeights.
     """
     settings = {
-        place: value
-        for place, value in leaves("method", method.model_dump(mode="json"))
-        if place not in weights_of(method)
+        key: value
+        for key, value in leaves("method", method.model_dump(mode="json"))
+        if key not in weights_of(method)
     }
     weights = weight_contents(method, job.storage)
     return fingerprint_of(

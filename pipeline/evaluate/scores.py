@@ -60,10 +60,10 @@ def _groups(results: pa.Table) -> Iterator[tuple[dict[str, Any], Arrays]]:
         for name in results.column_names
         if name not in ("method", "format")
     }
-    places: dict[tuple[Any, ...], list[int]] = {}
-    for place, key in enumerate(keys):
-        places.setdefault(key, []).append(place)
-    for key, indices in places.items():
+    rows: dict[tuple[Any, ...], list[int]] = {}
+    for row, key in enumerate(keys):
+        rows.setdefault(key, []).append(row)
+    for key, indices in rows.items():
         yield dict(zip(KEYS, key, strict=True)), _chosen(columns, np.array(indices))
 
 

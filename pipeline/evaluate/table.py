@@ -72,12 +72,12 @@ def _head(
 
 
 def _dataset(job: EvaluateJob) -> str:
-    place = next(
+    address = next(
         value
         for name in ("root", "instances", "output")
         if (value := getattr(job.dataset, name, None)) is not None
     )
-    return f"{job.dataset.type} `{place.rstrip('/').rpartition('/')[2]}`"
+    return f"{job.dataset.type} `{address.rstrip('/').rpartition('/')[2]}`"
 
 
 def _paper_table(job: EvaluateJob, found: Scores, variants: Sequence[Variant]) -> Iterator[str]:

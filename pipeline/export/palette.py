@@ -91,10 +91,10 @@ def voc_colour(index: int) -> Colour:
     VOC 2012 development kit, VOClabelcolormap.
     """
     red = green = blue = 0
-    for place in range(8):
-        red |= (index & 1) << (7 - place)
-        green |= (index >> 1 & 1) << (7 - place)
-        blue |= (index >> 2 & 1) << (7 - place)
+    for bit in range(8):
+        red |= (index & 1) << (7 - bit)
+        green |= (index >> 1 & 1) << (7 - bit)
+        blue |= (index >> 2 & 1) << (7 - bit)
         index >>= 3
     return red, green, blue
 

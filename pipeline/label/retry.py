@@ -67,7 +67,7 @@ class EarlierRows:
         self, unit: Unit, labels: Sequence[Row], rejected: Sequence[Row]
     ) -> tuple[list[Row], list[Row]]:
         """Return earlier and new rows together, in the order of the unit's images."""
-        order = {image.image_id: place for place, image in enumerate(unit.images)}
+        order = {image.image_id: position for position, image in enumerate(unit.images)}
 
         def ordered(rows: list[Row]) -> list[Row]:
             return sorted(rows, key=lambda row: order[row["image_id"]])
@@ -83,8 +83,8 @@ def split_unit(
     labels = from_parquet(output.below(part.path).read()).to_pylist()
     rejected: list[Row] = []
     if part.rejected_path is not None:
-        place = output.below(part.rejected_path)
-        rejected = read_table(place, part.rejected_sha256).to_pylist()
+        rejected_part = output.below(part.rejected_path)
+        rejected = read_table(rejected_part, part.rejected_sha256).to_pylist()
     again = {row["image_id"] for row in rejected if row["reason"] in retry.reasons}
     images = tuple(image for image in unit.images if image.image_id in again)
     stay = [row for row in rejected if row["image_id"] not in again]

@@ -66,7 +66,7 @@ def write_commit(
 
     known holds parts already read, by path; the others are read from storage.
     """
-    order = {shard.id: place for place, shard in enumerate(plan.shards)}
+    order = {shard.id: position for position, shard in enumerate(plan.shards)}
     named = sorted(
         (unit for unit in units if unit.shard_id in order),
         key=lambda unit: (order[unit.shard_id], unit.number),

@@ -22,9 +22,9 @@ def identify(
     weights maps each place of `weights_of` to `sha256:…` of the file, or `random:SEED`.
     """
     method = {
-        place: value
-        for place, value in leaves("method", job.method.model_dump(mode="json"))
-        if place not in weights_of(job.method)
+        key: value
+        for key, value in leaves("method", job.method.model_dump(mode="json"))
+        if key not in weights_of(job.method)
     }
     model = {**method, **weights, "revision": str(RESULT_REVISION)}
     names = {category.id: category.name for category in job.numbered_categories()}

@@ -69,9 +69,9 @@ def list_units(output: Place) -> set[UnitName]:
     newest: dict[tuple[str, int], UnitName] = {}
     for name in output.below(LABELS).files():
         if unit := parse_unit(name):
-            place = (unit.shard_id, unit.number)
-            if place not in newest or newest[place].revision < unit.revision:
-                newest[place] = unit
+            key = (unit.shard_id, unit.number)
+            if key not in newest or newest[key].revision < unit.revision:
+                newest[key] = unit
     return set(newest.values())
 
 

@@ -73,12 +73,12 @@ def reference_cards(
     kept: Iterable[tuple[KeptReference, bytes]], commit: Commit
 ) -> Iterable[tuple[int, Card]]:
     """Yield a category id and a card for each kept reference."""
-    places = {category.id: place for place, category in enumerate(commit.categories)}
+    indices = {category.id: index for index, category in enumerate(commit.categories)}
     for reference, jpeg in kept:
-        place = places[reference.category_id]
-        name = commit.categories[place].name
+        index = indices[reference.category_id]
+        name = commit.categories[index].name
         mark = MARKS[reference.annotation.type]
-        line = Line(colour_of(place), name, f"annotated with {mark}")
+        line = Line(colour_of(index), name, f"annotated with {mark}")
         card = Card(f"reference {reference.id}", (line,))
         photo = _photo(jpeg)
         if isinstance(photo, str):

@@ -73,11 +73,11 @@ def histogram(name: str, title: str, axis: Axis, counts: Sequence[tuple[str, np.
     bars = []
     below = np.zeros(len(axis.bins))
     for series, (what, values) in enumerate(counts):
-        for place, value in enumerate(values.tolist()):
+        for index, value in enumerate(values.tolist()):
             if value:
-                low, high = _y(below[place] / top), _y((below[place] + value) / top)
-                label = f"{axis.bins[place]}: {value} {what}"
-                x = LEFT + place * width + 0.75
+                low, high = _y(below[index] / top), _y((below[index] + value) / top)
+                label = f"{axis.bins[index]}: {value} {what}"
+                x = LEFT + index * width + 0.75
                 bars.append(Bar(x, high, width - 1.5, max(low - high, 1), series, label))
         below += values
     peak = axis.bins[int(total.argmax())]
@@ -94,9 +94,9 @@ def histogram(name: str, title: str, axis: Axis, counts: Sequence[tuple[str, np.
         table=(
             (axis.title, *(what for what, _ in counts)),
             *(
-                (label, *(str(int(values[place])) for _, values in counts))
-                for place, label in enumerate(axis.bins)
-                if total[place]
+                (label, *(str(int(values[index])) for _, values in counts))
+                for index, label in enumerate(axis.bins)
+                if total[index]
             ),
         ),
     )
@@ -125,9 +125,9 @@ def curves(
         table=(
             ("curve", "recall", "precision"),
             *(
-                (what, f"{xs[place]:.3f}", f"{ys[place]:.3f}")
+                (what, f"{xs[index]:.3f}", f"{ys[index]:.3f}")
                 for what, xs, ys in series
-                for place in _spread(len(xs), 10)
+                for index in _spread(len(xs), 10)
             ),
         ),
     )
@@ -156,5 +156,5 @@ def _short(count: float) -> str:
 
 
 def _spread(length: int, most: int) -> list[int]:
-    """Return at most `most` places of a list, evenly spread, both ends among them."""
-    return sorted({round(place) for place in np.linspace(0, length - 1, min(most, length))})
+    """Return at most `most` indices of a list, evenly spread, both ends among them."""
+    return sorted({round(index) for index in np.linspace(0, length - 1, min(most, length))})

@@ -48,19 +48,19 @@ def charts_of(survey: Survey) -> list[Chart]:
     step = 1 / SCORE_BINS
     score = Axis(
         "score",
-        [f"{place * step:.2f} to {(place + 1) * step:.2f}" for place in range(SCORE_BINS)],
+        [f"{index * step:.2f} to {(index + 1) * step:.2f}" for index in range(SCORE_BINS)],
         [(value, f"{value:g}") for value in (0, 0.25, 0.5, 0.75, 1)],
     )
     edges = [
-        10 ** (place / BINS_PER_DECADE - AREA_DECADES)
-        for place in range(AREA_DECADES * BINS_PER_DECADE + 1)
+        10 ** (index / BINS_PER_DECADE - AREA_DECADES)
+        for index in range(AREA_DECADES * BINS_PER_DECADE + 1)
     ]
     area = Axis(
         "share of the image",
         [f"{percent(low)} to {percent(high)}" for low, high in pairwise(edges)],
         [
-            (place / AREA_DECADES, percent(10.0 ** (place - AREA_DECADES)))
-            for place in range(AREA_DECADES + 1)
+            (index / AREA_DECADES, percent(10.0 ** (index - AREA_DECADES)))
+            for index in range(AREA_DECADES + 1)
         ],
     )
     charts = [

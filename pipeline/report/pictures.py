@@ -34,9 +34,9 @@ class Picture:
     alt: str
 
 
-def colour_of(place: int) -> str:
-    """Return the colour of the category at a place of the commit's list."""
-    return COLOURS[place % len(COLOURS)]
+def colour_of(index: int) -> str:
+    """Return the colour of the category at an index of the commit's list."""
+    return COLOURS[index % len(COLOURS)]
 
 
 def small_copy(image_HW3: np.ndarray) -> Image.Image:

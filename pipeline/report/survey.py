@@ -200,16 +200,16 @@ def _take(table: pa.Table, compared: RowScores | None, rows: np.ndarray, number:
     chosen = int(rows[number])
     image_ids = table["image_id"].to_pylist()
     image_id = image_ids[chosen]
-    same = [place for place, other in enumerate(image_ids) if other == image_id]
-    places = [chosen, *(place for place in same if place != chosen)]
-    ious = (None,) * len(places) if compared is None else _ious(compared, places)
-    picked = tuple(table.take(pa.array(places)).to_pylist())
+    same = [index for index, other in enumerate(image_ids) if other == image_id]
+    indices = [chosen, *(index for index in same if index != chosen)]
+    ious = (None,) * len(indices) if compared is None else _ious(compared, indices)
+    picked = tuple(table.take(pa.array(indices)).to_pylist())
     return Pick(image_id, picked[0]["uri"], picked, ious)
 
 
-def _ious(compared: RowScores, places: list[int]) -> tuple[float | None, ...]:
+def _ious(compared: RowScores, indices: list[int]) -> tuple[float | None, ...]:
     known = compared.judged & (compared.union_px > 0)
-    return tuple(float(compared.iou[place]) if known[place] else None for place in places)
+    return tuple(float(compared.iou[index]) if known[index] else None for index in indices)
 
 
 def _row(table: pa.Table, number: int) -> dict[str, Any]:

@@ -67,9 +67,9 @@ def _without_identity(output: Place) -> EmbedStatus | EvaluateStatus | None:
     units: dict[str, int] = {}
     size = 0
     for name, shard_bytes in found.items():
-        place = _STORE.fullmatch(name)
-        if place and SHARD_NAME.fullmatch(place[2]):
-            units[place[1]] = units.get(place[1], 0) + 1
+        match = _STORE.fullmatch(name)
+        if match and SHARD_NAME.fullmatch(match[2]):
+            units[match[1]] = units.get(match[1], 0) + 1
             size += shard_bytes
     if units:
         return EmbedStatus(False, units, size)

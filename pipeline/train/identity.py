@@ -20,9 +20,9 @@ def sam_contents(job: TrainJob) -> str:
 def identify_training(job: TrainJob, index: IndexCommit) -> TrainIdentity:
     """Build the identity of a job from contents: its data by the index's hashes."""
     method = {
-        place: value
-        for place, value in leaves("method", job.method.model_dump(mode="json"))
-        if place not in weights_of(job.method)
+        key: value
+        for key, value in leaves("method", job.method.model_dump(mode="json"))
+        if key not in weights_of(job.method)
     }
     fields = {
         **method,

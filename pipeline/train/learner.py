@@ -60,10 +60,10 @@ class Learner:
         prompt = self._shared or self.networks.encoder
         total = torch.zeros((), device=self.worker.device)
         passes = list(in_passes(episodes, self.worker.episodes_per_pass))
-        for number, places in enumerate(passes):
+        for number, indices in enumerate(passes):
             more = number + 1 < len(passes)
             with self._shared.no_sync() if self._shared and more else nullcontext():
-                chosen = [episodes[i] for i in places]
+                chosen = [episodes[i] for i in indices]
                 loss = episode_losses(self.networks, prompt, chosen, self._loss).sum()
                 (loss * self.worker.workers / self._batch).backward()
             total += loss.detach()
@@ -74,14 +74,14 @@ class Learner:
     def overlaps(self, episodes: Sequence[EpisodeTensors]) -> Tensor:
         """Return the intersection and union of each episode's mask with the truth: [B, 2]."""
         found = torch.zeros(len(episodes), 2, dtype=torch.float64)
-        for places in in_passes(episodes, self.worker.episodes_per_pass):
-            chosen = [episodes[i] for i in places]
+        for indices in in_passes(episodes, self.worker.episodes_per_pass):
+            chosen = [episodes[i] for i in indices]
             logits_BHW = episode_logits(self.networks, self.networks.encoder, chosen).cpu()
             valid_BHW = torch.stack([e.valid_HW for e in chosen])
             truth_BHW = torch.stack([e.truth_HW for e in chosen]).bool() & valid_BHW
             mask_BHW = (logits_BHW > 0) & valid_BHW
-            found[places, 0] = (mask_BHW & truth_BHW).sum(dim=(1, 2)).double()
-            found[places, 1] = (mask_BHW | truth_BHW).sum(dim=(1, 2)).double()
+            found[indices, 0] = (mask_BHW & truth_BHW).sum(dim=(1, 2)).double()
+            found[indices, 1] = (mask_BHW | truth_BHW).sum(dim=(1, 2)).double()
         return found
 
     def sum_over_workers(self, values: Tensor) -> Tensor:
@@ -93,10 +93,10 @@ class Learner:
 
 
 def in_passes(episodes: Sequence[EpisodeTensors], most: int) -> Iterator[list[int]]:
-    """Cut episodes into forward passes of equal numbers of references: their places."""
+    """Cut episodes into forward passes of equal numbers of references: their indices."""
     by_references: dict[int, list[int]] = {}
-    for place, episode in enumerate(episodes):
-        by_references.setdefault(len(episode.references_R3HW), []).append(place)
-    for places in by_references.values():
-        for start in range(0, len(places), most):
-            yield places[start : start + most]
+    for index, episode in enumerate(episodes):
+        by_references.setdefault(len(episode.references_R3HW), []).append(index)
+    for indices in by_references.values():
+        for start in range(0, len(indices), most):
+            yield indices[start : start + most]

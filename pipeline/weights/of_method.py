@@ -16,21 +16,21 @@ def local_method(method: SpecT, storage: Storage) -> SpecT:
     return with_weights(
         method,
         {
-            place: weights if random_seed(weights) is not None else str(localise(weights, storage))
-            for place, weights in weights_of(method).items()
+            key: weights if random_seed(weights) is not None else str(localise(weights, storage))
+            for key, weights in weights_of(method).items()
         },
     )
 
 
 def weight_contents(method: Method, storage: Storage) -> dict[str, str]:
-    """Return what each place of `weights_of` holds: `sha256:…` of the file, or `random:SEED`.
+    """Return what each key of `weights_of` holds: `sha256:…` of the file, or `random:SEED`.
 
     Raises BadWeights when a file is not a checkpoint of the architecture that the job names.
     """
     local = local_method(method, storage)
     check_weights(local)
     contents = {}
-    for place, weights in weights_of(local).items():
+    for key, weights in weights_of(local).items():
         seed = random_seed(weights)
-        contents[place] = f"sha256:{sha256_of(Path(weights))}" if seed is None else f"random:{seed}"
+        contents[key] = f"sha256:{sha256_of(Path(weights))}" if seed is None else f"random:{seed}"
     return contents
