@@ -1,14 +1,12 @@
 """Turn a dataset of any layout into an index, once, and read it back."""
 
 import hashlib
-import io
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.datasets.coco import list_coco
 from pipeline.datasets.commit import list_commit
@@ -19,7 +17,8 @@ from pipeline.datasets.lvis import list_lvis
 from pipeline.datasets.paco import list_paco
 from pipeline.datasets.pascal_part import list_pascal_part
 from pipeline.datasets.voc import list_voc
-from pipeline.storage.files import open_filesystem, read_bytes, replace
+from pipeline.storage.place import Place
+from pipeline.storage.tables import from_parquet, to_parquet
 from schemas.dataset import (
     ADDED_IMAGE_COLUMNS,
     IMAGES_SCHEMA,
@@ -40,6 +39,8 @@ from schemas.dataset import (
 from schemas.episode import PRESENT_PX
 from schemas.errors import BadInput, BadStorage, MissingFile
 from schemas.storage import Storage
+
+COMMIT = "index.json"  # written last, below the index's folder
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ def open_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
 
     Raises BadInput when it is of another dataset or damaged; deleting the folder builds it anew.
     """
-    fs, path = open_filesystem(uri, storage)
+    folder = Place.open(uri, storage)
     try:
-        commit = IndexCommit.model_validate_json(read_bytes(fs, f"{path}/index.json"))
+        commit = IndexCommit.model_validate_json(folder.below(COMMIT).read())
     except MissingFile:
         return build_index(dataset, uri, storage)
     except ValueError as error:
@@ -90,12 +91,12 @@ def open_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
         )
     tables = {}
     for name, digest in commit.sha256.items():
-        data = read_bytes(fs, f"{path}/{name}")
+        data = folder.below(name).read()
         if hashlib.sha256(data).hexdigest() != digest:
             raise BadStorage(
                 "an index file has changed", f"{uri}/{name}", "other bytes", f"sha256 {digest}"
             )
-        tables[name] = pq.read_table(io.BytesIO(data))
+        tables[name] = from_parquet(data)
     images = _with_added_columns(tables["images.parquet"])
     return DatasetIndex(commit, images, tables["objects.parquet"], tables["problems.parquet"])
 
@@ -103,10 +104,10 @@ def open_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
 def build_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
     """Read the dataset, write its three tables below uri, then index.json."""
     index, files = _from_listing(dataset, list_dataset(dataset, storage))
-    fs, path = open_filesystem(uri, storage)
+    folder = Place.open(uri, storage)
     for name, data in files.items():
-        replace(fs, f"{path}/{name}", data)
-    replace(fs, f"{path}/index.json", index.commit.model_dump_json(indent=1).encode())
+        folder.below(name).replace(data)
+    folder.below(COMMIT).replace(index.commit.model_dump_json(indent=1).encode())
     return index
 
 
@@ -153,7 +154,7 @@ def _from_listing(dataset: Dataset, listing: Listing) -> tuple[DatasetIndex, dic
             [asdict(row) for row in listing.problems], schema=PROBLEMS_SCHEMA
         ),
     }
-    files = {name: _to_parquet(table) for name, table in tables.items()}
+    files = {name: to_parquet(table) for name, table in tables.items()}
     commit = IndexCommit(
         dataset=dataset,
         categories=_count(listing),
@@ -173,9 +174,3 @@ def _count(listing: Listing) -> tuple[CategoryCount, ...]:
         CategoryCount(id=number, name=name, images=shown[number], present=present[number])
         for number, name in listing.categories
     )
-
-
-def _to_parquet(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
