@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/
 UV_VERSION := 0.13.8
 
-.PHONY: install test test-storage crash check format demo nano bench lock clean
+.PHONY: install test test-storage crash check format demo nano lite bench lock clean
 
 # The stamp is newer than the lock exactly when the environment is what the lock says. Bytecode is
 # compiled once: every actor process imports torch, timm and Ray, which takes 17 s from source, 7 s so.
@@ -53,6 +53,12 @@ nano: install
 	$(RUN)vrp train examples/train_nano.yaml
 	cp out/nano/vrp/fold-0/vrp.safetensors out/nano/weights/nano-vrp.safetensors
 	$(RUN)vrp nano score out/nano/weights --commit "$$(git rev-parse HEAD)"
+
+# Retrains `lite` from nothing, into out/lite/weights, from a folder of <category>/<id>.jpg with .png:
+# `make lite PHOTOS=folder`. Run again to go on after a stop. About 90 minutes on one core.
+lite: install
+	$(RUN)vrp lite train out/lite --photos $(PHOTOS)
+	$(RUN)vrp lite export out/lite out/lite/weights --photos $(PHOTOS) --commit "$$(git rev-parse HEAD)"
 
 bench: install
 	$(RUN)python -m benchmarks

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from model.networks.lite_trunk import build_trunk, published_trunk
 from pipeline.lite.photos import Photo, hold_out, read_photos
-from pipeline.lite.score import score_photos, score_scenes
+from pipeline.lite.score import choose_offset, score_photos, score_scenes
+from pipeline.lite.shown import pick, show_photos, show_scenes
 from pipeline.lite.train import LiteRecipe, train_lite
-from pipeline.lite.weights import Provenance, export_weights, load_trained
+from pipeline.lite.weights import Provenance, Trained, export_weights, load_trained
 from schemas.errors import BadInput
 
 lite_app = typer.Typer(help="Train the small networks for photos.", no_args_is_help=True)
@@ -51,11 +51,7 @@ def score(
     """Print what the checkpoint reaches on held-out photos and on scenes' reserved categories."""
     _, validation = _divided(photos, held_out)
     trained = load_trained(folder / "lite.pt", build_trunk())
-    trunk, chosen = published_trunk(), held_out.split(",")
-    figures = score_photos(trained.networks, trunk, validation, chosen, targets)
-    Console(soft_wrap=True).print_json(
-        json.dumps({**figures, "scenes": score_scenes(trained.networks, trunk, targets)})
-    )
+    typer.echo(json.dumps(_figures(trained, validation, held_out, targets), indent=1))
 
 
 @lite_app.command()
@@ -70,15 +66,24 @@ def export(
     """Score the checkpoint, and write SAM and the VRP encoder with their model cards."""
     training, validation = _divided(photos, held_out)
     trained = load_trained(folder / "lite.pt", build_trunk())
-    trunk, chosen = published_trunk(), held_out.split(",")
-    figures = score_photos(trained.networks, trunk, validation, chosen, targets)
-    figures["scenes"] = score_scenes(trained.networks, trunk, targets)
-    provenance = Provenance(
-        _described(training, chosen), _machine(), commit, trained.steps, trained.hours
-    )
+    figures = _figures(trained, validation, held_out, targets)
+    data = _described(training, held_out.split(","))
+    provenance = Provenance(data, _machine(), commit, trained.steps, trained.hours)
     for path in export_weights(trained.networks, LiteRecipe(), provenance, figures, output):
         typer.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
     typer.echo(json.dumps(figures, indent=1))
+
+
+def _figures(
+    trained: Trained, validation: list[Photo], held_out: str, targets: int
+) -> dict[str, dict[str, float]]:
+    """Choose the masks' offset on the held-out photos, and score with it."""
+    trunk = published_trunk()
+    shown = show_photos(trunk, validation, held_out.split(","))
+    choose_offset(trained.networks, shown, pick(shown, targets))
+    figures = score_photos(trained.networks, shown, targets)
+    figures["vrp"] |= score_scenes(trained.networks, show_scenes(trunk), targets)
+    return figures
 
 
 def _divided(folder: Path, held_out: str) -> tuple[list[Photo], list[Photo]]:

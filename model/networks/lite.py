@@ -87,13 +87,15 @@ class LitePrompts:
     """What the decoder is asked by references, of P pairs: tokens [P, M * N, D] and a dense prompt.
 
     The dense prompt, [P, D, h / 2, w / 2], and the pseudo-mask's logits are on the deep grid;
-    present_P are logits of whether the target shows the category.
+    present_P are logits of whether the target shows the category. offset is what masks' logits
+    gain: `LiteVrp.offset`.
     """
 
     tokens_PND: Tensor
     dense_PDhw: Tensor
     pseudo_P1hw: Tensor
     present_P: Tensor
+    offset: Tensor
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,20 @@ class LiteDropout:
 
 
 class LiteVrp(nn.Module):
-    """The VRP encoder, whose pseudo-mask is learned here, and a dense prompt beside its tokens."""
+    """The VRP encoder, whose pseudo-mask is learned here, and a dense prompt beside its tokens.
+
+    Where masks are uncertain the greatest IoU lies at a probability below a half. `offset` is added
+    to their logits, so that 0 is the best threshold there too; it is chosen on categories that were
+    not trained on.
+    """
+
+    offset: Tensor
 
     def __init__(self, width: int = WIDTH, queries: int = QUERIES) -> None:
         super().__init__()
         self.encoder = VrpEncoder(FINE + MIDDLE, width, queries, VrpReading())
         self.similarity = SimilarityPrompt((MIDDLE, COARSE), width)
+        self.register_buffer("offset", torch.zeros(()))
 
     def study(
         self, reference: FeatureMaps, mask_Rhw: Tensor, dropout: LiteDropout | None = None
@@ -163,6 +173,7 @@ class LiteVrp(nn.Module):
             likeness.dense_PDhw,
             likeness.pseudo_P1hw,
             likeness.present_P,
+            self.offset,
         )
 
 
@@ -185,7 +196,12 @@ def decode_lite(sam: Sam, embedding_BDhw: Tensor, prompts: LitePrompts) -> tuple
         position_at(sam, embedding_BDhw),
         prompts.tokens_PND,
     )
-    return logits_PMhw[:, 0], score_PM[:, 0]
+    return logits_PMhw[:, 0] + prompts.offset, score_PM[:, 0]
+
+
+def neck_of(sam: Sam) -> LiteNeck:
+    """Return the neck of a SAM `lite`: for who has an image's maps already."""
+    return cast(LiteNeck, sam.image_encoder.neck)
 
 
 def position_at(sam: Sam, embedding_BDhw: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ M the decoder's masks, T points of a prompt; h w the grid, H W = 4h 4w the logit
 """
 
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
 from segment_anything.modeling import Sam
@@ -18,11 +17,11 @@ from torch.nn import functional as F
 from model.networks.backbone import FeatureMaps
 from model.networks.lite import (
     LiteDropout,
-    LiteImageEncoder,
     LitePrompts,
     LiteVrp,
     build_lite_sam,
     decode_lite,
+    neck_of,
     position_at,
 )
 from model.networks.lite_trunk import COARSE, INPUT_PX, MIDDLE, LiteTrunk
@@ -98,11 +97,6 @@ class LiteNetworks(nn.Module):
         self.sam = build_lite_sam(trunk)
         self.vrp = LiteVrp()
 
-    @property
-    def neck(self) -> nn.Module:
-        """The neck of SAM's image encoder."""
-        return cast(LiteImageEncoder, self.sam.image_encoder).neck
-
     def learned(self) -> dict[str, Tensor]:
         """Return the state without the trunk's."""
         return {k: v for k, v in self.state_dict().items() if ".trunk." not in k}
@@ -112,7 +106,7 @@ def step_losses(
     networks: LiteNetworks, batch: LiteBatch, dropout: LiteDropout | None
 ) -> dict[str, Tensor]:
     """Return a batch's losses by name, and IoUs, without gradient, under `iou_` names."""
-    embedding_BDhw = networks.neck(batch.targets)
+    embedding_BDhw = neck_of(networks.sam)(batch.targets)
     losses = episode_losses(networks, embedding_BDhw, batch, dropout)
     return losses | prompt_losses(networks.sam, embedding_BDhw, batch.boxes, batch.points)
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.networks.backbone import FeatureMaps
-from model.networks.lite import LitePrompts, decode_lite
+from model.networks.lite import LitePrompts, decode_lite, neck_of
+from model.networks.lite_completion import complete
 from model.networks.lite_trunk import INPUT_PX
 from model.training.lite import LiteNetworks, PromptBatch, answer, with_click
 from pipeline.lite.draw import annotate
@@ -38,9 +39,12 @@ def ask(
     """Ask a target for the references' category: logits [H, W] at its size, prompts, score."""
     maps = _together([shown.maps for shown in references])
     masks = np.stack([annotate(shown.mask_HW, rng, form) for shown in references])
-    studied = networks.vrp.study(maps, torch.from_numpy(masks).float())
+    mask_Rhw = torch.from_numpy(masks).float()
+    is_box_R = torch.full((len(references),), form == "box")
+    mask_Rhw = complete(networks.sam, networks.vrp, maps, mask_Rhw, is_box_R)
+    studied = networks.vrp.study(maps, mask_Rhw)
     prompts = networks.vrp.prompt(target.maps, studied, len(references))
-    logits_1HW, score_1 = decode_lite(networks.sam, networks.neck(target.maps), prompts)
+    logits_1HW, score_1 = decode_lite(networks.sam, neck_of(networks.sam)(target.maps), prompts)
     return _enlarged(logits_1HW, target), prompts, float(score_1)
 
 
@@ -132,7 +136,7 @@ def score_prompts(networks: LiteNetworks, targets: Sequence[Shown]) -> dict[str,
     """Ask SAM alone: by the tight box, by one point, by three clicks where it was wrong."""
     tallies = {"box": Tally(), "point": Tally(), "clicks": Tally()}
     for target in targets:
-        embedding_1Dhw = networks.neck(target.maps)
+        embedding_1Dhw = neck_of(networks.sam)(target.maps)
         truth_1HW = F.interpolate(
             torch.from_numpy(target.mask_HW)[None, None].float(), (192, 192), mode="area"
         )[0]

@@ -28,6 +28,9 @@ LEAST_SHARE = 0.003
 STUFF = frozenset({"grass", "sky", "road", "building", "tree", "water", "mountain"})
 PATCH_USES = 6
 
+SCENE_SHARE, PLAIN_SHARE = 0.17, 0.35
+"""Of pictures: drawn scenes, and photos into which nothing is pasted."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -99,11 +102,11 @@ class Pictures:
         """Draw the next picture."""
         rng = self._rng
         drawn = rng.random()
-        if drawn < 0.2:
+        if drawn < SCENE_SHARE:
             canvas = self._scene()
         else:
             canvas = self._photo()
-            if drawn > 0.42:
+            if drawn > SCENE_SHARE + PLAIN_SHARE:
                 for _ in range(int(rng.choice([1, 2, 3, 4], p=[0.35, 0.35, 0.2, 0.1]))):
                     self._paste_one(canvas)
         image = worsen(recolour(canvas.image, rng, 0.6), rng)
