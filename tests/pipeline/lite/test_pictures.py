@@ -1,0 +1,121 @@
+"""What lite trains on: photos divided by group, pictures with exact masks, a bank that renews."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from model.networks.lite_trunk import COARSE, FINE, GRID, MIDDLE
+from pipeline.lite.bank import Bank, Entry
+from pipeline.lite.draw import Episodes, annotate
+from pipeline.lite.photos import Photo, hold_out, read_photos
+from pipeline.lite.pictures import HALF, SIDE, Picture, Pictures
+
+
+def encoded(array: np.ndarray, form: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, form)
+    return buffer.getvalue()
+
+
+def photo(name: str, group: str, *categories: str) -> Photo:
+    rng = np.random.default_rng(len(name))
+    image = rng.integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    masks = {}
+    for number, category in enumerate(categories):
+        mask = np.zeros((60, 80), np.uint8)
+        mask[10:50, 5 + 30 * number : 30 + 30 * number] = 255
+        masks[category] = encoded(mask, "PNG")
+    return Photo(name, group, encoded(image, "JPEG"), masks)
+
+
+PHOTOS = [
+    photo("shop-1", "a", "cup", "spoon"),
+    photo("shop-22", "b", "cup"),
+    photo("shop-333", "c", "spoon"),
+    photo("shop-4444", "a", "fork"),
+]
+
+
+def test_one_id_under_two_categories_is_one_photo_with_the_manifests_group(tmp_path: Path) -> None:
+    for category, mask in PHOTOS[0].masks.items():
+        (tmp_path / category).mkdir()
+        (tmp_path / category / "shop-1.jpg").write_bytes(PHOTOS[0].jpeg)
+        (tmp_path / category / "shop-1.png").write_bytes(mask)
+    rows = [{"category": name, "id": "shop-1", "group": "g7"} for name in PHOTOS[0].masks]
+    (tmp_path / "manifest.json").write_text(json.dumps(rows))
+    (found,) = read_photos(tmp_path)
+    assert (found.id, found.group, found.source) == ("shop-1", "g7", "shop")
+    assert sorted(found.masks) == ["cup", "spoon"]
+    assert found.mask("cup").sum() == 40 * 25
+
+
+def test_a_held_out_category_takes_its_photos_whole_groups_along() -> None:
+    training, validation = hold_out(PHOTOS, ["fork"])
+    assert [p.id for p in training] == ["shop-22", "shop-333"]
+    assert [p.id for p in validation] == ["shop-1", "shop-4444"]
+
+
+def test_the_same_seed_draws_the_same_pictures() -> None:
+    first, second = Pictures(PHOTOS, 3), Pictures(PHOTOS, 3)
+    for _ in range(12):
+        one, other = first.draw(), second.draw()
+        assert one.categories == other.categories
+        assert (one.image_HW3 == other.image_HW3).all()
+        assert (one.masks_KHW == other.masks_KHW).all()
+        assert one.image_HW3.shape == (SIDE, SIDE, 3)
+        assert one.masks_KHW.shape == (len(one.categories), HALF, HALF)
+        assert all(mask.any() for mask in one.masks_KHW)
+
+
+def entry(*categories: str, origin: str = "a", complete: bool = False) -> Entry:
+    masks = np.zeros((len(categories), HALF, HALF), bool)
+    for number in range(len(categories)):
+        masks[number, 20:90, 20 + 60 * number : 70 + 60 * number] = True
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    parts = tuple(enumerate(masks))
+    return Entry.of(Picture(image, categories, masks, parts, frozenset({origin}), complete))
+
+
+def filled(*entries: Entry, room: int) -> Bank:
+    bank = Bank(room)
+    for one in entries:
+        bank.add(
+            one,
+            torch.rand(GRID, GRID, FINE),
+            torch.rand(GRID // 2, GRID // 2, MIDDLE + COARSE),
+        )
+    return bank
+
+
+def test_a_full_bank_forgets_its_oldest_picture_and_where_its_categories_were() -> None:
+    bank = filled(entry("cup"), entry("spoon"), entry("spoon", "fork"), room=2)
+    assert len(bank) == 2
+    assert dict(bank.where) == {"spoon": {0, 1}, "fork": {0}}
+    assert bank.entry(0).mask("fork")[50, 100]
+
+
+def test_a_target_is_asked_for_what_it_surely_lacks_or_shows() -> None:
+    entries = [entry("cup", origin=f"g{n}", complete=True) for n in range(4)]
+    entries += [entry("spoon", "fork", origin=f"h{n}", complete=True) for n in range(4)]
+    episodes = Episodes(filled(*entries, room=20), targets=6, garments=frozenset())
+    batch = episodes.draw(np.random.default_rng(1))
+    pairs = len(batch.episodes.truth_PHW)
+    assert len(batch.episodes.mask_Rhw) == pairs * batch.episodes.shots
+    assert batch.targets.mid_BChw.shape == (6, FINE + MIDDLE, GRID, GRID)
+    assert (batch.episodes.mask_Rhw.flatten(1).sum(1) > 0).all()
+    assert batch.boxes.boxes_B4 is not None
+    assert batch.boxes.boxes_B4.shape == (6, 4)
+
+
+@pytest.mark.parametrize("form", ["mask", "box", "scribbles", "points"])
+def test_an_annotation_of_a_tiny_object_is_never_empty(form: str) -> None:
+    mask = np.zeros((HALF, HALF), bool)
+    mask[77, 101] = True
+    drawn = annotate(mask, np.random.default_rng(0), form)  # pyright: ignore[reportArgumentType]
+    assert drawn.shape == (GRID, GRID)
+    assert drawn.any()
