@@ -5,6 +5,8 @@ import os
 
 import ray
 
+from jobs.head import cluster_of, resolve_address
+
 # Trailing checksums, the AWS libraries' default, are refused by some S3 servers (Ceph RGW 16).
 WORKER_ENV = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required"}
 
@@ -12,13 +14,16 @@ WORKER_ENV = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required"}
 def join_cluster() -> None:
     """Initialise Ray, once; its own log lines below warnings stay out of a command's output.
 
-    Without an address Ray would join whatever cluster of this machine was started last, which may
-    be somebody else's, or dead (minutes of silence). `RAY_ADDRESS=auto` still asks for that.
+    Raises BadInput where RAY_ADDRESS is no head's that answers.
     """
+    address = resolve_address()
+    # Behind TLS only Ray's own client knows the certificates.
+    if address != "local" and not ray.is_initialized() and os.environ.get("RAY_USE_TLS") != "1":
+        cluster_of(address)
     # Ray Data's log of each execution, and its advice about progress bars, which are ours here.
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.init(
-        address=os.environ.get("RAY_ADDRESS", "local"),
+        address=address,
         runtime_env={"env_vars": WORKER_ENV},
         logging_level=logging.WARNING,
         ignore_reinit_error=True,

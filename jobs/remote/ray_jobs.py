@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import aiohttp
@@ -13,6 +12,7 @@ import typer
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
+from jobs.token import WANTED_TOKEN, read_token
 from schemas.errors import BadInput
 
 Address = Annotated[
@@ -42,19 +42,6 @@ def open_client(address: str) -> JobSubmissionClient:
         return JobSubmissionClient(address, headers=headers)
 
 
-def read_token() -> str:
-    """Return the token from where Ray looks for it, in its order; "" where there is none."""
-    if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
-        return token
-    chosen = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    path = Path(chosen) if chosen else Path.home() / ".ray" / "auth_token"
-    if not path.is_file():
-        if chosen:
-            raise BadInput("a token file that does not exist", chosen, "nothing there", "a file")
-        return ""
-    return path.read_text().strip()
-
-
 @contextmanager
 def answered(address: str) -> Iterator[None]:
     """Raise what the job server refuses as BadInput."""
@@ -66,8 +53,7 @@ def answered(address: str) -> Iterator[None]:
             "the cluster refuses this user",
             address,
             had,
-            "the cluster's token in RAY_AUTH_TOKEN, in the file that RAY_AUTH_TOKEN_PATH names, or "
-            "in ~/.ray/auth_token",
+            WANTED_TOKEN,
         ) from error
     except (ConnectionError, requests.ConnectionError) as error:
         raise BadInput(
