@@ -12,7 +12,7 @@ from rich.table import Table
 from jobs.cluster import join_cluster
 from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
-from jobs.plan import describe, print_plan
+from jobs.plan import describe, print_plan, print_understood
 from jobs.progress import LabelProgress
 from pipeline.cluster.pool import configure_ray_data
 from pipeline.label.check import CheckedJob, check
@@ -47,6 +47,7 @@ def label(
         print_plan(checked, console)
         _finish(as_json, {"dry_run": True, **describe(checked)})
         return
+    print_understood(checked, console)
     with LabelProgress(checked, console) as progress:
         try:
             commit = _run(checked, progress)

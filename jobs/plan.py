@@ -16,6 +16,8 @@ from pipeline.label.disk_space import check_space
 from pipeline.label.preview import outlook
 from schemas.label import LabelJob
 
+REFERENCES_SHOWN = 30
+
 
 def plan(
     job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
@@ -44,10 +46,19 @@ def print_plan(checked: CheckedJob, console: Console) -> None:
     console.print(table)
     table = Table("", "", show_header=False)
     for key, value in describe(checked).items():
-        if key != "would":
+        if key not in ("would", "understood"):
             shown = ", ".join(map(str, value[:10])) if isinstance(value, list) else value
             table.add_row(key.replace("_", " "), str(shown))
     console.print(table)
+    print_understood(checked, console)
+
+
+def print_understood(checked: CheckedJob, console: Console) -> None:
+    """Print what the references' annotations are understood to be."""
+    for said in checked.understood[:REFERENCES_SHOWN]:
+        console.print(said, markup=False, soft_wrap=True)
+    if (more := len(checked.understood) - REFERENCES_SHOWN) > 0:
+        console.print(f"and {more} references more")
 
 
 def describe(checked: CheckedJob) -> dict[str, object]:
@@ -61,6 +72,7 @@ def describe(checked: CheckedJob) -> dict[str, object]:
         "vanished": list(checked.plan.vanished),
         "categories": [category.name for category in checked.identity.categories],
         "references": len(checked.references),
+        "understood": list(checked.understood),
         "fingerprint": checked.identity.fingerprint,
         "random_weights": list(checked.identity.random_weights),
         "output": checked.job.output.uri,

@@ -14,7 +14,11 @@ Point = tuple[float, float]
 
 
 class MaskFile(Spec):
-    """A PNG of the image's size; foreground is every non-zero pixel, or those equal to `value`."""
+    """A mask file of the image's size; `vrp plan` says what it is understood to be.
+
+    The object is what alpha shows where alpha varies, else what is not black, but for VOC's border
+    (255). Grey steps of soft edges are cut at half. With `value`, the pixels of that number.
+    """
 
     type: Literal["mask"]
     uri: Uri

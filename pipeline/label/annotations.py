@@ -1,8 +1,11 @@
 """Turn an annotation as written in a job into one that is checked and in memory."""
 
 import io
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -10,15 +13,17 @@ from pycocotools import mask as coco_mask
 
 from model.segmenter import Drawn
 from pipeline.inputs.decode import DAMAGE
+from pipeline.masks.coco import Entry, Instances, drawn_runs, read_instances, short_polygons
+from pipeline.masks.mask_file import MaskRead, described, named, read_mask, values_of
 from pipeline.masks.runs import filled, runs_of
-from schemas.errors import BadReference
+from schemas.errors import BadInput, BadReference
 from schemas.reference import (
-    Annotation,
     Box,
     CocoAnnotation,
     MaskFile,
     Points,
     Polygons,
+    Reference,
     Rle,
     Scribbles,
 )
@@ -27,60 +32,89 @@ Read = Callable[[str], bytes]
 """Returns the bytes of a URI."""
 
 
-def draw(annotation: Annotation, size_HW: tuple[int, int], read: Read, where: str) -> Drawn:
-    """Return a mask of size_HW, bool and not empty, or geometry that meets the image.
+class Files:
+    """The files that references name: each is read once, a COCO file parsed once."""
 
-    Raises BadReference: an empty mask, another size, an annotation outside the image, an
-    annotation id that the COCO file lacks.
+    def __init__(self, read: Read) -> None:
+        self.read = cache(read)
+        self.instances: Callable[[str], Instances] = cache(
+            lambda uri: read_instances(self.read(uri), uri)
+        )
+
+
+@dataclass(frozen=True)
+class Understood:
+    """An annotation in memory, and what it is understood to be."""
+
+    drawn: Drawn
+    said: str
+
+
+def draw(reference: Reference, size_HW: tuple[int, int], files: Files, where: str) -> Understood:
+    """Return a mask of size_HW, bool, neither empty nor full, or geometry that meets the image.
+
+    Raises BadReference: an empty or full mask, another size, an annotation outside the image, one
+    that the COCO file lacks or has for another image or category.
     """
-    if isinstance(annotation, CocoAnnotation):
-        annotation = _from_coco(read(annotation.uri), annotation, where)
-    match annotation:
-        case MaskFile():
-            mask_HW = _read_mask(read(annotation.uri), annotation, size_HW, where)
-        case Rle():
-            mask_HW = _decode_rle(annotation, size_HW, where)
-        case Polygons():
-            mask_HW = _fill(annotation, size_HW, where)
-        case Box() | Points() | Scribbles():
+    match reference.annotation:
+        case MaskFile() as annotation:
+            read = _read_mask(files.read(annotation.uri), annotation, size_HW, where)
+        case Rle() as annotation:
+            read = MaskRead(_decode_rle(annotation, size_HW, where))
+        case Polygons() as annotation:
+            read = MaskRead(_fill(annotation, size_HW, where))
+        case CocoAnnotation() as annotation:
+            read = _from_coco(annotation, reference, size_HW, files, where)
+        case Box() | Points() | Scribbles() as annotation:
             _check_inside(annotation, size_HW, where)
-            return annotation
-        case CocoAnnotation():
-            raise AssertionError("a COCO annotation was replaced above")
+            return Understood(annotation, _geometry(annotation))
+    mask_HW = read.mask_HW
     _check_size(mask_HW.shape, size_HW, where)
     if not mask_HW.any():
         raise BadReference(
             "a reference mask is empty", where, "no foreground pixel", "at least one in the image"
         )
-    return mask_HW
+    if mask_HW.all():
+        raise BadReference(
+            "a reference mask covers the whole image",
+            where,
+            described(mask_HW, read.remarks),
+            "an object with some background: black, transparent, or another number than `value`",
+        )
+    return Understood(mask_HW, described(mask_HW, read.remarks))
 
 
-def _read_mask(
-    data: bytes, annotation: MaskFile, size_HW: tuple[int, int], where: str
-) -> np.ndarray:
+def _geometry(annotation: Box | Points | Scribbles) -> str:
+    match annotation:
+        case Box(xyxy=(left, top, right, bottom)):
+            return f"a box, x {left:g} to {right:g}, y {top:g} to {bottom:g}"
+        case Points(points=points):
+            return f"{len(points)} points"
+        case Scribbles(strokes=strokes):
+            return f"{len(strokes)} strokes"
+
+
+def _read_mask(data: bytes, annotation: MaskFile, size_HW: tuple[int, int], where: str) -> MaskRead:
     try:
         with Image.open(io.BytesIO(data)) as image:
             # Before decoding: a small file may claim billions of pixels.
             _check_size((image.height, image.width), size_HW, where)
-            values = np.asarray(image)
+            image.load()
+            if annotation.value is None:
+                return read_mask(image)
+            values_HW = values_of(image)
     except (*DAMAGE, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise BadReference(
             "a reference mask cannot be read", where, f"{annotation.uri}: {error}", "a PNG"
         ) from error
-    if values.ndim == 3:
-        # Colour masks: any colour is foreground; alpha says nothing about the object.
-        values = values[..., :3].max(axis=2)
-    if annotation.value is None:
-        return values != 0
-    if not (values == annotation.value).any():
-        found = ", ".join(str(value) for value in np.unique(values)[:20])
+    if not (values_HW == annotation.value).any():
         raise BadReference(
             "a reference mask lacks the value asked for",
             where,
-            f"values {found} in {annotation.uri}",
+            f"values {named(np.unique(values_HW))} in {annotation.uri}",
             f"some pixels of value {annotation.value}",
         )
-    return values == annotation.value
+    return MaskRead(values_HW == annotation.value)
 
 
 def _check_size(found_HW: tuple[int, ...], size_HW: tuple[int, int], where: str) -> None:
@@ -138,28 +172,87 @@ def _check_inside(
         )
 
 
-def _from_coco(data: bytes, asked: CocoAnnotation, where: str) -> Polygons | Rle:
-    """Find one annotation of an instances JSON by its id."""
+def _from_coco(
+    asked: CocoAnnotation,
+    reference: Reference,
+    size_HW: tuple[int, int],
+    files: Files,
+    where: str,
+) -> MaskRead:
+    """Draw one annotation of an instances JSON: of this image, in its size, of this category."""
     try:
-        entries = json.loads(data)["annotations"]
-        found = next((a for a in entries if a["id"] == asked.annotation_id), None)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        instances = files.instances(asked.uri)
+    except BadInput as error:
         raise BadReference(
-            "a COCO file cannot be read", where, f"{asked.uri}: {error!r}", "an instances JSON"
+            "a COCO file cannot be read", where, f"{asked.uri}: {error.got}", "an instances JSON"
         ) from error
-    if found is None:
+    found = _annotation(instances, asked, where)
+    images = {entry["id"]: entry for entry in instances.document["images"]}
+    names = {entry["id"]: entry["name"] for entry in instances.document["categories"]}
+    image, name = images[found["image_id"]], names[found["category_id"]]
+    what = f"annotation {asked.annotation_id} of {asked.uri}"
+    if not _is_of(image, reference.image, images):
         raise BadReference(
-            "a COCO file lacks the annotation asked for",
+            "a COCO annotation of another image",
             where,
-            f"{len(entries)} annotations in {asked.uri}, none with id {asked.annotation_id}",
-            "the id of one of them",
+            f"{what} is of image {image['id']}, {image['file_name']}",
+            f"one of {reference.image}",
         )
-    try:
-        segmentation = found["segmentation"]
-        if isinstance(segmentation, dict):
-            return Rle.model_validate({"type": "rle", **segmentation})
-        return Polygons.model_validate({"type": "polygon", "polygons": segmentation})
-    except (KeyError, ValueError) as error:
+    if name != reference.category:
         raise BadReference(
-            "a COCO annotation without a mask", where, str(error), "polygons or run lengths"
+            "a COCO annotation of another category",
+            where,
+            f"{what} is a {name!r}",
+            f"one of category {reference.category!r}",
+        )
+    if (image["height"], image["width"]) != size_HW:
+        raise BadReference(
+            "a COCO file that says another size of the image",
+            where,
+            f"{image['width']} x {image['height']} for {image['file_name']} in {asked.uri}",
+            f"{size_HW[1]} x {size_HW[0]}, the displayed size of the image",
+        )
+    segmentation = found.get("segmentation")
+    try:
+        mask_HW = coco_mask.decode(drawn_runs(segmentation, size_HW)).astype(bool)
+    except ValueError as error:
+        raise BadReference(
+            "a COCO annotation without a mask", where, f"{what}: {error}", "polygons or run lengths"
         ) from error
+    short = short_polygons(segmentation)
+    left_out = f"{short} polygons of less than three corners are left out"
+    return MaskRead(mask_HW, (left_out,) if short else ())
+
+
+def _annotation(instances: Instances, asked: CocoAnnotation, where: str) -> Entry:
+    """Return the annotation of the id asked for. Raises BadReference: none, several, unusable."""
+    number = asked.annotation_id
+    entries = instances.document["annotations"]
+    found = [entry for entry in entries if entry.get("id") == number]
+    if len(found) == 1:
+        return found[0]
+    passed = [one for one in instances.passed_over if one.where.startswith("annotations")]
+    if found:
+        got = f"{len(found)} annotations of id {number} in {asked.uri}"
+    elif unusable := [str(one) for one in passed if one.entry_id == number]:
+        got = f"{asked.uri}: {unusable[0]}"
+    else:
+        got = f"{len(entries) + len(passed)} annotations in {asked.uri}, none with id {number}"
+    raise BadReference(
+        "a COCO file lacks the annotation asked for", where, got, "the id of one that can be used"
+    )
+
+
+def _is_of(entry: Entry, uri: str, images: Mapping[Any, Entry]) -> bool:
+    """Tell whether an entry's file name is that of the image.
+
+    A folder decides only between entries: a photo may have been moved out of its own.
+    """
+    path = PurePosixPath(uri.partition("?")[0])
+    same_name = [one for one in images.values() if _file(one).name == path.name and _file(one).name]
+    below = [one for one in same_name if path.parts[-len(_file(one).parts) :] == _file(one).parts]
+    return entry in (below or same_name)
+
+
+def _file(entry: Entry) -> PurePosixPath:
+    return PurePosixPath(entry["file_name"].replace("\\", "/"))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from model.segmenter import LoadedReference
 from pipeline.inputs.sources import plan_shards
-from pipeline.label.references import load_references
+from pipeline.label.references import read_references
 from pipeline.output.commit import is_complete, read_commit, unfinished
 from pipeline.output.identity import check_identity, identify, read_identity
 from pipeline.output.plan import Plan, merge_plan, read_plan
@@ -22,6 +22,8 @@ class CheckedJob:
 
     job: LabelJob
     references: tuple[LoadedReference, ...]
+    understood: tuple[str, ...]
+    """What each reference's annotation is understood to be: pixels, share of the image, box."""
     identity: Identity
     output: Place
     inputs: tuple[Shard, ...]
@@ -38,7 +40,8 @@ def check(job: LabelJob) -> CheckedJob:
     Raises BadInput and its kinds: references, weights, storage, another job's output.
     """
     check_endpoint(job.storage)
-    references = load_references(job.references, job.numbered_categories(), job.limits, job.storage)
+    read = read_references(job.references, job.numbered_categories(), job.limits, job.storage)
+    references = tuple(reference.loaded for reference in read)
     identity = identify(job, references, weight_contents(job.method, job.storage))
     output = Place.open(job.output.uri, job.storage)
     check_writable(job.output.uri, job.storage)
@@ -51,6 +54,7 @@ def check(job: LabelJob) -> CheckedJob:
     return CheckedJob(
         job=job,
         references=references,
+        understood=tuple(reference.said for reference in read),
         identity=identity,
         output=output,
         inputs=tuple(inputs),

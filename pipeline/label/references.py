@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import dataclass
 
 import numpy as np
 
 from model.segmenter import Drawn, LoadedReference
 from pipeline.inputs.decode import decode_image
-from pipeline.label.annotations import draw
+from pipeline.label.annotations import Files, draw
 from pipeline.masks.runs import encode_rle
 from pipeline.storage.place import Place
 from schemas.compute import Limits
@@ -19,26 +19,41 @@ from schemas.storage import Storage
 ID_DIGITS = 12  # 48 bits of a sha256: no collision among the references one job can hold
 
 
+@dataclass(frozen=True)
+class ReadReference:
+    """A reference in memory, and what its annotation is understood to be."""
+
+    loaded: LoadedReference
+    said: str
+
+
 def load_references(
     references: Sequence[Reference],
     categories: Sequence[Category],
     limits: Limits,
     storage: Storage,
 ) -> tuple[LoadedReference, ...]:
+    """Load references in the order given, as `read_references`."""
+    read = read_references(references, categories, limits, storage)
+    return tuple(reference.loaded for reference in read)
+
+
+def read_references(
+    references: Sequence[Reference],
+    categories: Sequence[Category],
+    limits: Limits,
+    storage: Storage,
+) -> tuple[ReadReference, ...]:
     """Load references in the order given; a file named several times is read once.
 
     Raises BadReference for the first that holds no usable object, BadStorage for a missing file.
     """
     ids = {category.name: category.id for category in categories}
-
-    @cache
-    def read(uri: str) -> bytes:
-        return Place.open(uri, storage).read()
-
-    loaded: dict[str, LoadedReference] = {}
+    files = Files(lambda uri: Place.open(uri, storage).read())
+    read: dict[str, ReadReference] = {}
     for number, reference in enumerate(references):
         where = f"references[{number}] ({reference.category}, {reference.image})"
-        data = read(reference.image)
+        data = files.read(reference.image)
         try:
             pixels_HW3 = decode_image(data, limits).pixels_HW3
         except ImageRejected as rejected:
@@ -46,16 +61,17 @@ def load_references(
                 "a reference image cannot be used", where, str(rejected), "a readable image"
             ) from rejected
         height, width, _ = pixels_HW3.shape
-        drawn = draw(reference.annotation, (height, width), read, where)
+        understood = draw(reference, (height, width), files, where)
         category_id = ids[reference.category]
-        reference_id = _reference_id(data, drawn, category_id)
-        if reference_id in loaded:
+        reference_id = _reference_id(data, understood.drawn, category_id)
+        if reference_id in read:
             raise BadReference(
                 "a reference is listed twice", where, "an earlier one's image and annotation",
                 "each reference once",
             )  # fmt: skip
-        loaded[reference_id] = LoadedReference(reference_id, category_id, pixels_HW3, drawn)
-    return tuple(loaded.values())
+        loaded = LoadedReference(reference_id, category_id, pixels_HW3, understood.drawn)
+        read[reference_id] = ReadReference(loaded, f"{where}: {understood.said}")
+    return tuple(read.values())
 
 
 def _reference_id(data: bytes, drawn: Drawn, category_id: int) -> str:

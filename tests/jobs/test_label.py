@@ -40,6 +40,8 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(capsys, folder: Path) -> N
     plan = json.loads(out.splitlines()[-1])
     assert plan["images_listed"] == 2
     assert plan["random_weights"]
+    assert len(plan["understood"]) == plan["references"]
+    assert all("references[" in said for said in plan["understood"])
     assert not (folder / "out").exists()
     assert not ray.is_initialized()
 

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
-from pydantic import TypeAdapter
 
 from model.segmenter import Drawn
-from pipeline.label.annotations import draw
+from pipeline.label.annotations import Files, draw
 from schemas.errors import BadReference
-from schemas.reference import Annotation
+from schemas.reference import Reference
 
 MASK_HW = np.zeros((6, 8), dtype=bool)
 MASK_HW[2:5, 3:7] = True
@@ -26,9 +25,9 @@ def png(values: np.ndarray) -> bytes:
 
 
 def drawn(annotation: dict[str, Any], files: dict[str, bytes] | None = None) -> Drawn:
-    folder = {"folder": ""}
-    parsed = TypeAdapter(Annotation).validate_python(annotation, context=folder)
-    return draw(parsed, (6, 8), (files or {}).__getitem__, "references[0]")
+    written = {"category": "cat", "image": "photos/ref.png", "annotation": annotation}
+    reference = Reference.model_validate(written, context={"folder": ""})
+    return draw(reference, (6, 8), Files((files or {}).__getitem__), "references[0]").drawn
 
 
 def said(annotation: dict[str, Any], files: dict[str, bytes] | None = None) -> str:
@@ -39,14 +38,29 @@ def said(annotation: dict[str, Any], files: dict[str, bytes] | None = None) -> s
 
 
 RUNS: Any = coco_mask.encode(np.asfortranarray(MASK_HW, dtype=np.uint8))
-COCO = json.dumps(
-    {
+
+
+def coco(**changed: Any) -> bytes:
+    """A file of two photos of one name, two categories, and annotations 7, 8 and `changed` 9."""
+    ours = {"image_id": 1, "category_id": 3}
+    polygons = [[3, 2, 7, 2, 7, 5, 3, 5]]
+    document = {
+        "images": [
+            {"id": 1, "file_name": "photos/ref.png", "height": 6, "width": 8},
+            {"id": 2, "file_name": "others/ref.png", "height": 6, "width": 8},
+            {"id": 4, "file_name": "photos/other.png", "height": 6, "width": 8},
+        ],
+        "categories": [{"id": 3, "name": "cat"}, {"id": 4, "name": "dog"}],
         "annotations": [
-            {"id": 7, "segmentation": [[3, 2, 7, 2, 7, 5, 3, 5]]},
-            {"id": 8, "segmentation": {"size": [6, 8], "counts": RUNS["counts"].decode()}},
-        ]
+            {"id": 7, "segmentation": polygons} | ours,
+            {"id": 8, "segmentation": {"size": [6, 8], "counts": RUNS["counts"].decode()}} | ours,
+            {"id": 9, "segmentation": polygons} | ours | changed,
+        ],
     }
-).encode()
+    return json.dumps(document).encode("utf-8-sig")
+
+
+COCO = coco()
 
 
 @pytest.mark.parametrize(
@@ -116,10 +130,64 @@ def test_an_annotation_outside_the_image_is_refused(annotation: dict[str, Any]) 
 
 
 def test_an_annotation_id_that_is_not_in_the_file_is_refused() -> None:
-    message = said({"type": "coco", "uri": "c.json", "annotation_id": 9}, {"c.json": COCO})
-    assert "none with id 9" in message
+    message = said({"type": "coco", "uri": "c.json", "annotation_id": 5}, {"c.json": COCO})
+    assert "none with id 5" in message
 
 
 def test_a_coco_file_that_is_none_is_refused() -> None:
     message = said({"type": "coco", "uri": "c.json", "annotation_id": 9}, {"c.json": b"[1]"})
     assert "an instances JSON" in message
+
+
+@pytest.mark.parametrize(
+    ("changed", "got", "wanted"),
+    [
+        ({"image_id": 4}, "is of image 4, photos/other.png", "one of photos/ref.png"),
+        ({"image_id": 2}, "is of image 2, others/ref.png", "one of photos/ref.png"),
+        ({"category_id": 4}, "is a 'dog'", "one of category 'cat'"),
+        ({"category_id": "3"}, 'category_id "3" (text)', "one that can be used"),
+        ({"segmentation": [[3, 2, 1e8, 2, 7, 5]]}, "a corner at 100000000", "polygons"),
+        ({"segmentation": []}, "no segmentation", "polygons"),
+        ({"id": 8}, "2 annotations of id 8", "one that can be used"),
+    ],
+)
+def test_a_coco_annotation_that_is_not_of_the_reference_is_refused(
+    changed: dict[str, Any], got: str, wanted: str
+) -> None:
+    number = changed.get("id", 9)
+    asked = {"type": "coco", "uri": "c.json", "annotation_id": number}
+    message = said(asked, {"c.json": coco(**changed)})
+    assert got in message
+    assert wanted in message
+    assert "pydantic" not in message
+
+
+def test_a_coco_entry_of_another_size_than_the_image_is_refused() -> None:
+    document = json.loads(coco())
+    document["images"][0] |= {"height": 8, "width": 6}
+    files = {"c.json": json.dumps(document).encode()}
+    message = said({"type": "coco", "uri": "c.json", "annotation_id": 7}, files)
+    assert "6 x 8 for photos/ref.png" in message
+    assert "8 x 6, the displayed size" in message
+
+
+def test_a_photo_that_was_moved_out_of_its_folder_is_still_its_entrys() -> None:
+    document = json.loads(coco())
+    document["images"][0]["file_name"] = "train2017\\ref.png"
+    del document["images"][1]
+    files = {"c.json": json.dumps(document).encode()}
+    drawn({"type": "coco", "uri": "c.json", "annotation_id": 7}, files)
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        {"type": "mask", "uri": "m.png"},
+        {"type": "rle", "size": [6, 8], "counts": [0, 48]},
+        {"type": "polygon", "polygons": [[-9, -9, 20, -9, 20, 20, -9, 20]]},
+    ],
+)
+def test_a_mask_of_the_whole_image_is_refused(annotation: dict[str, Any]) -> None:
+    message = said(annotation, {"m.png": png(np.ones((6, 8), np.uint8))})
+    assert "covers the whole image" in message
+    assert "48 pixels, 100.0% of the image, x 0 to 8, y 0 to 6" in message

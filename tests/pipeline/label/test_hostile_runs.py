@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 from pycocotools import mask as coco_mask
-from pydantic import TypeAdapter
 
-from pipeline.label.annotations import draw
+from pipeline.label.annotations import Files, draw
 from pipeline.masks.runs import encode_rle, filled, runs_of
 from schemas.errors import BadReference
-from schemas.reference import Annotation
+from schemas.reference import Reference
 
 QUICK = settings(max_examples=200)
 INF, NAN = float("inf"), float("nan")
@@ -63,9 +62,10 @@ def test_any_polygons_are_drawn_or_are_a_value_error(polygons: list[list[float]]
 
 
 def said(annotation: dict[str, Any], data: bytes = b"") -> str:
-    parsed = TypeAdapter(Annotation).validate_python(annotation, context={"folder": ""})
+    written = {"category": "cat", "image": "a.png", "annotation": annotation}
+    reference = Reference.model_validate(written, context={"folder": ""})
     with pytest.raises(BadReference) as raised:
-        draw(parsed, (6, 8), lambda uri: data, "references[0]")
+        draw(reference, (6, 8), Files(lambda uri: data), "references[0]")
     return str(raised.value)
 
 
@@ -92,8 +92,15 @@ def test_a_mask_file_that_claims_billions_of_pixels_is_never_decoded() -> None:
     "segmentation", ["[]", '{"counts": 1}', "[[1, 2]]", "null", "7", '{"size": [6, 8]}', "[[[1]]]"]
 )
 def test_a_coco_annotation_without_a_mask_is_refused(segmentation: str) -> None:
-    data = f'{{"annotations": [{{"id": 1, "segmentation": {segmentation}}}]}}'.encode()
-    said({"type": "coco", "uri": "c.json", "annotation_id": 1}, data)
+    data = f"""{{
+        "images": [{{"id": 1, "file_name": "a.png", "height": 6, "width": 8}}],
+        "categories": [{{"id": 1, "name": "cat"}}],
+        "annotations": [
+            {{"id": 1, "image_id": 1, "category_id": 1, "segmentation": {segmentation}}}
+        ]
+    }}""".encode()
+    message = said({"type": "coco", "uri": "c.json", "annotation_id": 1}, data)
+    assert "a COCO annotation without a mask" in message
 
 
 def test_json_nested_without_end_is_refused() -> None:
