@@ -11,18 +11,33 @@ PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
 
 
-def squash(image_HW3: np.ndarray, side_px: int, device: torch.device) -> Tensor:
-    """Stretch a uint8 RGB image to a square: float [1, 3, side, side], still 0 to 255.
+def upload(image_HW3: np.ndarray, device: torch.device) -> Tensor:
+    """Bring a uint8 RGB image to a device, as bytes: [1, 3, H, W], channels last in memory.
+
+    To a GPU from pinned memory, so that the caller goes on while it travels.
+    """
+    image_HW3 = image_HW3 if image_HW3.flags.writeable else image_HW3.copy()
+    pixels_HW3 = torch.from_numpy(image_HW3)
+    if device.type == "cuda":
+        pixels_HW3 = pixels_HW3.pin_memory()
+    return pixels_HW3.to(device, non_blocking=True).permute(2, 0, 1)[None]
+
+
+def stretch(image_13HW: Tensor, side_px: int) -> Tensor:
+    """Stretch an uploaded image to a square: float [1, 3, side, side], still 0 to 255.
 
     Antialiased bilinear, once from the original (`resize_once` of VrpReading). The
     CPU keeps uint8 between its two passes, as Pillow does; the GPU resizes in float32.
     """
-    image_HW3 = image_HW3 if image_HW3.flags.writeable else image_HW3.copy()
-    image_13HW = torch.from_numpy(image_HW3).to(device).permute(2, 0, 1)[None]
-    if device.type != "cpu":
+    if image_13HW.device.type != "cpu":
         image_13HW = image_13HW.float()
     resized = F.interpolate(image_13HW, (side_px, side_px), mode="bilinear", antialias=True)
     return resized.float()
+
+
+def squash(image_HW3: np.ndarray, side_px: int, device: torch.device) -> Tensor:
+    """Upload an image and stretch it: float [1, 3, side, side], still 0 to 255."""
+    return stretch(upload(image_HW3, device), side_px)
 
 
 def letterbox(image_HW3: np.ndarray, side_px: int) -> Tensor:
@@ -44,6 +59,11 @@ def letterbox_hw(image_HW: tuple[int, ...], side_px: int) -> tuple[int, int]:
 
 def normalise(pixels_B3HW: Tensor) -> Tensor:
     """Subtract the mean and divide by the deviation."""
-    mean = torch.tensor(PIXEL_MEAN, device=pixels_B3HW.device).view(3, 1, 1)
-    std = torch.tensor(PIXEL_STD, device=pixels_B3HW.device).view(3, 1, 1)
-    return (pixels_B3HW - mean) / std
+    mean_311 = _by_channel(PIXEL_MEAN, pixels_B3HW.device)
+    std_311 = _by_channel(PIXEL_STD, pixels_B3HW.device)
+    return (pixels_B3HW - mean_311) / std_311
+
+
+def _by_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    # Filled where it is needed: a tensor made of a list would be uploaded, and waited for.
+    return torch.cat([torch.full((1, 1, 1), value, device=device) for value in values])

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.methods.vrp import VrpNetworks
+from model.networks.attention_choice import use_fast_attention
 from model.networks.backbone import FeatureMaps
-from model.networks.flat_attention import use_flat_attention
 from model.networks.mask_decoder import decode
 from model.networks.sam import dense_position
 from model.networks.vrp_encoder import FeatureScales
@@ -52,9 +52,9 @@ def freeze(networks: VrpNetworks, precision: str) -> None:
         module.eval().requires_grad_(False)
     networks.encoder.requires_grad_(True)
     if precision == "bf16":
-        use_flat_attention(networks.sam.image_encoder)
         for module in (networks.sam.image_encoder, networks.sam.mask_decoder, networks.backbone):
             module.to(torch.bfloat16)
+        use_fast_attention(networks.sam.image_encoder)
 
 
 def episode_losses(

@@ -1,0 +1,188 @@
+"""What every method asks of a GPU, seen on a device without values (tests/model/fake_cuda.py)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.networks import attention_choice
+from model.networks.attention_forms import Form
+from model.build import load_networks, load_vrp, study
+from model.embed import SamEmbedder
+from model.networks.flat_attention import Forms
+from model.segmenter import Prediction, Segmenter
+from model.training.train_step import EpisodeTensors, episode_losses, freeze
+from schemas.method import Method, Vrp
+from tests.model.fake_cuda import CUDA, Record, fake_cuda
+from tests.model.methods.test_methods import IMAGES, METHODS, method, reference
+
+BASE = {"type": "vit_b", "weights": "random"}
+NANO = {"type": "nano", "weights": "random"}
+VRP = {"type": "vrp", "weights": "random", "sam": NANO, "backbone": NANO}
+EVERY = pytest.mark.parametrize("name", ["vrp", *METHODS])
+BFLOAT16 = pytest.mark.parametrize("precision", ["bf16", "fp32"])
+
+
+@pytest.fixture(autouse=True)
+def padded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be timed here: take the form that flash attention takes."""
+    choose(monkeypatch, "padded")
+
+
+def choose(monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
+    monkeypatch.setattr(attention_choice, "fastest_forms", lambda _: Forms(form, form))
+
+
+def asked(name: str) -> Method:
+    if name == "vrp":
+        return TypeAdapter[Method](Method).validate_python(VRP)
+    return method(name)
+
+
+def build(chosen: Method, precision: str = "bf16") -> Segmenter:
+    """Load weights without values onto the fake device, by the product's own code."""
+    assert precision in ("bf16", "fp32")
+    with torch.device("meta"):
+        networks = load_networks(chosen, "cuda", precision)
+    return study(chosen, networks, [reference(7, 1), reference(2, 2), reference(2, 3)])
+
+
+def segment(
+    chosen: Method, images: Sequence[np.ndarray] = IMAGES, precision: str = "bf16"
+) -> tuple[list[tuple[Prediction, ...]], Record]:
+    with fake_cuda() as record:
+        segmenter = build(chosen, precision)
+        record.clear()
+        return segmenter.segment(images), record
+
+
+@EVERY
+@BFLOAT16
+def test_every_method_keeps_to_its_device_and_its_precision(name: str, precision: str) -> None:
+    predictions, _ = segment(asked(name), IMAGES, precision)
+    for of_image in predictions:
+        assert [prediction.category_id for prediction in of_image] == [2, 7]
+        assert all(prediction.logits_hw.dtype == np.float32 for prediction in of_image)
+
+
+@pytest.mark.parametrize("images", [1, 2, 5])
+def test_a_batch_of_vrp_waits_three_times_and_uploads_each_image_once(images: int) -> None:
+    _, record = segment(asked("vrp"), (IMAGES * 3)[:images])
+    assert record.to_host.total() == 3, record.to_host
+    assert record.to_device.total() == images, record.to_device
+    assert not record.values
+    assert not record.host_indices
+
+
+@EVERY
+@pytest.mark.parametrize("form", ["padded", "bias"])
+def test_every_attention_is_one_that_a_fused_kernel_takes(
+    name: str, form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, form)
+    _, record = segment(asked(name))
+    assert record.attentions
+    assert [a for a in record.attentions if not a.fused] == []
+    # Target-guided attention normalises twice, which no fused kernel does: two of its blocks.
+    twice = 4 if name.startswith("persam") and not name.startswith("persam_f") else 0
+    assert record.softmaxes.total() == twice, record.softmaxes
+
+
+@pytest.mark.parametrize("sam", ["vit_b", "vit_l", "vit_h"])
+@pytest.mark.parametrize("form", ["padded", "bias"])
+def test_every_size_of_sam_attends_by_fused_kernels(
+    sam: str, form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, form)
+    chosen = TypeAdapter[Vrp](Vrp).validate_python(VRP | {"sam": {"type": sam, "weights": "random"}})
+    with fake_cuda() as record:
+        with torch.device("meta"):
+            embedder = SamEmbedder(chosen, "cuda", "bf16")
+        record.clear()
+        embeddings = embedder.embed(IMAGES)
+    assert [e.shape for e in embeddings] == [(256, 64, 64)] * 2
+    assert [a for a in record.attentions if not a.fused] == []
+    assert not record.softmaxes
+    assert (record.to_host.total(), record.to_device.total()) == (1, 2)
+    assert not record.host_indices
+
+
+@BFLOAT16
+def test_a_training_step_keeps_to_its_device(precision: str) -> None:
+    chosen = TypeAdapter[Vrp](Vrp).validate_python(VRP)
+    with fake_cuda() as record:
+        with torch.device("meta"):
+            networks = load_vrp(chosen, "cuda", "fp32")
+        freeze(networks, precision)
+        record.clear()
+        losses_B = episode_losses(networks, networks.encoder, [an_episode(1), an_episode(2)])
+        assert (losses_B.device, losses_B.shape) == (CUDA, (2,))
+    assert not record.host_indices
+    if precision == "bf16":
+        assert [a for a in record.attentions if not a.fused] == []
+
+
+def an_episode(seed: int) -> EpisodeTensors:
+    annotation_hw = torch.zeros(24, 24)
+    annotation_hw[4:20, 6:15] = 1
+    return EpisodeTensors(
+        references_R3HW=torch.zeros(1, 3, 192, 192),
+        annotations_Rhw=annotation_hw[None],
+        target_3HW=torch.zeros(3, 192, 192),
+        truth_HW=torch.zeros(256, 256),
+        valid_HW=torch.ones(256, 256, dtype=torch.bool),
+        seed=seed,
+    )
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, fault: object) -> None:
+    """Let every decoding of the product go wrong in one way."""
+    import model.methods.vrp  # noqa: PLC0415
+
+    real = model.methods.vrp.decode
+
+    def decode(decoder: object, embedding: Tensor, *rest: object) -> object:
+        assert callable(fault)
+        return real(decoder, fault(embedding), *rest)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr("model.methods.vrp.decode", decode)
+
+
+def test_a_planted_tensor_of_the_cpu_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, lambda embedding: embedding + torch.ones(16, 16, dtype=torch.bfloat16))
+    with pytest.raises(RuntimeError, match="at least two devices, cuda:0 and cpu"):
+        segment(asked("vrp"))
+
+
+def test_a_planted_float32_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, lambda embedding: embedding.float())
+    with pytest.raises(RuntimeError, match=r"dtype|BFloat16"):
+        segment(asked("vrp"))
+
+
+def test_a_planted_wait_is_found_by_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, lambda embedding: embedding * embedding.abs().max().item())
+    _, record = segment(asked("vrp"))
+    assert record.values.total() == 1
+    assert next(iter(record.values)).startswith("model/methods/vrp.py:")
+
+
+def test_a_planted_index_of_the_cpu_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, lambda embedding: embedding[list(range(len(embedding)))])
+    _, record = segment(asked("vrp"))
+    assert record.host_indices.total() + record.to_device.total() - len(IMAGES) >= 1
+
+
+def test_a_planted_attention_of_two_widths_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def attend(embedding: Tensor) -> Tensor:
+        tokens = embedding.flatten(2).transpose(1, 2)
+        F.scaled_dot_product_attention(tokens, tokens, tokens[..., :64])
+        return embedding
+
+    plant(monkeypatch, attend)
+    _, record = segment(asked("vrp"))
+    assert [a.value[-1] for a in record.attentions if not a.fused] == [64]
