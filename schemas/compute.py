@@ -1,17 +1,32 @@
 """How the work is spread, and what an image may cost."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from schemas.spec import Span, Spec
+from schemas.spec import Spec
+
+
+class Actors(Spec):
+    """How many segmenting actors; Ray grows and shrinks the pool between the two."""
+
+    min: int = Field(default=1, ge=1)
+    max: int | None = Field(
+        default=None, ge=1, description="Left out: as many as the cluster has GPUs for, or min."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"actors max {self.max} is below min {self.min}")
+        return self
 
 
 class Compute(Spec):
     """How the work is spread; nothing here changes a label or the job's identity."""
 
-    actors: Span = Field(
-        default=Span(),
+    actors: Actors = Field(
+        default=Actors(),
         description="How many segmenting actors; Ray grows and shrinks the pool between the two.",
     )
     gpus_per_actor: float | Literal["auto"] = Field(

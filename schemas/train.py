@@ -97,6 +97,16 @@ class TrainCompute(Spec):
         default=8, ge=0, description="Restarts of a fold after a worker died, before giving up."
     )
 
+    @model_validator(mode="after")
+    def _one_gpu_each(self) -> Self:
+        share = self.gpus_per_worker
+        if share != "auto" and 0 < share < 1 and self.workers.max > 1:
+            raise ValueError(
+                f"gpus_per_worker {share:g} with {self.workers.max} workers: NCCL, which sums their "
+                "gradients, refuses two of them on one GPU; wanted 1, or workers.max: 1"
+            )
+        return self
+
 
 class TrainJob(Spec):
     """Train the VRP encoder on episodes of a dataset, a run for each fold."""

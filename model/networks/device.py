@@ -1,15 +1,34 @@
 """Choose where a model runs and in which precision."""
 
+from pathlib import Path
 from typing import Literal
 
 import torch
 
+from schemas.errors import BadInput
+
 Precision = Literal["bf16", "fp32"]
+
+# NVIDIA's release notes: the least driver of a CUDA of this major version, on Linux.
+LEAST_DRIVERS = {"12": "525.60.13", "13": "580.65.06"}
+DRIVER_VERSION = Path("/proc/driver/nvidia/version")
 
 
 def pick_device(gpus: float) -> str:
-    """Return "cuda" when the process was given a GPU it can see, else "cpu"."""
-    return "cuda" if gpus > 0 and torch.cuda.is_available() else "cpu"
+    """Return "cuda" for a process that was given a GPU, else "cpu".
+
+    Raises BadInput for a GPU that torch cannot use: on the CPU the job would take 100 times longer.
+    """
+    if gpus <= 0:
+        return "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    raise BadInput(
+        "torch cannot use the GPU that this process was given",
+        "compute.gpus_per_actor, or gpus_per_worker of a training",
+        f"{_driver()}, torch {torch.__version__}",
+        f"{_needed()}; 0 runs on CPUs",
+    )
 
 
 def pick_precision(asked: Literal["auto", "bf16", "fp32"], device: str) -> Precision:
@@ -17,7 +36,23 @@ def pick_precision(asked: Literal["auto", "bf16", "fp32"], device: str) -> Preci
     if asked != "auto":
         return asked
     if device == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+        # A T4 emulates bf16, slower than it computes in fp32.
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bf16" if native else "fp32"
     # Without AVX512-BF16 or AMX, bf16 is emulated on the CPU and slower than fp32.
     capabilities = torch.cpu.get_capabilities()
     return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "fp32"
+
+
+def _driver() -> str:
+    if not DRIVER_VERSION.is_file():
+        return "no NVIDIA driver on this node"
+    return DRIVER_VERSION.read_text().partition("\n")[0]
+
+
+def _needed() -> str:
+    cuda = torch.version.cuda
+    if cuda is None:
+        return "a torch that was built for CUDA"
+    least = LEAST_DRIVERS.get(cuda.partition(".")[0])
+    return f"a driver for CUDA {cuda}" + (f": {least} or newer" if least else "")

@@ -65,22 +65,19 @@ def use_forms(encoder: ImageEncoderViT, forms: Forms) -> None:
 def _block(block: Block, x_BhwC: Tensor) -> Tensor:
     """Run `Block.forward`."""
     attention = block.attn
-    B, h, w, _ = x_BhwC.shape
+    h, w = x_BhwC.shape[1:3]
     qkv_BhwC = attention.qkv(block.norm1(x_BhwC))
     if block.window_size == 0:
         attended_BhwC = _attend(attention, qkv_BhwC)
     else:
-        bias = attention.qkv.bias
-        windows, padded_hw = _windows(qkv_BhwC, bias, block.window_size)
+        windows, padded_hw = _windows(qkv_BhwC, attention.qkv.bias, block.window_size)
         attended = _attend(attention, windows)
         attended_BhwC = window_unpartition(attended, block.window_size, padded_hw, (h, w))
     x_BhwC = x_BhwC + attention.proj(attended_BhwC)
     return x_BhwC + block.mlp(block.norm2(x_BhwC))
 
 
-def _windows(
-    qkv_BhwC: Tensor, bias_C: Tensor | None, cells: int
-) -> tuple[Tensor, tuple[int, int]]:
+def _windows(qkv_BhwC: Tensor, bias_C: Tensor | None, cells: int) -> tuple[Tensor, tuple[int, int]]:
     """Cut into windows; the padding is what zeros are projected to."""
     B, h, w, C = qkv_BhwC.shape
     below, right = -h % cells, -w % cells

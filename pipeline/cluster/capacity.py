@@ -51,6 +51,13 @@ class Capacity:
         names = self.now.keys() | self.most.keys()
         return {name: max(self.now.get(name, 0), self.most.get(name, 0)) for name in names}
 
+    def most_actors(self, compute: Compute, gpus: float) -> int:
+        """Return how many actors of so many GPUs each a pool may grow to."""
+        if compute.actors.max is not None:
+            return compute.actors.max
+        fitting = int(self.grown.get("GPU", 0) / gpus) if gpus else 1
+        return max(compute.actors.min, fitting)
+
     def gpus(self, asked: float | Literal["auto"]) -> float:
         """Return the share of an actor or worker; `auto` is one where there are, or can be, any."""
         if asked != "auto":
@@ -79,7 +86,7 @@ def parse_most(text: str) -> dict[str, float]:
 
 def check_capacity(need: Mapping[str, float], where: str) -> None:
     """Refuse what never fits, for which Ray would wait for ever; warn of a wait for nodes."""
-    room = read_capacity()
+    capacity = read_capacity()
     if missing := room.waits_for(need, where):
         _LOG.warning(
             "waiting for the cluster to grow: %s",
@@ -87,15 +94,25 @@ def check_capacity(need: Mapping[str, float], where: str) -> None:
         )
 
 
-def check_pool(compute: Compute) -> float:
-    """Return each actor's share of GPUs; refuse a job whose least pool and one reader never fit."""
-    gpus = read_capacity().gpus(compute.gpus_per_actor)
+@dataclass(frozen=True)
+class Pool:
+    """How many actors, of so many GPUs each."""
+
+    least: int
+    most: int
+    gpus: float
+
+
+def check_pool(compute: Compute) -> Pool:
+    """Return the pool of a job; refuse one whose least pool and one reader never fit."""
+    capacity = read_capacity()
+    gpus = capacity.gpus(compute.gpus_per_actor)
     need = {
         "CPU": compute.actors.min * compute.cpus_per_actor + READ_CPUS,
         "GPU": compute.actors.min * gpus,
     }
     check_capacity(need, "compute.actors.min x the share of each actor, and one reader")
-    return gpus
+    return Pool(compute.actors.min, capacity.most_actors(compute, gpus), gpus)
 
 
 # Reading waits for storage more than it computes; a whole core each would idle the machine.

@@ -5,6 +5,7 @@ from typing import Any
 
 from ray.data import ActorPoolStrategy, DataContext
 
+from pipeline.cluster.capacity import Pool
 from pipeline.cluster.units import read_dataset
 from schemas.commit import Shard
 from schemas.embed import EmbedJob
@@ -31,12 +32,12 @@ def stream_receipts(
     work: Sequence[tuple[Shard, frozenset[int]]],
     actor: type,
     arguments: tuple[Any, ...],
-    gpus: float,
+    pool: Pool,
 ) -> Iterator[str]:
     """Read what is missing of the job's shards and yield a receipt (JSON) for every unit committed.
 
     actor is constructed with arguments, called with one unit (a table of UNIT_SCHEMA), and returns
-    its receipts as the column `receipt`. gpus are those of one actor.
+    its receipts as the column `receipt`.
     """
     compute = job.compute
     receipts = read_dataset(job, work).map_batches(
@@ -45,10 +46,10 @@ def stream_receipts(
         batch_size=1,  # one unit: a block holds one. With GPUs, Ray refuses None
         batch_format="pyarrow",
         num_cpus=compute.cpus_per_actor,
-        num_gpus=gpus,
+        num_gpus=pool.gpus,
         compute=ActorPoolStrategy(
-            min_size=compute.actors.min,
-            max_size=compute.actors.max,
+            min_size=pool.least,
+            max_size=pool.most,
             max_tasks_in_flight_per_actor=2,  # one at work, one on its way
         ),
         max_restarts=ACTOR_RESTARTS,

@@ -18,8 +18,8 @@ def embed(checked: CheckedEmbedding, on_receipt: Callable[[EmbedReceipt], None])
     job = checked.job
     claim_store(checked.folder, checked.fields)
     if checked.unfinished:
-        gpus = check_pool(job.compute)
-        arguments = (job, dict(checked.fields), gpus)
-        for text in stream_receipts(job, checked.unfinished, EmbedUnits, arguments, gpus):
+        pool = check_pool(job.compute)
+        arguments = (job, dict(checked.fields), pool.gpus)
+        for text in stream_receipts(job, checked.unfinished, EmbedUnits, arguments, pool):
             on_receipt(EmbedReceipt.model_validate_json(text))
     return EmbeddingStore(job.embeddings, job.storage, checked.fields)

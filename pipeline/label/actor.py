@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 
 from model.build import build_segmenter
@@ -21,7 +22,7 @@ from pipeline.storage.place import Place
 from pipeline.weights.fetch import cache_folder
 from pipeline.weights.of_method import local_method
 from schemas.commit import Part
-from schemas.errors import MissingFile
+from schemas.errors import BadInput, MissingFile
 from schemas.label import Iterative, LabelJob
 from schemas.receipt import Receipt, StageSeconds
 
@@ -99,13 +100,31 @@ def _load_segmenter(task: SegmentTask) -> Segmenter:
     """Build the method's networks on this process's device and study the references."""
     compute, instances = task.job.compute, task.job.instances
     device = pick_device(task.gpus)
-    return build_segmenter(
+    precision = pick_precision(compute.precision, device)
+    segmenter = build_segmenter(
         local_method(task.job.method, task.job.storage),
         task.references,
         device,
-        pick_precision(compute.precision, device),
+        precision,
         StudyOptions(cache_folder(), instances.most if isinstance(instances, Iterative) else 1),
     )
+    # On a CPU, where a store spares the encoder, trying it would cost more than the job.
+    if device == "cuda" or task.job.embeddings is None:
+        try_out(segmenter, f"{device}, {precision}")
+    return segmenter
+
+
+def try_out(segmenter: Segmenter, where: str) -> None:
+    """Segment one grey image. Raises BadInput: what fails here would fail for every image."""
+    try:
+        segmenter.segment([np.full((96, 128, 3), 128, np.uint8)])
+    except RuntimeError as error:  # torch's own: no kernel, no memory, a broken device
+        raise BadInput(
+            "the model cannot run on this device",
+            where,
+            f"{type(error).__name__}: {error}",
+            "compute.precision: fp32, a smaller SAM, or a device with more memory",
+        ) from error
 
 
 def _open_store(task: SegmentTask) -> EmbeddingStore | None:

@@ -92,9 +92,9 @@ def _segment(
     """Stream shards through the actor pool and yield a receipt for every unit committed."""
     if not work:
         return
-    gpus = check_pool(checked.job.compute)
-    task = SegmentTask(checked.job, checked.references, _row_context(checked), gpus, again)
-    for text in stream_receipts(checked.job, work, SegmentUnits, (task,), gpus):
+    pool = check_pool(checked.job.compute)
+    task = SegmentTask(checked.job, checked.references, _row_context(checked), pool.gpus, again)
+    for text in stream_receipts(checked.job, work, SegmentUnits, (task,), pool):
         yield Receipt.model_validate_json(text)
 
 

@@ -4,15 +4,15 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from model.segmenter import Prediction, Segmenter
 from pipeline.embed.store import EmbeddingStore, image_key
 from pipeline.inputs.decode import DecodedImage, decode_image
 from pipeline.inputs.shards import EncodedImage
+from pipeline.label.batches import Batches
 from pipeline.label.rows import RowContext, label_rows, rejected_row
 from schemas.compute import Compute, Limits
 from schemas.errors import ImageRejected
@@ -54,7 +54,7 @@ class Stages:
         limits: Limits,
         store: EmbeddingStore | None,
     ) -> None:
-        self._segmenter = segmenter
+        self._batches = Batches(segmenter)
         self._context = context
         self._limits = limits
         self._store = store
@@ -92,7 +92,7 @@ class Stages:
             if isinstance(one.outcome, DecodedImage)
         ]
         pixels, stored = [image for image, _ in good], [embedding for _, embedding in good]
-        outcomes = iter(segment_images(self._segmenter, pixels, stored) if good else [])
+        outcomes = iter(self._batches.segment(pixels, stored) if good else [])
         segmented = [
             Segmented(
                 one.encoded,
@@ -129,31 +129,3 @@ class Stages:
                 fault = ImageRejected("out-of-memory", f"no memory for its masks: {error}")
                 rejected.append(rejected_row(image.encoded, fault, self._context))
         return labels, rejected, seconds + StageSeconds(encode=time.perf_counter() - start)
-
-
-def segment_images(
-    segmenter: Segmenter,
-    images: Sequence[np.ndarray],
-    embeddings: Sequence[Tensor | None] | None = None,
-) -> list[tuple[Prediction, ...] | ImageRejected]:
-    """Segment a batch; where it fails, halve it down to the one image that cannot be segmented.
-
-    A batch out of memory is thus tried in halves, and a poisoned image loses no neighbour.
-    """
-    try:
-        return list(segmenter.segment(images, embeddings))
-    except (RuntimeError, MemoryError, ValueError) as error:
-        # RuntimeError is torch's own, torch.OutOfMemoryError included.
-        if len(images) == 1:
-            return [ImageRejected(_model_reason(error), f"{type(error).__name__}: {error}")]
-    half = len(images) // 2
-    first, second = (embeddings[:half], embeddings[half:]) if embeddings else (None, None)
-    return [
-        *segment_images(segmenter, images[:half], first),
-        *segment_images(segmenter, images[half:], second),
-    ]
-
-
-def _model_reason(error: Exception) -> Literal["out-of-memory", "model"]:
-    out_of_memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
-    return "out-of-memory" if out_of_memory or "not enough memory" in str(error) else "model"

@@ -75,3 +75,10 @@ def test_an_untrained_sam_needs_to_be_allowed():
     with pytest.raises(ValidationError, match=r"method\.sam\.weights = random"):
         train_job(preset="coco20i", method=method)
     assert train_job(preset="coco20i", method=method, allow_random_weights=True)
+
+
+def test_several_workers_of_one_gpu_are_refused():
+    half = {"gpus_per_worker": 0.5}
+    assert train_job(preset="coco20i", compute=half).compute.gpus_per_worker == 0.5
+    with pytest.raises(ValidationError, match="NCCL"):
+        train_job(preset="coco20i", compute={**half, "workers": {"min": 1, "max": 2}})

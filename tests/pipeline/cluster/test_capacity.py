@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.cluster.capacity import Capacity, parse_most
+from schemas.compute import Compute
 from schemas.errors import BadInput
 
 NEED = {"CPU": 2.25, "GPU": 2.0}
@@ -27,6 +28,18 @@ def test_auto_takes_a_gpu_where_there_can_be_one() -> None:
     assert Capacity({"CPU": 4, "GPU": 1}, {}).gpus("auto") == 1
     assert Capacity({"CPU": 4}, {"GPU": 8}).gpus("auto") == 1
     assert Capacity({"CPU": 4}, {"GPU": 8}).gpus(0.5) == 0.5
+
+
+def test_a_pool_without_a_maximum_grows_to_the_gpus_of_the_cluster() -> None:
+    def most(capacity: Capacity, gpus: float, **actors: int) -> int:
+        return capacity.most_actors(Compute.model_validate({"actors": actors}), gpus)
+
+    eight = Capacity({"CPU": 64, "GPU": 2}, {"GPU": 8})
+    assert most(eight, 1) == 8
+    assert most(eight, 0.5) == 16
+    assert most(eight, 1, max=3) == 3
+    assert most(Capacity({"CPU": 64}, {}), 0) == 1
+    assert most(Capacity({"CPU": 64}, {}), 0, min=4) == 4
 
 
 def test_the_greatest_size_is_read_or_refused() -> None:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 from torch import Tensor
 
 from model.segmenter import Prediction, Segmenter
 from pipeline.inputs.shards import Unit
-from pipeline.label.stages import Labelled, segment_images
+from pipeline.label.stages import Labelled
 from pipeline.label.unit_labeler import UnitLabeler
 from pipeline.output.attempts import Attempt
 from pipeline.output.unit import UnitName
@@ -132,21 +131,3 @@ def test_an_image_whose_masks_do_not_fit_in_memory_costs_no_neighbour(tmp_path: 
     kept, rejected = statuses(label(VastForLarge(), work, tmp_path))
     assert kept == {"0": "labelled", "2": "labelled"}
     assert rejected == {"1": "out-of-memory"}
-
-
-def test_a_batch_that_does_not_fit_is_halved_until_it_does() -> None:
-    segmenter = MeanColour(memory=2)
-    images = [np.full((4, 4, 3), 200, np.uint8)] * 6
-    outcomes = segment_images(segmenter, images)
-    assert all(isinstance(outcome, tuple) for outcome in outcomes)
-    assert segmenter.calls[0] == 6
-    assert max(call for call in segmenter.calls if call <= 2) == 2
-
-
-@pytest.mark.parametrize(("memory", "reason"), [(0, "out-of-memory"), (1, "model")])
-def test_an_image_that_cannot_be_segmented_alone_is_rejected(memory: int, reason: str) -> None:
-    red = np.zeros((4, 4, 3), np.uint8)
-    red[..., 0] = 255
-    (outcome,) = segment_images(MeanColour(memory), [red])
-    assert isinstance(outcome, ImageRejected)
-    assert outcome.reason == reason

@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 
 aten = torch.ops.aten
 ROOT = Path(__file__).parents[2]
-CUDA = torch.device("cuda:0")
+CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
 # Of a size that depends on values: as many rows.
 ROWS = 3
 
@@ -81,6 +81,19 @@ class _Dispatch(TorchDispatchMode):
         super().__init__()
         self._record = record
         self._answer = answer
+        self._answers: dict[Any, Callable[..., Any]] = {
+            aten._local_scalar_dense.default: self._read,
+            aten.equal.default: self._read,
+            aten.is_nonzero.default: self._read,
+            aten._to_copy.default: self._download,
+            aten.nonzero.default: self._nonzero,
+            aten._unique2.default: self._unique,
+            aten.index.Tensor: self._index,
+            aten.index_put.default: self._index,
+            aten.index_put_.default: self._index,
+            aten._softmax.default: self._softmax,
+            aten._safe_softmax.default: self._softmax,
+        }
 
     def __torch_dispatch__(
         self,
@@ -91,27 +104,31 @@ class _Dispatch(TorchDispatchMode):
     ) -> Any:
         del types
         kwargs = dict(kwargs or {})
-        if func is aten._pin_memory.default:
-            return args[0]
-        if func.namespace == "prim":  # attributes of a fake tensor
-            return func(*args, **kwargs)
-        if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
-            # Inference mode hands these over whole.
+        name = func.name()
+        # Attributes of a fake tensor come as "prim"; inference mode hands composites over whole.
+        if func.namespace != "prim" and torch._C._dispatch_has_kernel_for_dispatch_key(
+            name, "CompositeImplicitAutograd"
+        ):
             with self:
                 return func.decompose(*args, **kwargs)
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         fake = any(isinstance(tensor, FakeTensor) for tensor in tensors)
         asked = kwargs.get("device")
-        to_fake = asked is not None and torch.device(asked).type == "cuda"
-        if not fake and not to_fake:
+        if func is aten._pin_memory.default:
+            result = args[0]
+        elif fake:
+            answer = self._answers.get(func)
+            result = NotImplemented if answer is None else answer(func, args, kwargs)
+            if result is NotImplemented:
+                result = func(*args, **kwargs)
+        elif asked is None or torch.device(asked).type != "cuda":
             with unset_fake_temporarily():
-                return func(*args, **kwargs)
-        waits = self._waits(func, args, kwargs) if fake else None
-        if waits is not None:
-            return waits
-        if tensors and not fake:
-            return self._upload(tensors[0], kwargs)
-        return func(*args, **kwargs)
+                result = func(*args, **kwargs)
+        elif tensors:
+            result = self._upload(tensors[0], kwargs)
+        else:
+            result = func(*args, **kwargs)
+        return result
 
     def _upload(self, tensor: Tensor, kwargs: Mapping[str, Any]) -> Tensor:
         if tensor.device.type == "cpu":
@@ -119,59 +136,53 @@ class _Dispatch(TorchDispatchMode):
         dtype = kwargs.get("dtype") or tensor.dtype
         return torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device=CUDA)
 
-    def _waits(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Answer what a GPU would have to finish its work for; None of anything else."""
-        record = self._record
-        if func is aten._local_scalar_dense.default:
-            record.values[_where()] += 1
-            return self._value(args[0].dtype)
-        if func in (aten.equal.default, aten.is_nonzero.default):
-            record.values[_where()] += 1
-            return self._answer
-        if func is aten._to_copy.default and torch.device(kwargs.get("device") or CUDA) == CPU:
-            record.to_host[_where()] += 1
-            return self._real(args[0], kwargs.get("dtype"))
-        if func is aten.copy_.default and args[0].device == CPU:
-            record.to_host[_where()] += 1
-            return args[0]
-        if func is aten.nonzero.default:
-            record.values[_where()] += 1
-            return torch.empty(ROWS, args[0].ndim, dtype=torch.int64, device=CUDA)
-        if func in (aten._unique2.default, aten.unique_dim.default):
-            record.values[_where()] += 1
-            parts = torch.empty(ROWS, dtype=torch.int64, device=CUDA)
-            return parts.to(args[0].dtype), parts, parts
-        if func in (aten.index.Tensor, aten.index_put_.default, aten.index_put.default):
-            return self._index(func, args)
-        if func in (aten._softmax.default, aten._safe_softmax.default):
-            record.softmaxes[_where()] += 1
-        return None
-
-    def _index(self, func: Any, args: tuple[Any, ...]) -> Any:
-        indices = []
-        for index in args[1]:
-            if isinstance(index, Tensor) and index.device == CPU:
-                self._record.host_indices[_where()] += 1
-                index = torch.empty(index.shape, dtype=index.dtype, device=CUDA)
-            if isinstance(index, Tensor) and index.dtype == torch.bool:
-                self._record.values[_where()] += 1
-                rows = [torch.empty(ROWS, dtype=torch.int64, device=CUDA)] * index.ndim
-                indices += rows
-            else:
-                indices.append(index)
-        return func(args[0], indices, *args[2:])
-
-    def _value(self, dtype: torch.dtype) -> bool | int | float:
-        if dtype == torch.bool:
+    def _read(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Answer a value that Python reads: the device would finish its work first."""
+        del kwargs
+        self._record.values[_where()] += 1
+        dtype = args[0].dtype
+        if func is not aten._local_scalar_dense.default or dtype == torch.bool:
             return self._answer
         return 1.0 if dtype.is_floating_point else 0
 
-    def _real(self, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    def _download(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        del func
+        if torch.device(kwargs.get("device") or CUDA) != CPU:
+            return NotImplemented
+        self._record.to_host[_where()] += 1
         with unset_fake_temporarily():
-            return torch.ones(tuple(tensor.shape), dtype=dtype or tensor.dtype)
+            return torch.ones(tuple(args[0].shape), dtype=kwargs.get("dtype") or args[0].dtype)
 
+    def _nonzero(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
+        del func, kwargs
+        self._record.values[_where()] += 1
+        return torch.empty(ROWS, args[0].ndim, dtype=torch.int64, device=CUDA)
 
-CPU = torch.device("cpu")
+    def _unique(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        del func, kwargs
+        self._record.values[_where()] += 1
+        rows = torch.empty(ROWS, dtype=torch.int64, device=CUDA)
+        return rows.to(args[0].dtype), rows, rows
+
+    def _softmax(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        del func, args, kwargs
+        self._record.softmaxes[_where()] += 1
+        return NotImplemented
+
+    def _index(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        del kwargs
+        indices: list[Tensor | None] = []
+        for index in args[1]:
+            moved = index
+            if index is not None and index.device == CPU:
+                self._record.host_indices[_where()] += 1
+                moved = torch.empty(index.shape, dtype=index.dtype, device=CUDA)
+            if moved is not None and moved.dtype == torch.bool:
+                self._record.values[_where()] += 1
+                indices += [torch.empty(ROWS, dtype=torch.int64, device=CUDA)] * moved.ndim
+            else:
+                indices.append(moved)
+        return func(args[0], indices, *args[2:])
 
 
 def _attending(record: Record) -> Callable[..., Tensor]:

@@ -1,0 +1,77 @@
+"""A batch of images becomes predictions, whatever one image or the device does to it.
+
+An error of one image is that image's; one of the device ends the process, since all that a broken
+CUDA context computes afterwards fails too, and would be written down as labels.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.segmenter import Prediction, Segmenter
+from schemas.errors import ImageRejected
+
+EXIT_CODE = 71  # EX_OSERR of sysexits.h; Ray restarts the actor whatever the code
+_LOG = logging.getLogger(__name__)
+
+Outcome = tuple[Prediction, ...] | ImageRejected
+
+
+class Batches:
+    """Segments batches; after one ran out of memory, at most the number of images that fitted."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+        self._most: int | None = None
+
+    def segment(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None]
+    ) -> list[Outcome]:
+        """Segment a batch; where it fails, halve it down to the image that cannot be segmented."""
+        step = self._most if self._most is not None else max(1, len(images))
+        return [
+            outcome
+            for first in range(0, len(images), step)
+            for outcome in self._part(
+                images[first : first + step], embeddings[first : first + step]
+            )
+        ]
+
+    def _part(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None]
+    ) -> list[Outcome]:
+        reason = "model"
+        try:
+            return list(self._segmenter.segment(images, embeddings))
+        except torch.AcceleratorError:
+            _end_process()
+        except (RuntimeError, MemoryError, ValueError) as error:
+            # RuntimeError is torch's own, torch.OutOfMemoryError included.
+            reason = _model_reason(error)
+            if len(images) == 1:
+                return [ImageRejected(reason, f"{type(error).__name__}: {error}")]
+        half = len(images) // 2
+        if reason == "out-of-memory":
+            # Of the two halves the greater one; where that does not fit either, it says so itself.
+            self._most = min(self._most or len(images), len(images) - half)
+        return [
+            *self._part(images[:half], embeddings[:half]),
+            *self._part(images[half:], embeddings[half:]),
+        ]
+
+
+def _end_process() -> None:
+    """End at once: the note of the attempt (pipeline/output/attempts.py) finds the image."""
+    _LOG.exception("the device is broken; this process ends, and another one goes on")
+    logging.shutdown()
+    os._exit(EXIT_CODE)
+
+
+def _model_reason(error: Exception) -> Literal["out-of-memory", "model"]:
+    out_of_memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
+    return "out-of-memory" if out_of_memory or "not enough memory" in str(error) else "model"

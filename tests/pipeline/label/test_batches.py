@@ -1,0 +1,99 @@
+"""What one image, the device's memory and a broken device do to a batch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from model.segmenter import Prediction
+from pipeline.label import batches
+from pipeline.label.actor import try_out
+from pipeline.label.batches import Batches
+from pipeline.label.unit_labeler import UnitLabeler
+from schemas.compute import Compute, Limits
+from schemas.errors import BadInput, ImageRejected
+from schemas.label import LabelJob
+from tests.made.units import RED, WHITE, Died, MeanColour, is_red, png, row_context, unit
+from tests.pipeline.label.test_unit_labeler import attempt_at
+from tests.schemas.test_label import job
+
+GREY = np.full((4, 4, 3), 200, np.uint8)
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_later_ones_come_no_larger() -> None:
+    segmenter = MeanColour(memory=2)
+    segmenting = Batches(segmenter)
+    for _ in range(2):
+        outcomes = segmenting.segment([GREY] * 6, [None] * 6)
+        assert [isinstance(outcome, tuple) for outcome in outcomes] == [True] * 6
+    assert segmenter.calls == [6, 3, 1, 2, 3, 1, 2, 2, 2, 2]
+
+
+def test_a_poisoned_image_costs_no_later_batch_its_size() -> None:
+    segmenter = MeanColour()
+    segmenting = Batches(segmenter)
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[..., 0] = 255
+    outcomes = segmenting.segment([GREY, red, GREY, GREY], [None] * 4)
+    assert [isinstance(outcome, tuple) for outcome in outcomes] == [True, False, True, True]
+    segmenter.calls.clear()
+    segmenting.segment([GREY] * 4, [None] * 4)
+    assert segmenter.calls == [4]
+
+
+@pytest.mark.parametrize(("memory", "reason"), [(0, "out-of-memory"), (1, "model")])
+def test_an_image_that_cannot_be_segmented_alone_is_rejected(memory: int, reason: str) -> None:
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[..., 0] = 255
+    (outcome,) = Batches(MeanColour(memory)).segment([red], [None])
+    assert isinstance(outcome, ImageRejected)
+    assert outcome.reason == reason
+
+
+class Device:
+    """A GPU whose context breaks at a red image, and stays broken until the process ends."""
+
+    def __init__(self) -> None:
+        self.broken = False
+        self.fine = MeanColour()
+
+    def segment(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> list[tuple[Prediction, ...]]:
+        self.broken = self.broken or any(map(is_red, images))
+        if self.broken:
+            raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+        return self.fine.segment(images, embeddings)
+
+
+def test_a_broken_device_ends_the_process_and_only_the_image_that_breaks_it_is_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(code: int) -> None:
+        raise Died(code)
+
+    monkeypatch.setattr(batches.os, "_exit", end)
+    work = unit(*[png(WHITE)] * 4, png(RED), *[png(WHITE)] * 3)
+    context = row_context(LabelJob.model_validate(job()))
+    for _ in range(10):
+        labeler = UnitLabeler(Device(), context, Compute(batch_size=4), Limits())
+        try:
+            labels, rejected, _ = labeler.label(work, attempt_at(tmp_path))
+            break
+        except Died:
+            continue
+    else:
+        raise AssertionError("never came to its end")
+    assert len(labels) == 7
+    assert [(row["image_id"], row["reason"]) for row in rejected] == [("4", "crash")]
+
+
+def test_a_kernel_that_cannot_run_is_found_before_the_first_image() -> None:
+    try_out(MeanColour(), "cuda, bf16")
+    device = Device()
+    device.broken = True
+    with pytest.raises(BadInput, match=r"cuda, bf16(.|\n)*illegal memory(.|\n)*precision: fp32"):
+        try_out(device, "cuda, bf16")
