@@ -3,10 +3,6 @@
 import logging
 import os
 
-import ray
-
-from jobs.head import cluster_of, resolve_address
-
 # Trailing checksums, the AWS libraries' default, are refused by some S3 servers (Ceph RGW 16).
 WORKER_ENV = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required"}
 
@@ -16,6 +12,10 @@ def join_cluster() -> None:
 
     Raises BadInput where RAY_ADDRESS is no head's that answers.
     """
+    import ray
+
+    from jobs.head import cluster_of, resolve_address
+
     address = resolve_address()
     # Behind TLS only Ray's own client knows the certificates.
     if address != "local" and not ray.is_initialized() and os.environ.get("RAY_USE_TLS") != "1":

@@ -1,15 +1,17 @@
 """vrp datasets: say whether a data set is there as its distributor ships it."""
 
+from __future__ import annotations
+
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from jobs.options import Anonymous, AsJson, EndpointUrl, Region
-from pipeline.datasets.check import Checked, check_dataset
-from pipeline.datasets.layouts import LAYOUTS, LayoutName
-from schemas.storage import Storage
+from schemas.names import LayoutName
+
+if TYPE_CHECKING:
+    from pipeline.datasets.check import Checked
 
 datasets_app = typer.Typer(help="Check the data sets of evaluations.", no_args_is_help=True)
 SHOWN = 20  # single files and annotations that are wrong; a wrong folder may hold thousands
@@ -37,6 +39,11 @@ def check(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     Reads every mask, and of every image the header. Exit codes: 0 whole, 1 something is missing or
     wrong (each is printed), 2 wrong input.
     """
+    from rich.console import Console
+
+    from pipeline.datasets.check import check_dataset
+    from schemas.storage import Storage
+
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     checked = check_dataset(path, storage, type_, split)
     Console(stderr=as_json, highlight=False).print(
@@ -49,6 +56,8 @@ def check(  # noqa: PLR0913, PLR0917 - typer makes one option of each
 
 
 def _lines(checked: Checked) -> list[str]:
+    from pipeline.datasets.layouts import LAYOUTS
+
     layout = LAYOUTS[checked.layout]
     lines = [f"{checked.layout}, split {checked.split}: {layout.source}"]
     for fault in checked.faults:

@@ -1,21 +1,20 @@
 """vrp embed: compute SAM's embeddings of a collection once, for training and labeling."""
 
+from __future__ import annotations
+
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from jobs.cluster import join_cluster
-from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
-from jobs.seldom import Seldom
-from pipeline.cluster.pool import configure_ray_data
-from pipeline.embed.check import check
-from pipeline.embed.run import embed as embed_collection
-from schemas.embed import EmbedJob, EmbedReceipt
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from schemas.embed import EmbedReceipt
 
 
 def embed(
@@ -31,8 +30,18 @@ def embed(
     Running the same job again does only what is missing. Exit codes: 0 done, 2 wrong input,
     1 anything else (an interrupted job too).
     """
+    from rich.console import Console
+
+    from jobs.job_file import read_job
+    from schemas.embed import EmbedJob
+
     console = Console(stderr=as_json, highlight=False)
     job = read_job(EmbedJob, job_file, overrides)
+    from jobs.cluster import join_cluster
+    from pipeline.cluster.pool import configure_ray_data
+    from pipeline.embed.check import check
+    from pipeline.embed.run import embed as embed_collection
+
     checked = check(job)
     console.print(
         f"{len(checked.unfinished)} of {len(checked.plan.shards)} shards to do in {checked.folder}",
@@ -72,6 +81,8 @@ class _Tally:
     """Adds up receipts, and prints a line now and then."""
 
     def __init__(self, console: Console) -> None:
+        from jobs.seldom import Seldom
+
         self.embedded = self.known = self.bytes = 0
         self.rejected: list[tuple[str, str]] = []
         self._console = console

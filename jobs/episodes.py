@@ -1,32 +1,24 @@
 """vrp episodes: print the episodes a number of workers would draw, and their hash."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
-from pipeline.datasets.index import DatasetIndex, open_index
-from pipeline.episodes.draw import (
-    Episode,
-    EpisodePool,
-    describe,
-    draw_episode,
-    hash_episodes,
-    held_out,
-    make_pool,
-    share_of,
-)
-from pipeline.episodes.folds import split
-from schemas.episode import EpisodeJob
 from schemas.errors import BadInput
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.datasets.index import DatasetIndex
+    from pipeline.episodes.draw import Episode, EpisodePool
 
 SHOWN = 10  # episodes of the table; enough to see what they are like
 
@@ -44,8 +36,17 @@ def episodes(
     Builds the dataset's index when there is none. With --json every episode is printed. Exit codes:
     0 done, 2 wrong input, 1 anything else.
     """
+    from jobs.job_file import read_job
+    from schemas.episode import EpisodeJob
+
     worker, workers = _parse_share(share)
     job = read_job(EpisodeJob, job_file, overrides)
+    from rich.console import Console
+
+    from pipeline.datasets.index import open_index
+    from pipeline.episodes.draw import describe, draw_episode, held_out, make_pool, share_of
+    from pipeline.episodes.folds import split
+
     index = open_index(job.dataset, job.index, job.storage)
     training = split(job.protocol, fold, index.commit.categories).training
     pool = make_pool(index, training, job.episodes, ~held_out(index, job.held_out))
@@ -73,6 +74,8 @@ def _parse_share(text: str) -> tuple[int, int]:
 
 
 def _summary(pool: EpisodePool, drawn: Sequence[Episode]) -> dict[str, object]:
+    from pipeline.episodes.draw import hash_episodes
+
     commit = pool.index.commit
     names = {category.id: category.name for category in commit.categories}
     per_category = Counter(names[episode.category_id] for episode in drawn)
@@ -103,6 +106,10 @@ def _pair(episode: Episode) -> tuple[int, int, int]:
 
 
 def _table(index: DatasetIndex, drawn: Sequence[Episode]) -> Table:
+    from rich.table import Table
+
+    from pipeline.episodes.draw import describe
+
     table = Table("number", "category", "references", "target")
     for episode in drawn:
         row = describe(episode, index)

@@ -1,23 +1,22 @@
 """vrp evaluate: score methods on the same episodes of a dataset, or go on where a run stopped."""
 
+from __future__ import annotations
+
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from jobs.cluster import join_cluster
-from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides, Preset, with_preset
-from jobs.seldom import Seldom
-from pipeline.evaluate.actor import ScoredUnit
-from pipeline.evaluate.check import CheckedEvaluation, check
-from pipeline.evaluate.result import publish, read_scores
-from pipeline.evaluate.run import evaluate as evaluate_methods
-from schemas.evaluate import EvaluateJob
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.evaluate.actor import ScoredUnit
+    from pipeline.evaluate.check import CheckedEvaluation
 
 
 def evaluate(
@@ -34,9 +33,20 @@ def evaluate(
     Running the same job again does only what is missing; a method added to it, or trained anew, is
     run alone. Exit codes: 0 done, 2 wrong input, 1 anything else (an interrupted job too).
     """
+    from rich.console import Console
+
+    from jobs.job_file import read_job
+    from schemas.evaluate import EvaluateJob
+
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     start = time.monotonic()
-    checked = check(read_job(EvaluateJob, job_file, with_preset(preset, overrides)))
+    job = read_job(EvaluateJob, job_file, with_preset(preset, overrides))
+    from jobs.cluster import join_cluster
+    from pipeline.evaluate.check import check
+    from pipeline.evaluate.result import publish, read_scores
+    from pipeline.evaluate.run import evaluate as evaluate_methods
+
+    checked = check(job)
     print_plan(checked, console)
     if dry_run:
         return
@@ -76,6 +86,8 @@ class _Lines:
     """Prints a line now and then: parts committed, and how long the rest may take."""
 
     def __init__(self, console: Console, checked: CheckedEvaluation) -> None:
+        from jobs.seldom import Seldom
+
         self.left = sum(len(checked.missing(unit)) for unit in checked.units)
         self._console = console
         self._todo = self.left
@@ -93,6 +105,8 @@ class _Lines:
 
 def _score_table(scores: list[dict[str, Any]]) -> Table:
     """Return the means over folds of mIoU on the grid and at the images' own resolution."""
+    from rich.table import Table
+
     table = Table("method", "format", "shots", "mIoU 512", "mIoU", "FB-IoU 512", "boundary IoU")
     rows: dict[tuple[str, ...], dict[str, float | None]] = {}
     for row in scores:

@@ -1,22 +1,18 @@
 """vrp export: read a commit into another format."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
-from pipeline.export.coco import export_coco
-from pipeline.export.image_files import COLUMNS, export_images
-from pipeline.export.parquet import export_parquet
-from pipeline.export.png import export_png
-from pipeline.export.polygons import EXACT_PX, Loss, Outlines
-from pipeline.export.rejected import Exported
-from pipeline.export.selection import Selection
-from pipeline.output.share import parse_share
-from schemas.storage import Storage
+
+if TYPE_CHECKING:
+    from pipeline.export.polygons import Loss
+    from pipeline.export.rejected import Exported
 
 export_app = typer.Typer(help="Read committed labels into another format.", no_args_is_help=True)
 
@@ -29,7 +25,8 @@ ByObject = Annotated[
     bool, typer.Option("--instances", help="A mask for each object, not for each category.")
 ]
 Tolerance = Annotated[
-    float, typer.Option(help="Pixels that a polygon may leave its mask's outline by.", min=0)
+    float | None,
+    typer.Option(help="Pixels that a polygon may leave its mask's outline by; 0.3.", min=0),
 ]
 Folder = Annotated[str, typer.Option(help="A new folder: a path or s3://bucket/prefix.")]
 
@@ -50,7 +47,7 @@ def coco(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     polygons: Annotated[
         bool, typer.Option("--polygons", help="Polygons, not run lengths: holes are lost.")
     ] = False,
-    tolerance: Tolerance = EXACT_PX,
+    tolerance: Tolerance = None,
     with_rejected: Annotated[
         bool, typer.Option("--with-rejected", help="Rejected images too, with the reason.")
     ] = False,
@@ -68,9 +65,15 @@ def coco(  # noqa: PLR0913, PLR0917 - typer makes one option of each
 
     Credentials come from the AWS variables. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
+    from pipeline.export.coco import export_coco
+    from pipeline.export.polygons import EXACT_PX, Outlines
+    from pipeline.export.selection import Selection
+    from pipeline.output.share import parse_share
+    from schemas.storage import Storage
+
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     selection = Selection(min_score, categories or (), instances, parse_share(share))
-    outlines = Outlines(tolerance) if polygons else None
+    outlines = Outlines(EXACT_PX if tolerance is None else tolerance) if polygons else None
     exported = export_coco(
         output, storage, to, selection, outlines=outlines, with_rejected=with_rejected
     )
@@ -97,6 +100,10 @@ def png(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     that an export cut short is finished by the same command. Exit codes: 0 done, 2 wrong input, 1
     anything else.
     """
+    from pipeline.export.png import export_png
+    from pipeline.export.selection import Selection
+    from schemas.storage import Storage
+
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     selection = Selection(min_score, categories or ())
     tell(export_png(output, storage, to, palette, selection), to, as_json)
@@ -117,6 +124,10 @@ def parquet(  # noqa: PLR0913, PLR0917 - typer makes one option of each
 
     Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
+    from pipeline.export.parquet import export_parquet
+    from pipeline.export.selection import Selection
+    from schemas.storage import Storage
+
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     selection = Selection(min_score, categories or ())
     tell(export_parquet(output, storage, to, selection), to, as_json)
@@ -137,6 +148,9 @@ def images(  # noqa: PLR0913, PLR0917 - typer makes one option of each
 
     Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
+    from pipeline.export.image_files import COLUMNS, export_images
+    from schemas.storage import Storage
+
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     columns = COLUMNS.model_copy(update={"image_column": image_column, "id_column": id_column})
     exported = export_images(output, storage, to, columns)
@@ -145,6 +159,8 @@ def images(  # noqa: PLR0913, PLR0917 - typer makes one option of each
 
 def tell(exported: Exported, to: str, as_json: bool, loss: Loss | None = None) -> None:
     """Print what was written and left out, for people or as JSON."""
+    from rich.console import Console
+
     summary: dict[str, Any] = {
         "images": exported.images,
         "masks": exported.masks,

@@ -1,25 +1,22 @@
 """vrp label: run a labeling job, or say what it would do."""
 
+from __future__ import annotations
+
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from jobs.cluster import join_cluster
-from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
-from jobs.plan import describe, print_plan, print_understood
-from jobs.progress import LabelProgress
-from pipeline.cluster.pool import configure_ray_data
-from pipeline.label.check import CheckedJob, check
-from pipeline.label.disk_space import check_space
-from pipeline.label.run import label as label_collection
-from schemas.commit import Commit
-from schemas.label import LabelJob
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from jobs.progress import LabelProgress
+    from pipeline.label.check import CheckedJob
+    from schemas.commit import Commit
 
 
 def label(
@@ -38,8 +35,18 @@ def label(
     Running the same job again does only what is missing. Exit codes: 0 done, 2 wrong input,
     1 anything else (an interrupted job too: its output is resumable).
     """
+    from rich.console import Console
+
+    from jobs.job_file import read_job
+    from schemas.label import LabelJob
+
     console = Console(stderr=as_json, highlight=False)
     job = read_job(LabelJob, job_file, overrides)
+    from jobs.plan import describe, print_plan, print_understood
+    from jobs.progress import LabelProgress
+    from pipeline.label.check import check
+    from pipeline.label.disk_space import check_space
+
     start = time.monotonic()
     checked = check(job)
     check_space(checked)
@@ -63,6 +70,10 @@ def label(
 
 
 def _run(checked: CheckedJob, progress: LabelProgress) -> Commit:
+    from jobs.cluster import join_cluster
+    from pipeline.cluster.pool import configure_ray_data
+    from pipeline.label.run import label as label_collection
+
     if not checked.done:
         join_cluster()
         configure_ray_data(progress=False)
@@ -86,6 +97,8 @@ def _summary(
 
 
 def _summary_table(checked: CheckedJob, summary: dict[str, object]) -> Table:
+    from rich.table import Table
+
     done = "done" if summary["new_images"] else "nothing to do: the job is finished"
     table = Table("", "", title=done, show_header=False)
     for key in ("images", "with_labels", "rejected", "rows", "labelled", "empty", "new_images"):

@@ -1,20 +1,20 @@
 """vrp lite: train the small networks for photos from a folder of pairs, score and export them."""
 
+from __future__ import annotations
+
 import json
 import os
 import platform
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from model.networks.lite_trunk import build_trunk, published_trunk
-from pipeline.lite.photos import Photo, hold_out, read_photos
-from pipeline.lite.score import choose_offset, score_photos, score_scenes
-from pipeline.lite.shown import pick, show_photos, show_scenes
-from pipeline.lite.train import LiteRecipe, train_lite
-from pipeline.lite.weights import Provenance, Trained, export_weights, load_trained
 from schemas.errors import BadInput
+
+if TYPE_CHECKING:
+    from pipeline.lite.photos import Photo
+    from pipeline.lite.weights import Trained
 
 lite_app = typer.Typer(help="Train the small networks for photos.", no_args_is_help=True)
 
@@ -34,11 +34,15 @@ def train(
     folder: Folder,
     photos: Photos,
     held_out: HeldOut = HELD_OUT,
-    steps: Annotated[int, typer.Option(min=1)] = LiteRecipe.steps,
+    steps: Annotated[int | None, typer.Option(min=1, help="Left out: the recipe's.")] = None,
 ) -> None:
     """Train neck, mask decoder and VRP encoder on the frozen trunk; run again to go on."""
+    from model.networks.lite_trunk import published_trunk
+    from pipeline.lite.train import LiteRecipe, train_lite
+
     training, _ = _divided(photos, held_out)
-    train_lite(LiteRecipe(steps=steps), training, published_trunk(), folder)
+    recipe = LiteRecipe() if steps is None else LiteRecipe(steps=steps)
+    train_lite(recipe, training, published_trunk(), folder)
 
 
 @lite_app.command()
@@ -49,6 +53,9 @@ def score(
     targets: Annotated[int, typer.Option(min=1, help="Of each category, at most.")] = 40,
 ) -> None:
     """Print what the checkpoint reaches on held-out photos and on scenes' reserved categories."""
+    from model.networks.lite_trunk import build_trunk
+    from pipeline.lite.weights import load_trained
+
     _, validation = _divided(photos, held_out)
     trained = load_trained(folder / "lite.pt", build_trunk())
     typer.echo(json.dumps(_figures(trained, validation, held_out, targets), indent=1))
@@ -64,6 +71,10 @@ def export(
     targets: Annotated[int, typer.Option(min=1, help="Of each category, at most.")] = 120,
 ) -> None:
     """Score the checkpoint, and write SAM and the VRP encoder with their model cards."""
+    from model.networks.lite_trunk import build_trunk
+    from pipeline.lite.train import LiteRecipe
+    from pipeline.lite.weights import Provenance, export_weights, load_trained
+
     training, validation = _divided(photos, held_out)
     trained = load_trained(folder / "lite.pt", build_trunk())
     figures = _figures(trained, validation, held_out, targets)
@@ -78,6 +89,10 @@ def _figures(
     trained: Trained, validation: list[Photo], held_out: str, targets: int
 ) -> dict[str, dict[str, float]]:
     """Choose the masks' offset on the held-out photos, and score with it."""
+    from model.networks.lite_trunk import published_trunk
+    from pipeline.lite.score import choose_offset, score_photos, score_scenes
+    from pipeline.lite.shown import pick, show_photos, show_scenes
+
     trunk = published_trunk()
     shown = show_photos(trunk, validation, held_out.split(","))
     choose_offset(trained.networks, shown, pick(shown, targets))
@@ -87,6 +102,8 @@ def _figures(
 
 
 def _divided(folder: Path, held_out: str) -> tuple[list[Photo], list[Photo]]:
+    from pipeline.lite.photos import hold_out, read_photos
+
     photos = read_photos(folder)
     categories = {name for photo in photos for name in photo.masks}
     unknown = sorted(set(held_out.split(",")) - categories)

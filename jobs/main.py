@@ -1,15 +1,19 @@
 """The `vrp` command: one subcommand per module of jobs/.
 
 Exit codes of every command: 0 done, 2 wrong input, 1 anything else.
+
+Modules of jobs/ import at their top what the command line needs, and in their functions, once the
+job file is read, what does the work: torch and Ray take seconds, which neither `--help` nor a
+mistake in a job is to wait for (tests/jobs/test_imports.py).
 """
+
+from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import ray.exceptions
 import typer
-from rich.console import Console
 
 from jobs.datasets import datasets_app
 from jobs.embed import embed
@@ -28,17 +32,16 @@ from jobs.status import status
 from jobs.train import train
 from jobs.verify import verify
 from jobs.weights import weights_app
-from schemas.embed import EmbedJob
-from schemas.episode import EpisodeJob
 from schemas.errors import BadInput
-from schemas.evaluate import EvaluateJob
-from schemas.label import LabelJob
-from schemas.train import TrainJob
+
+if TYPE_CHECKING:
+    from schemas.spec import Spec
 
 app = typer.Typer(
     help="Label image collections of any size from a few annotated examples.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # a table of colours takes as long to import as all the rest
 )
 for command in (label, plan, retry, verify, report, train, episodes, embed, evaluate):
     app.command()(command)
@@ -51,44 +54,72 @@ app.add_typer(nano_app, name="nano")
 app.add_typer(lite_app, name="lite")
 
 
-JOBS = {
-    "label": LabelJob,
-    "train": TrainJob,
-    "episodes": EpisodeJob,
-    "embed": EmbedJob,
-    "evaluate": EvaluateJob,
-}
+Kind = Literal["label", "train", "episodes", "embed", "evaluate"]
 
 
 @app.command()
 def schema(
-    kind: Annotated[
-        Literal["label", "train", "episodes", "embed", "evaluate"],
-        typer.Argument(help="The kind of job."),
-    ],
+    kind: Annotated[Kind, typer.Argument(help="The kind of job.")],
 ) -> None:
     """Print a job's JSON Schema, for editors that complete and check YAML."""
-    typer.echo(json.dumps(JOBS[kind].model_json_schema(), indent=2))
+    typer.echo(json.dumps(_spec(kind).model_json_schema(), indent=2))
+
+
+def _spec(kind: Kind) -> type[Spec]:
+    match kind:
+        case "label":
+            from schemas.label import LabelJob
+
+            return LabelJob
+        case "train":
+            from schemas.train import TrainJob
+
+            return TrainJob
+        case "episodes":
+            from schemas.episode import EpisodeJob
+
+            return EpisodeJob
+        case "embed":
+            from schemas.embed import EmbedJob
+
+            return EmbedJob
+        case "evaluate":
+            from schemas.evaluate import EvaluateJob
+
+            return EvaluateJob
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; errors end as a message and an exit code, not as a traceback."""
-    console = Console(stderr=True, highlight=False)
     try:
         app(arguments)
     except BadInput as error:
-        console.print("[red]error:[/red]", end=" ")
-        console.print(str(error), markup=False, soft_wrap=True)
+        _print_error("", str(error))
         sys.exit(2)
-    except ray.exceptions.RayError as error:
-        console.print("[red]error:[/red] a worker failed; rerun the same command to continue")
-        console.print(str(error), markup=False, soft_wrap=True)
+    except _ray_errors() as error:
+        _print_error(" a worker failed; rerun the same command to continue\n", str(error))
         sys.exit(1)
     except OSError as error:
         # Storage that kept failing after all retries; the message names the object.
-        console.print("[red]error:[/red]", end=" ")
-        console.print(str(error), markup=False, soft_wrap=True)
+        _print_error("", str(error))
         sys.exit(1)
+
+
+def _print_error(first: str, message: str) -> None:
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[red]error:[/red]{first}", end="" if first else " ")
+    console.print(message, markup=False, soft_wrap=True)
+
+
+def _ray_errors() -> tuple[type[Exception], ...]:
+    """Return what Ray raises; asked for only once something was raised, so Ray is not imported."""
+    if "ray" not in sys.modules:
+        return ()
+    from ray.exceptions import RayError
+
+    return (RayError,)
 
 
 if __name__ == "__main__":

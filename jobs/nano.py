@@ -8,20 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from model.checkpoints.load import Loader
-from model.checkpoints.state_dict import read_card, rewrite_card
-from model.methods.vrp import load_vrp
-from pipeline.nano.export import Provenance, export_weights, load_pretrained
-from pipeline.nano.pretrain import NanoRecipe, pretrain
-from pipeline.nano.score import recommend_presence, score_sam, score_vrp
-from pipeline.scenes.categories import BASE, FOLDS, RESERVED, fold_categories
-from pipeline.scenes.compose import VERSION
-from pipeline.scenes.write import SceneSet, write_folder, write_shards
-from schemas.card import BackboneCard, VrpCard
 from schemas.errors import BadInput
-from schemas.method import Backbone, Sam, Vrp
 
 SCORE_SEED = 7
 
@@ -42,6 +30,10 @@ def scenes(
     shards: Annotated[bool, typer.Option(help="Write WebDataset shards, not a folder.")] = False,
 ) -> None:
     """Write scenes with their exact masks as a COCO file."""
+    from rich.console import Console
+
+    from pipeline.scenes.write import SceneSet, write_folder, write_shards
+
     chosen = SceneSet(seed, count, _named(categories), size_px)
     path = write_shards(chosen, output) if shards else write_folder(chosen, output)
     Console(highlight=False, soft_wrap=True).print(str(path), markup=False)
@@ -50,6 +42,8 @@ def scenes(
 @nano_app.command("pretrain")
 def pretrain_command(folder: Folder) -> None:
     """Train SAM and backbone side by side; run again to go on after a stop."""
+    from pipeline.nano.pretrain import NanoRecipe, pretrain
+
     pretrain(NanoRecipe(), folder)
 
 
@@ -61,6 +55,11 @@ def export(
     scenes_scored: Annotated[int, typer.Option(help="Unseen scenes to score SAM on.")] = 160,
 ) -> None:
     """Score SAM's prompts on reserved categories, and write SAM and backbone with model cards."""
+    from pipeline.nano.export import Provenance, export_weights, load_pretrained
+    from pipeline.nano.pretrain import NanoRecipe
+    from pipeline.nano.score import score_sam
+    from pipeline.scenes.categories import RESERVED
+
     networks, steps, hours = load_pretrained(folder / "pretrain.pt")
     metrics = score_sam(networks.sam, RESERVED, scenes_scored, seed=SCORE_SEED)
     provenance = Provenance(_machine(), commit, steps, hours)
@@ -88,6 +87,15 @@ def score(
     Beside it stand the best thresholds of the feature pseudo-mask and of plain colour. Where the
     card has no min_presence, one is measured first, on scenes of the categories of its training.
     """
+    from model.checkpoints.load import Loader
+    from model.checkpoints.state_dict import read_card, rewrite_card
+    from model.methods.vrp import load_vrp
+    from pipeline.nano.score import recommend_presence, score_vrp
+    from pipeline.scenes.categories import BASE
+    from pipeline.scenes.compose import VERSION
+    from schemas.card import VrpCard
+    from schemas.method import Backbone, Sam, Vrp
+
     names = _named(categories)
     if len(names) < 2:
         raise BadInput(
@@ -131,6 +139,9 @@ def score(
 
 def _note_pseudo_mask(backbone: Path, figures: dict[str, float]) -> None:
     """Write into a backbone's card what its features reach without an encoder."""
+    from model.checkpoints.state_dict import read_card, rewrite_card
+    from schemas.card import BackboneCard
+
     card = read_card(backbone)
     if isinstance(card, BackboneCard):
         own = {name: value for name, value in figures.items() if name.endswith("pseudo_mask")}
@@ -143,6 +154,8 @@ def _machine() -> str:
 
 def _named(categories: str) -> tuple[str, ...]:
     """Return the categories meant by an option. Raises BadInput."""
+    from pipeline.scenes.categories import BASE, FOLDS, RESERVED, fold_categories
+
     folds = {f"fold-{fold}": fold_categories(fold) for fold in range(FOLDS)}
     others = {
         f"not-{name}": tuple(category for category in BASE if category not in held)

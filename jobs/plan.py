@@ -1,20 +1,20 @@
 """vrp plan: say what a run of a labeling job would do now, and why."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
-from pipeline.label.check import CheckedJob, check
-from pipeline.label.disk_space import check_space
-from pipeline.label.preview import outlook
-from schemas.label import LabelJob
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.label.check import CheckedJob
 
 REFERENCES_SHOWN = 30
 
@@ -29,7 +29,16 @@ def plan(
     A job whose output is another job's is refused with every field that differs. Exit codes: 0
     fine, 2 wrong input.
     """
-    checked = check(read_job(LabelJob, job_file, overrides))
+    from jobs.job_file import read_job
+    from schemas.label import LabelJob
+
+    job = read_job(LabelJob, job_file, overrides)
+    from rich.console import Console
+
+    from pipeline.label.check import check
+    from pipeline.label.disk_space import check_space
+
+    checked = check(job)
     check_space(checked)
     print_plan(checked, Console(stderr=as_json, highlight=False))
     if as_json:
@@ -38,6 +47,10 @@ def plan(
 
 def print_plan(checked: CheckedJob, console: Console) -> None:
     """Print what a run would do, then what it would do it with."""
+    from rich.table import Table
+
+    from pipeline.label.preview import outlook
+
     table = Table("a run would", "", "because", title="nothing is labelled yet")
     for prospect in outlook(checked):
         table.add_row(prospect.what, str(prospect.count), prospect.why)
@@ -63,6 +76,8 @@ def print_understood(checked: CheckedJob, console: Console) -> None:
 
 def describe(checked: CheckedJob) -> dict[str, object]:
     """Return the plan as values for JSON."""
+    from pipeline.label.preview import outlook
+
     lists = [shard for shard in checked.plan.shards if shard.kind == "images"]
     return {
         "shards": len(checked.plan.shards),

@@ -1,15 +1,16 @@
 """Show receipts as they come: a bar on a terminal, a line now and then without one."""
 
+from __future__ import annotations
+
 import time
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.console import Console
 
-from jobs.seldom import Seldom
-from pipeline.label.check import CheckedJob
-from schemas.receipt import Receipt, StageSeconds
+    from pipeline.label.check import CheckedJob
+    from schemas.receipt import Receipt
 
 
 class LabelProgress:
@@ -20,6 +21,17 @@ class LabelProgress:
     """
 
     def __init__(self, checked: CheckedJob, console: Console) -> None:
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        from jobs.seldom import Seldom
+        from schemas.receipt import StageSeconds
+
         self.images = self.rejected = self.units = 0
         self.seconds = StageSeconds()
         self._shards_to_do = len(checked.unfinished)

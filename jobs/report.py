@@ -5,10 +5,6 @@ from typing import Annotated
 import typer
 
 from jobs.options import Anonymous, EndpointUrl, OutputUri, Region
-from pipeline.output.paths import REPORT
-from pipeline.report.page import make_report
-from pipeline.storage.place import Place
-from schemas.storage import Storage
 
 
 def report(
@@ -29,6 +25,11 @@ def report(
     Images are read again from where they were labelled; those that are gone say so. Credentials
     come from the AWS variables. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
+    from pipeline.output.paths import REPORT
+    from pipeline.report.page import make_report
+    from pipeline.storage.place import Place
+    from schemas.storage import Storage
+
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     output = output.rstrip("/")
     made = make_report(output, truth, storage)

@@ -6,19 +6,9 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
-from rich.console import Console
 
-from jobs.cluster import join_cluster
-from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
-from jobs.progress import LabelProgress
-from pipeline.cluster.pool import configure_ray_data
-from pipeline.label.check import check
-from pipeline.label.retry import count_reasons
-from pipeline.label.run import check_retry
-from pipeline.label.run import retry as retry_rejected
 from schemas.errors import BadInput, RejectReason
-from schemas.label import LabelJob
 
 
 def retry(
@@ -34,9 +24,24 @@ def retry(
     For faults that have gone: --set limits.seconds_per_image=600, a restored file, more memory. All
     other rows stay as they are. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
+    from rich.console import Console
+
+    from jobs.job_file import read_job
+    from schemas.label import LabelJob
+
     console = Console(stderr=as_json, highlight=False)
-    checked = check(read_job(LabelJob, job_file, overrides))
-    again = check_retry(checked, frozenset(_known(name) for name in reason))
+    job = read_job(LabelJob, job_file, overrides)
+    reasons = frozenset(_known(name) for name in reason)
+    from jobs.cluster import join_cluster
+    from jobs.progress import LabelProgress
+    from pipeline.cluster.pool import configure_ray_data
+    from pipeline.label.check import check
+    from pipeline.label.retry import count_reasons
+    from pipeline.label.run import check_retry
+    from pipeline.label.run import retry as retry_rejected
+
+    checked = check(job)
+    again = check_retry(checked, reasons)
     if again.names:
         join_cluster()
         configure_ray_data(progress=False)

@@ -1,35 +1,26 @@
 """vrp status: how far a job is, read from its output; no cluster and no driver is asked."""
 
+from __future__ import annotations
+
 import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ConfigDict
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
-from jobs.job_file import read_job
 from jobs.options import Anonymous, AsJson, EndpointUrl, Region
-from pipeline.status.find import EmbedStatus, EvaluateStatus, Status, read_status
-from pipeline.status.labeling import LabelStatus
-from pipeline.status.training import TrainStatus
 from schemas.errors import BadStorage
-from schemas.spec import Spec, Uri
-from schemas.storage import Output, Storage
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
-class _Destination(Spec):
-    """What any job says of where its results go; its other keys are for its own command."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    output: Output | None = None
-    embeddings: Uri | None = None
-    storage: Storage = Storage()
+    from pipeline.status.find import Status
+    from pipeline.status.labeling import LabelStatus
+    from pipeline.status.training import TrainStatus
+    from schemas.storage import Storage
 
 
 def status(  # noqa: PLR0913, PLR0917 - typer makes one option of each
@@ -48,11 +39,19 @@ def status(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     Read from storage alone, so it works while the job runs, after its driver is gone, and from
     anywhere. With --watch it ends when the job is done.
     """
+    from jobs.job_file import read_job
+    from schemas.destination import Destination
+    from schemas.storage import Storage
+
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     if output.endswith((".yaml", ".yml")):
-        job = read_job(_Destination, Path(output))
+        job = read_job(Destination, Path(output))
         output = job.output.uri if job.output else job.embeddings or ""
         storage = job.storage
+    from rich.console import Console
+
+    from pipeline.status.find import read_status
+
     console = Console(stderr=as_json, highlight=False)
     if watch:
         found = _watch(output, storage, console, every)
@@ -71,6 +70,10 @@ def _plain(value: Any) -> Any:
 
 def _watch(output: str, storage: Storage, console: Console, every: float) -> Status:
     """Look until the job is done: a table that changes, or without a terminal a line a change."""
+    from rich.live import Live
+
+    from pipeline.status.find import read_status
+
     shown = None
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
@@ -93,6 +96,8 @@ def _line(found: Status | None) -> str:
 
 
 def _table(found: Status | None, output: str) -> Table:
+    from rich.table import Table
+
     table = Table("", "", title=output, show_header=False)
     for name, text in _facts(found):
         table.add_row(name, text)
@@ -101,6 +106,10 @@ def _table(found: Status | None, output: str) -> Table:
 
 def _facts(found: Status | None) -> list[tuple[str, str]]:
     """Return what a person wants to know of a job, in the order of importance."""
+    from pipeline.status.find import EmbedStatus, EvaluateStatus
+    from pipeline.status.labeling import LabelStatus
+    from pipeline.status.training import TrainStatus
+
     match found:
         case None:
             return [("state", "not begun")]

@@ -1,21 +1,23 @@
 """vrp train: train the VRP encoder on one or more folds, or go on where a run stopped."""
 
+from __future__ import annotations
+
 import json
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from jobs.cluster import join_cluster
-from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides, Preset, with_preset
-from jobs.seldom import Seldom
-from pipeline.train.check import CheckedTraining, check
-from pipeline.train.run import train as train_folds
-from schemas.train import TrainJob, TrainProgress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from jobs.seldom import Seldom
+    from pipeline.train.check import CheckedTraining
+    from schemas.train import TrainProgress
 
 
 def train(
@@ -35,8 +37,18 @@ def train(
     Running the same command again goes on from the last checkpoint; a finished fold is left as it
     is. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
+    from rich.console import Console
+
+    from jobs.job_file import read_job
+    from schemas.train import TrainJob
+
     console = Console(stderr=as_json, highlight=False)
-    checked = check(read_job(TrainJob, job_file, with_preset(preset, overrides)), folds or [0])
+    job = read_job(TrainJob, job_file, with_preset(preset, overrides))
+    from jobs.cluster import join_cluster
+    from pipeline.train.check import check
+    from pipeline.train.run import train as train_folds
+
+    checked = check(job, folds or [0])
     console.print(_plan_table(checked))
     if dry_run:
         return
@@ -62,6 +74,8 @@ class _Lines:
     """Prints a line for a fold now and then, and for every checkpoint that was judged."""
 
     def __init__(self, console: Console) -> None:
+        from jobs.seldom import Seldom
+
         self._console = console
         self._seldom: defaultdict[int, Seldom] = defaultdict(Seldom)
 
@@ -80,6 +94,8 @@ class _Lines:
 
 
 def _plan_table(checked: CheckedTraining) -> Table:
+    from rich.table import Table
+
     table = Table("fold", "categories", "images", "steps", "episodes", "novel", "embeddings", "")
     for run in checked.runs:
         done = "finished" if run.fold.number in checked.results else ""

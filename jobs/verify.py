@@ -3,12 +3,8 @@
 import json
 
 import typer
-from rich.console import Console
 
 from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
-from pipeline.output.audit import audit
-from pipeline.storage.place import Place
-from schemas.storage import Storage
 
 SHOWN = 1000  # faults printed; a damaged output of a million images may have as many
 
@@ -24,6 +20,12 @@ def verify(
 
     Exit codes: 0 whole, 1 faults (each printed), 2 wrong input.
     """
+    from rich.console import Console
+
+    from pipeline.output.audit import audit
+    from pipeline.storage.place import Place
+    from schemas.storage import Storage
+
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     faults = 0

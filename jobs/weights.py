@@ -1,21 +1,21 @@
 """vrp weights: list, download, examine and import weights."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from jobs.options import Anonymous, EndpointUrl, Region
-from model.checkpoints.identify import FileIdentity, identify, read_authors
-from model.checkpoints.state_dict import save_weights
-from pipeline.weights.catalogue import CATALOGUE, Published
-from pipeline.weights.fetch import localise, sha256_of
-from schemas.card import LabelType, Training, VrpCard
 from schemas.errors import BadInput, BadWeights
-from schemas.method import READINGS, SamType
-from schemas.storage import Storage
+from schemas.names import LabelType, SamType
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from model.checkpoints.identify import FileIdentity
+    from pipeline.weights.catalogue import Published
 
 weights_app = typer.Typer(
     help="List, download, examine and import weights. Exit codes: 0 done, 2 wrong input, 1 else.",
@@ -26,6 +26,10 @@ weights_app = typer.Typer(
 @weights_app.command("list")
 def list_weights() -> None:
     """Print the names that a job may use for published weights."""
+    from rich.table import Table
+
+    from pipeline.weights.catalogue import CATALOGUE
+
     table = Table(box=None)
     for heading in ("name", "kind", "trained on", "size", "sha256", "licence"):
         table.add_column(heading, no_wrap=True)
@@ -44,6 +48,11 @@ def pull(
     anonymous: Anonymous = False,
 ) -> None:
     """Download weights into this node's cache and check them; print where they are."""
+    from model.checkpoints.identify import identify
+    from pipeline.weights.catalogue import CATALOGUE
+    from pipeline.weights.fetch import localise
+    from schemas.storage import Storage
+
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     path = localise(name, storage)
     identity = identify(path)
@@ -60,6 +69,11 @@ def verify(
     anonymous: Anonymous = False,
 ) -> None:
     """Say which network a file fits, its sha256, its published name and its model card."""
+    from model.checkpoints.identify import identify
+    from pipeline.weights.catalogue import CATALOGUE
+    from pipeline.weights.fetch import localise, sha256_of
+    from schemas.storage import Storage
+
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     path = localise(weights, storage)
     identity, digest = identify(path), sha256_of(path)
@@ -84,6 +98,11 @@ def import_weights(
     ] = None,
 ) -> None:
     """Convert a checkpoint that was trained with the authors' public code."""
+    from model.checkpoints.identify import read_authors
+    from model.checkpoints.state_dict import save_weights
+    from schemas.card import Training, VrpCard
+    from schemas.method import READINGS
+
     for path in (output, backbone_output):
         if path and path.suffix != ".safetensors":
             raise BadInput("a file of another format", str(path), path.suffix, ".safetensors")
@@ -117,4 +136,6 @@ def _check_published(name: str, published: Published, identity: FileIdentity) ->
 
 
 def _console() -> Console:
+    from rich.console import Console
+
     return Console(highlight=False, soft_wrap=True)

@@ -4,15 +4,19 @@ Shape letters used in model/: B images, K categories, N prompt tokens, C channel
 h w grid cells or low-resolution logits.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
-from torch import Tensor
 
 from schemas.reference import Box, Points, Scribbles
+
+if TYPE_CHECKING:  # readers of labels know this seam, and wait for no torch
+    from torch import Tensor
 
 Frame = Literal["squash", "letterbox"]
 """How an image met its model's square input: stretched to it, or scaled and zero-padded."""
@@ -50,7 +54,7 @@ class Prediction:
     score: float
     frame: Frame
     presence: float | None = None
-    objects: tuple["Prediction", ...] = ()
+    objects: tuple[Prediction, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from schemas.method import BackboneType, QueryInit, SamType, VrpReading
+from schemas.method import BackboneType, QueryInit, VrpReading
+from schemas.names import LabelType, SamType
 from schemas.spec import Spec
-
-LabelType = Literal["point", "scribble", "box", "mask"]
 
 
 class Training(Spec):

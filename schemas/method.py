@@ -11,9 +11,9 @@ from typing import Annotated, ClassVar, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from schemas.fingerprint import leaves
+from schemas.names import SamType
 from schemas.spec import Spec, resolve_uri
 
-SamType = Literal["vit_b", "vit_l", "vit_h", "nano", "lite"]
 BackboneType = Literal[
     "resnet50",
     "resnet50s",

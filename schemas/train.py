@@ -102,7 +102,7 @@ class TrainCompute(Spec):
         share = self.gpus_per_worker
         if share != "auto" and 0 < share < 1 and self.workers.max > 1:
             raise ValueError(
-                f"gpus_per_worker {share:g} with {self.workers.max} workers: NCCL, which sums their "
+                f"gpus_per_worker {share:g} and {self.workers.max} workers: NCCL, which sums their "
                 "gradients, refuses two of them on one GPU; wanted 1, or workers.max: 1"
             )
         return self

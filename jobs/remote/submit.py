@@ -1,37 +1,28 @@
 """vrp submit: hand a job to a Ray cluster, which runs the same command with the same YAML."""
 
+from __future__ import annotations
+
 import json
 import shlex
 import tempfile
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from ray.job_submission import JobSubmissionClient
-from rich.console import Console
 
-from jobs.job_file import read_job
 from jobs.options import AsJson, Overrides
 from jobs.remote.ray_jobs import LOCAL_DASHBOARD, Address, answered, open_client
-from jobs.remote.submitted import follow
-from pipeline.submit.inputs import Document, SubmittedJob, packaged_weights, portable, results_uri
-from pipeline.submit.package import JOB_FILE, pack
-from schemas.embed import EmbedJob
 from schemas.errors import BadInput
-from schemas.evaluate import EvaluateJob
-from schemas.label import LabelJob
-from schemas.train import TrainJob
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
+    from pipeline.submit.inputs import Document, SubmittedJob
 
 # A driver that dies goes on where it stopped; one that dies three times has a reason to.
 TRIES = 3
-KINDS: dict[str, type[SubmittedJob]] = {
-    "label": LabelJob,
-    "train": TrainJob,
-    "evaluate": EvaluateJob,
-    "embed": EmbedJob,
-}
 
 
 def submit(  # noqa: PLR0913, PLR0917 - typer makes one option of each
@@ -60,10 +51,18 @@ def submit(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     outputs must be on storage. Submitting a job again goes on with it. Exit codes: 0 submitted
     (with --follow: done), 2 wrong input, 1 anything else.
     """
+    from rich.console import Console
+
+    from jobs.job_file import read_job
+
     console = Console(stderr=as_json, highlight=False)
     if folds and kind != "train":
         raise BadInput("an option of another command", "--fold", kind, "vrp submit train")
-    job = read_job(KINDS[kind], job_file, overrides)
+    job = read_job(_spec(kind), job_file, overrides)
+    from jobs.remote.submitted import follow
+    from pipeline.submit.inputs import portable, results_uri
+    from pipeline.submit.package import JOB_FILE
+
     client = open_client(address)
     document = portable(job, shared_paths=shared_paths, send_secrets=send_secrets)
     options = [option for fold in folds or () for option in ("--fold", str(fold))]
@@ -78,12 +77,32 @@ def submit(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     console.print(f"vrp logs -f {submission}, vrp cancel {submission}, vrp status {job_file}")
 
 
+def _spec(kind: Literal["label", "train", "evaluate", "embed"]) -> type[SubmittedJob]:
+    from schemas.embed import EmbedJob
+    from schemas.evaluate import EvaluateJob
+    from schemas.label import LabelJob
+    from schemas.train import TrainJob
+
+    match kind:
+        case "label":
+            return LabelJob
+        case "train":
+            return TrainJob
+        case "evaluate":
+            return EvaluateJob
+        case "embed":
+            return EmbedJob
+
+
 def _submit(
     client: JobSubmissionClient,
     job: SubmittedJob,
     document: Document,
     command: list[str],
 ) -> str:
+    from pipeline.submit.inputs import packaged_weights, results_uri
+    from pipeline.submit.package import pack
+
     began = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
         pack(Path(folder), document, packaged_weights(job))

@@ -1,14 +1,12 @@
 """vrp jobs, vrp logs, vrp cancel: what became of submitted jobs."""
 
-import asyncio
+from __future__ import annotations
+
 import json
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from ray.job_submission import JobDetails, JobSubmissionClient
-from rich.console import Console
-from rich.table import Table
 
 from jobs.options import AsJson
 from jobs.remote.ray_jobs import (
@@ -17,33 +15,39 @@ from jobs.remote.ray_jobs import (
     SubmissionId,
     answered,
     exit_code,
+    list_jobs,
     open_client,
 )
 from schemas.errors import BadInput
 
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
 
 def jobs(address: Address = LOCAL_DASHBOARD, as_json: AsJson = False) -> None:
     """List the jobs that `vrp submit` sent to a cluster, the newest first."""
-    client = open_client(address)
-    with answered(address):
-        found = [job for job in client.list_jobs() if "vrp" in (job.metadata or {})]
-    found.sort(key=lambda job: job.start_time or 0, reverse=True)
+    from rich.console import Console
+    from rich.table import Table
+
+    found = [job for job in list_jobs(address) if "vrp" in (job["metadata"] or {})]
+    found.sort(key=lambda job: job["start_time"] or 0, reverse=True)
     table = Table("id", "status", "begun (UTC)", "took", "output")
     for job in found:
-        begun, took = _times(job)
-        output = (job.metadata or {}).get("output", "")
-        table.add_row(job.submission_id, job.status, begun, took, output)
+        begun, took = _times(job["start_time"], job["end_time"])
+        table.add_row(
+            job["submission_id"], job["status"], begun, took, job["metadata"].get("output", "")
+        )
     Console(stderr=as_json, highlight=False).print(table)
     if as_json:
-        keys = {"submission_id", "status", "start_time", "end_time", "metadata", "driver_exit_code"}
-        typer.echo(json.dumps([job.model_dump(mode="json", include=keys) for job in found]))
+        keys = ("submission_id", "status", "start_time", "end_time", "metadata", "driver_exit_code")
+        typer.echo(json.dumps([{key: job.get(key) for key in keys} for job in found]))
 
 
-def _times(job: JobDetails) -> tuple[str, str]:
-    if not job.start_time:
+def _times(start_ms: int | None, end_ms: int | None) -> tuple[str, str]:
+    if not start_ms:
         return "", ""
-    begun = datetime.fromtimestamp(job.start_time / 1000, UTC)  # Ray's times are in milliseconds
-    ended = datetime.fromtimestamp(job.end_time / 1000, UTC) if job.end_time else datetime.now(UTC)
+    begun = datetime.fromtimestamp(start_ms / 1000, UTC)
+    ended = datetime.fromtimestamp(end_ms / 1000, UTC) if end_ms else datetime.now(UTC)
     return f"{begun:%Y-%m-%d %H:%M:%S}", str(ended - begun).partition(".")[0]
 
 
@@ -65,6 +69,8 @@ def logs(
 
 def follow(client: JobSubmissionClient, submission: str, address: str) -> int:
     """Print a job's log as it grows until the job ends; return its exit code."""
+    import asyncio
+
     with answered(address):
         client.get_job_info(submission)
         asyncio.run(_print_log(client, submission))

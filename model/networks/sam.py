@@ -20,7 +20,7 @@ from segment_anything.modeling.image_encoder import PatchEmbed
 from torch import nn
 
 from model.networks.pixels import PIXEL_MEAN, PIXEL_STD
-from schemas.method import SamType
+from schemas.names import SamType
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def parse_most(text: str) -> dict[str, float]:
 
 def check_capacity(need: Mapping[str, float], where: str) -> None:
     """Refuse what never fits, for which Ray would wait for ever; warn of a wait for nodes."""
-    capacity = read_capacity()
+    room = read_capacity()
     if missing := room.waits_for(need, where):
         _LOG.warning(
             "waiting for the cluster to grow: %s",

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.datasets.index import list_dataset
-from pipeline.datasets.layouts import LAYOUTS, LayoutName
+from pipeline.datasets.layouts import LAYOUTS
 from pipeline.datasets.listing import Problem
 from pipeline.storage.place import Place
 from schemas.dataset import Dataset
 from schemas.errors import BadInput
+from schemas.names import LayoutName
 from schemas.storage import Storage
 
 

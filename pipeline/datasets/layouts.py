@@ -2,17 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from pydantic import TypeAdapter
 
 from schemas.dataset import Dataset
 from schemas.errors import BadInput
-
-LayoutName = Literal[
-    "coco20i", "pascal5i", "fss1000", "perseg", "lvis92i", "pascal_part", "paco_part", "davis2016",
-    "davis2017", "coco2017", "folder",
-]  # fmt: skip
+from schemas.names import LayoutName
 
 _DATASET: TypeAdapter[Dataset] = TypeAdapter(Dataset)
 

@@ -8,23 +8,27 @@ each tensor's bytes. It is written once, whole, as label parts are; so its prese
 One embedding is read by one ranged request, and its hash is checked.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from safetensors.numpy import save
-from torch import Tensor
 
 from pipeline.output.unit import UnitName
 from pipeline.storage.place import Place
 from schemas.errors import BadStorage
 from schemas.method import Method
 from schemas.storage import Storage
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Raised by whoever changes how pixels reach SAM (decoding, stretching, normalising).
 PREPROCESSING_REVISION = 1
@@ -127,6 +131,8 @@ class EmbeddingStore:
 
         Raises BadStorage when the bytes read are not those written.
         """
+        import torch  # noqa: PLC0415 - `vrp status` counts a store's units, and waits for nothing
+
         stored = self._stored.get(image)
         if stored is None:
             return None

@@ -9,11 +9,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import NamedTuple
 
-import aiohttp
-from botocore.exceptions import BotoCoreError, HTTPClientError, NoCredentialsError
-from botocore.exceptions import ConnectionError as BotoConnectionError
-from botocore.parsers import ResponseParserError
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
@@ -55,18 +53,18 @@ def translated(fs: AbstractFileSystem, path: str, verb: str) -> Iterator[None]:
         raise BadStorage(
             f"a path that cannot be {verb}", uri, str(error.strerror), "a file below folders"
         ) from error
-    except NoCredentialsError as error:
+    except _foreign().no_credentials as error:
         raise BadStorage(
             "storage without credentials",
             uri,
             "no AWS credentials found",
             "the AWS variables, or key and secret (or anonymous: true) in the storage section",
         ) from error
-    except (HTTPClientError, BotoConnectionError, aiohttp.ClientError, TimeoutError) as error:
+    except _foreign().no_answer as error:
         endpoint = endpoint_of(getattr(fs, "client_kwargs", {}).get("endpoint_url"))
         got = _with_notes(type(error).__name__, error)
         raise unanswered(f"{uri} at {endpoint or 'AWS'}", got) from error
-    except BotoCoreError as error:
+    except _foreign().other as error:
         # Names that AWS does not allow, unknown profiles and regions: the message says which.
         raise BadStorage(
             f"storage that cannot be {verb}",
@@ -74,13 +72,43 @@ def translated(fs: AbstractFileSystem, path: str, verb: str) -> Iterator[None]:
             _USER_PART.sub("://", str(error)),
             "a valid bucket, region and profile",
         ) from error
-    except ResponseParserError as error:
+    except _foreign().no_xml as error:
         got = _with_notes("an answer that is no XML", error)
         raise OSError(errno.EIO, f"{uri} could not be {verb}: {got}") from error
     except OSError as error:
         # What is left is the storage's own trouble, after all retries: say at which object.
         got = _with_notes(str(s3_code(error) or error.strerror or error), error)
         raise OSError(error.errno, f"{uri} could not be {verb}: {got}") from error
+
+
+class _Foreign(NamedTuple):
+    """What a request to S3 raises besides OSErrors, by what becomes of it."""
+
+    no_credentials: type[Exception]
+    no_answer: tuple[type[Exception], ...]
+    other: type[Exception]
+    no_xml: type[Exception]
+
+
+@cache
+def _foreign() -> _Foreign:
+    # Asked for once something was raised that is no plain error of a file: local storage never
+    # waits for these imports.
+    import aiohttp  # noqa: PLC0415
+    from botocore import exceptions  # noqa: PLC0415
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
+
+    return _Foreign(
+        exceptions.NoCredentialsError,
+        (
+            exceptions.HTTPClientError,
+            exceptions.ConnectionError,
+            aiohttp.ClientError,
+            TimeoutError,
+        ),
+        exceptions.BotoCoreError,
+        ResponseParserError,
+    )
 
 
 def _with_notes(got: str, error: BaseException) -> str:

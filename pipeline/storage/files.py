@@ -4,28 +4,32 @@ What a user can mend (a missing file, bucket or permission, an endpoint that doe
 raised as BadStorage; what only a retry mends stays an OSError.
 """
 
+from __future__ import annotations
+
 import os
 import socket
 import time
 import uuid
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import fsspec
-from aiobotocore.session import AioSession
-from botocore.loaders import Loader, create_loader
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from model.local_files import beside, sync, whole_file
 from pipeline.storage.errors import endpoint_of, translated, unanswered
-from pipeline.storage.patient_s3 import PatientS3
 from pipeline.storage.s3_options import s3_options
 from schemas.errors import BadStorage
 from schemas.storage import Storage
+
+if TYPE_CHECKING:
+    from botocore.loaders import Loader
+
+    from pipeline.storage.patient_s3 import PatientS3
 
 _SINGLE_PUT_BYTES = 5 * 2**30
 PROBE_STEM = ".vrp-write-probe"
@@ -54,6 +58,11 @@ def _open_s3(uri: str, storage: Storage, options: dict[str, Any]) -> tuple[Patie
         raise BadStorage(
             "an endpoint that is no URL", uri, endpoint, "http://host:port or https://host"
         )
+    # Local files are read without s3fs and botocore, which take a second to import.
+    from aiobotocore.session import AioSession  # noqa: PLC0415
+
+    from pipeline.storage.patient_s3 import PatientS3  # noqa: PLC0415
+
     fs = PatientS3(**options, **s3_options(storage))
     # s3fs would read botocore's service descriptions again for every client, 0.17 s of CPU
     # against 0.04. Not an option of the file system, which would then no longer pickle.
@@ -64,7 +73,13 @@ def _open_s3(uri: str, storage: Storage, options: dict[str, Any]) -> tuple[Patie
 
 @cache
 def _service_descriptions() -> Loader:
+    from botocore.loaders import create_loader  # noqa: PLC0415
+
     return create_loader()
+
+
+def _is_s3(fs: AbstractFileSystem) -> TypeGuard[PatientS3]:
+    return "s3" in fs.protocol
 
 
 def path_of(fs: AbstractFileSystem, uri: str) -> str:
@@ -108,7 +123,7 @@ def list_files(
     with translated(fs, folder, "listed"):
         if isinstance(fs, LocalFileSystem):
             found = _list_local(folder or "/", stem, deep)
-        elif isinstance(fs, PatientS3):
+        elif _is_s3(fs):
             found = _list_s3(fs, folder, stem, deep)
         else:
             fs.invalidate_cache()
@@ -173,7 +188,7 @@ def create_once(fs: AbstractFileSystem, path: str, data: bytes) -> bool:
     with translated(fs, path, "written"):
         if isinstance(fs, LocalFileSystem):
             return _create_local(Path(path), data)
-        if isinstance(fs, PatientS3):
+        if _is_s3(fs):
             return bool(fs.create(path, data))
         try:
             fs.pipe_file(path, data, mode="create")
@@ -200,7 +215,7 @@ def replace(fs: AbstractFileSystem, path: str, data: bytes) -> None:
         if isinstance(fs, LocalFileSystem):
             with whole_file(Path(path)) as whole:
                 whole.write_bytes(data)
-        elif isinstance(fs, PatientS3):
+        elif _is_s3(fs):
             # One PUT, which may be 5 GB: a part that fails would begin a multipart upload anew.
             fs.pipe_file(path, data, chunksize=_SINGLE_PUT_BYTES)
         else:
@@ -234,7 +249,7 @@ def check_writable(uri: str, storage: Storage) -> None:
     Raises BadStorage, also for a server that ignores the condition: units would be lost or doubled.
     """
     fs, folder = open_filesystem(uri, storage)
-    if isinstance(fs, PatientS3):
+    if _is_s3(fs):
         check_endpoint(storage)
     if isinstance(fs, LocalFileSystem):
         # The nearest folder there is, so that a dry run leaves no new folder behind.

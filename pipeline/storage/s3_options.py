@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from pipeline.storage.patient_s3 import CONNECT_S, SILENCE_S
 from schemas.storage import KmsEncryption, Storage
 
 
 def s3_options(storage: Storage) -> dict[str, Any]:
     """Return the options of s3fs; they hold credentials."""
+    from pipeline.storage.patient_s3 import CONNECT_S, SILENCE_S  # noqa: PLC0415
+
     client: dict[str, str] = {}
     if storage.endpoint_url:
         client["endpoint_url"] = storage.endpoint_url

@@ -13,8 +13,9 @@ from pipeline.train.fold import FoldRun
 from pipeline.train.metrics import merge_metrics
 from pipeline.train.paths import RESULT, WEIGHTS, fold_folder
 from pipeline.train.state import STATE
-from schemas.card import LabelType, Training, VrpCard
+from schemas.card import Training, VrpCard
 from schemas.errors import MissingFile
+from schemas.names import LabelType
 from schemas.train import FoldResult, TrainState
 
 # Our episodes' names of annotation formats, and a card's.

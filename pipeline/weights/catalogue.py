@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 import model
-from schemas.method import BackboneType, SamType
+from schemas.method import BackboneType
+from schemas.names import SamType
 
 META = "https://dl.fbaipublicfiles.com"
 PYTORCH = "https://download.pytorch.org/models"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.networks.sam import SAM_SIZES, build_sam
-from schemas.method import SamType
+from schemas.names import SamType
 
 
 @pytest.mark.parametrize(
