@@ -7,6 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from jobs.strict_yaml import MAX_BYTES, load_yaml
+from pipeline.weights.from_card import fill_methods
 from schemas.errors import BadInput
 from schemas.spec import Spec
 
@@ -17,13 +18,15 @@ _FAULTS_SHOWN = 20
 def read_job(kind: type[Job], path: Path, overrides: list[str] | None = None) -> Job:
     """Read a job; overrides are `key.subkey=value` with YAML values, lists by number.
 
-    Raises BadInput: a file that is missing or no YAML, an unknown key, a wrong type or value.
+    Raises BadInput: a file that is missing or no YAML, an unknown key, a wrong type or value; and
+    BadWeights, BadStorage of weights whose card is to say what the job does not.
     """
-    document = _read_yaml(path)
+    document, folder = _read_yaml(path), path.resolve().parent
     for override in overrides or ():
         _override(document, override)
+    document = fill_methods(document, folder)
     try:
-        return kind.model_validate(document, context={"folder": str(path.resolve().parent)})
+        return kind.model_validate(document, context={"folder": str(folder)})
     except ValidationError as error:
         raise _readable(error, path) from error
 

@@ -7,6 +7,7 @@ import torch
 from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import check_fit
 from model.methods.gp_sam import GpSamSegmenter
+from model.methods.lite_vrp import LiteVrpSegmenter, load_lite_vrp
 from model.methods.matcher import MatcherSegmenter
 from model.methods.persam import PersamSegmenter
 from model.methods.persam_f import PersamFSegmenter
@@ -14,7 +15,7 @@ from model.methods.prompted_sam import load_prompted
 from model.methods.vrp import VrpSegmenter, load_vrp
 from model.networks.device import Precision
 from model.segmenter import PLAIN, LoadedReference, Segmenter, StudyOptions
-from schemas.method import GpSam, Matcher, Method, Persam, PersamF, Vrp
+from schemas.method import GpSam, Matcher, Method, Persam, PersamF, Sam, Vrp
 
 Study = Callable[[Sequence[LoadedReference], StudyOptions], Segmenter]
 """A method with its networks loaded: what makes a segmenter of references, as often as wanted."""
@@ -34,6 +35,9 @@ def build_segmenter(
 def load_method(method: Method, loader: Loader) -> Study:
     """Load what a method computes with, whatever its references. Raises BadWeights."""
     match method:
+        case Vrp(sam=Sam(type="lite")):
+            lite = load_lite_vrp(method, loader)
+            return lambda references, _: LiteVrpSegmenter(lite, references)
         case Vrp():
             vrp = load_vrp(method, loader)
             return lambda references, _: VrpSegmenter(vrp, references)

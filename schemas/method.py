@@ -5,7 +5,7 @@ on which stored embeddings depend; `searches`, whether it looks for several obje
 `search_end`, the presence below which it stops (None: never).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
@@ -72,18 +72,42 @@ Weights = Annotated[
 ]
 
 
-class Sam(Spec):
-    """The promptable segmenter: segment_anything's classes."""
-
-    type: SamType
-    weights: Weights
-
-
 class Backbone(Spec):
     """The frozen semantic encoder whose mid- and high-level maps are matched."""
 
     type: BackboneType
     weights: Weights
+
+
+LITE_TRUNK = {"type": "efficientnet_lite2", "weights": "efficientnet-lite2"}
+
+
+class Sam(Spec):
+    """The promptable segmenter: segment_anything's classes."""
+
+    type: SamType
+    weights: Weights
+    trunk: Backbone | None = Field(
+        default=None,
+        description="Of type lite, which reads a backbone's maps: that backbone. Left out, the "
+        "published one.",
+        exclude_if=lambda chosen: chosen is None,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published_trunk(cls, value: object) -> object:
+        if isinstance(value, dict) and value.get("type") == "lite" and not value.get("trunk"):
+            return {**value, "trunk": LITE_TRUNK}
+        return value
+
+    @model_validator(mode="after")
+    def _trunk_of_lite(self) -> Self:
+        if self.trunk is not None and self.type != "lite":
+            raise ValueError(f"trunk with SAM {self.type}; wanted none: only lite reads maps")
+        if self.trunk is not None and self.trunk.type != LITE_TRUNK["type"]:
+            raise ValueError(f"trunk {self.trunk.type}; wanted {LITE_TRUNK['type']}")
+        return self
 
 
 class VrpReading(Spec):
@@ -168,10 +192,21 @@ class Vrp(Spec):
 
     @model_validator(mode="after")
     def _block5_is_there(self) -> Self:
-        if self.reading.masked_block5 and self.backbone.type.startswith("dino"):
+        without = ("dino", "efficientnet")
+        if self.reading.masked_block5 and self.backbone.type.startswith(without):
             raise ValueError(
                 f"reading masked_block5 with backbone {self.backbone.type}; wanted a "
-                "convolutional backbone: a transformer has no block 5, and the authors' code none"
+                "convolutional backbone of the paper's: others have no block 5, and the authors' "
+                "code has none of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _lite_is_one_network(self) -> Self:
+        if self.sam.trunk is not None and self.backbone != self.sam.trunk:
+            raise ValueError(
+                f"backbone {self.backbone.type} {self.backbone.weights} with SAM lite over "
+                f"{self.sam.trunk.type} {self.sam.trunk.weights}; wanted one network"
             )
         return self
 
@@ -332,6 +367,12 @@ def weights_of(method: Spec) -> dict[str, str]:
     """
     places = leaves("method", method.model_dump(mode="json"))
     return {place: value for place, value in places if place.endswith(".weights")}
+
+
+def sam_contents_in(contents: Mapping[str, str]) -> str:
+    """Return what SAM's weights hold, its trunk's among them, of what each place holds."""
+    of_sam = [place for place in contents if place.startswith("method.sam.")]
+    return " ".join(contents[place] for place in of_sam if place.endswith(".weights"))
 
 
 def with_weights(method: SpecT, weights: dict[str, str]) -> SpecT:

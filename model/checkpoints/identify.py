@@ -5,18 +5,19 @@ Also takes apart a checkpoint of the authors' public VRP-SAM code.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
 from model.checkpoints.layouts import authors_backbone_state, authors_vrp_state, backbone_state
 from model.checkpoints.state_dict import StateDict, misfits, read_card, read_state_dict
 from model.networks.backbone import BACKBONES, build_backbone
-from model.networks.sam import SAM_SIZES, build_sam
+from model.networks.lite import LiteVrp
+from model.networks.sam import build_sam
 from model.networks.vrp_encoder import VrpEncoder
 from schemas.card import Card
 from schemas.errors import BadWeights
-from schemas.method import BackboneType, VrpReading
+from schemas.method import BackboneType, SamType, VrpReading
 
 Kind = Literal["sam", "backbone", "vrp", "authors-vrp"]
 
@@ -48,12 +49,15 @@ def identify(path: Path) -> FileIdentity:
     with torch.device("meta"):
         match kind:
             case "sam":
-                found = {name: misfits(state, build_sam(name)) for name in SAM_SIZES}
+                found = {name: misfits(state, build_sam(name)) for name in get_args(SamType)}
             case "backbone":
                 found = {
                     name: misfits(backbone_state(name, state), build_backbone(name).net)
                     for name in BACKBONES
                 }
+            case "vrp" if _is_lite(state):
+                lite = LiteVrp(queries=_first_dimension(state, "encoder.queries"))
+                found = {"efficientnet_lite2": misfits(state, lite)}
             case "vrp":
                 found = {
                     name: misfits(state, _encoder_for(state, size.mid_channels))
@@ -109,7 +113,12 @@ def _kind(state: StateDict) -> Kind:
         return "authors-vrp"
     if any(key.startswith(("image_encoder.", "mask_decoder.")) for key in state):
         return "sam"
-    return "vrp" if "reduce.weight" in state or "queries" in state else "backbone"
+    of_vrp = "reduce.weight" in state or "queries" in state or _is_lite(state)
+    return "vrp" if of_vrp else "backbone"
+
+
+def _is_lite(state: StateDict) -> bool:
+    return any(key.startswith("similarity.") for key in state)
 
 
 def _encoder_for(state: StateDict, mid_channels: int) -> VrpEncoder:

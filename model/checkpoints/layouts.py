@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from model.checkpoints.state_dict import StateDict
+from model.networks.lite_trunk import trunk_state
 from schemas.method import BackboneType
 
 # Of whole classifiers: not part of a feature extractor.
@@ -74,6 +75,8 @@ def backbone_state(backbone_type: BackboneType, state: Mapping[str, Tensor]) -> 
         case "resnet50s":
             state = _without_classifier(_without_prefix(state, "module."))
             return state if "conv1.0.weight" in state else _renamed(state, DEEP_STEM)
+        case "efficientnet_lite2":
+            return trunk_state(state)
         case "vgg16_bn":
             state = _without_classifier(state)
             return {key.replace("features.", "features_"): state[key] for key in state}

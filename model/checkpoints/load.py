@@ -19,6 +19,8 @@ from model.networks.backbone import Backbone as BackboneNetwork
 from model.networks.backbone import build_backbone
 from model.networks.device import Precision
 from model.networks.flat_attention import use_flat_attention
+from model.networks.lite import LiteVrp
+from model.networks.lite_trunk import LiteTrunk, fold
 from model.networks.sam import build_sam
 from schemas.method import Backbone, Sam, random_seed
 
@@ -45,13 +47,16 @@ class Loader:
     def sam(self, spec: Sam) -> SamNetwork:
         """Return SAM. Its prompt encoder stays in float32: see `networks.sam.dense_position`."""
         if spec not in self._sams:
+            trunk = None if spec.trunk is None else self.backbone(spec.trunk)
+            assert trunk is None or isinstance(trunk, LiteTrunk), "a spec allows no other"
             with _seeded(spec.weights):
-                sam = build_sam(spec.type)
+                sam = build_sam(spec.type, trunk)
             if random_seed(spec.weights) is None:
                 self._put(read_state_dict(Path(spec.weights)), sam, spec.weights)
             if self._precision == "bf16" and isinstance(sam.image_encoder, ImageEncoderViT):
                 use_flat_attention(sam.image_encoder)
-            self._sams[spec] = self._placed(sam, sam.image_encoder, sam.mask_decoder)
+            parts = () if spec.type == "lite" else (sam.image_encoder, sam.mask_decoder)
+            self._sams[spec] = self._placed(sam, *parts)
         return self._sams[spec]
 
     def backbone(self, spec: Backbone) -> BackboneNetwork:
@@ -62,6 +67,8 @@ class Loader:
             if random_seed(spec.weights) is None:
                 state = backbone_state(spec.type, read_state_dict(Path(spec.weights)))
                 self._put(state, backbone.net, spec.weights)
+            if isinstance(backbone, LiteTrunk):
+                fold(backbone)
             self._backbones[spec] = self._placed(backbone, backbone)
         return self._backbones[spec]
 
@@ -79,10 +86,15 @@ class Loader:
         yield from self._backbones.values()
 
     def _placed(self, network: NetworkT, *computing: nn.Module) -> NetworkT:
-        """Move a network to the device, and what computes in it to the precision."""
+        """Move a network to the device, and what computes in it to the precision.
+
+        The small networks stay in float32: bf16 gains them nothing on a CPU, and rounds the cosines
+        that they compare.
+        """
         if self._precision == "bf16":
             for part in computing:
-                part.to(torch.bfloat16)
+                if not isinstance(part, LiteTrunk | LiteVrp):
+                    part.to(torch.bfloat16)
         return network.to(self._device)
 
 

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from model.masks.rasterise import rasterise
 from model.methods.prompted_sam import PromptedSam, padded_input
-from model.networks.backbone import Backbone, FeatureMaps
+from model.networks.backbone import Backbone
+from model.networks.feature_maps import FeatureMaps
 from model.networks.pixels import normalise, squash
 from model.segmenter import LoadedReference
 
@@ -40,10 +41,13 @@ class FeatureEncoder:
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None] | None = None
     ) -> ImageFeatures:
         """Encode uint8 RGB images; stored holds SAM's embeddings where a store has them."""
-        embedding_BDhw = self._sam.embed(images, stored)
         if self._backbone is None:
+            embedding_BDhw = self._sam.embed(images, stored)
             return ImageFeatures(embedding_BDhw, embedding_BDhw, None)
         maps = backbone_maps(self._backbone, images)
+        # An image goes once through what SAM and the method share.
+        shared = maps if self._sam.reads(self._backbone) else None
+        embedding_BDhw = self._sam.embed(images, stored, shared)
         return ImageFeatures(embedding_BDhw, maps.high_BChw, maps)
 
     @property

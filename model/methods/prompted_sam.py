@@ -6,16 +6,18 @@ cells of the image embedding.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
 from segment_anything.modeling import Sam
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.checkpoints.load import Loader
 from model.networks.backbone import Backbone
+from model.networks.feature_maps import FeatureMaps
+from model.networks.lite import LiteImageEncoder
 from model.networks.mask_decoder import PAIRS_PER_CALL, Guidance, decode_pairs
 from model.networks.pixels import letterbox, letterbox_hw, normalise, squash
 from model.networks.sam import dense_position
@@ -89,19 +91,36 @@ class PromptedSam:
         self.grid: int = sam.prompt_encoder.image_embedding_size[0]
         self.position_1Dhw = dense_position(sam).to(self.device, self.dtype)
 
+    def reads(self, backbone: Backbone) -> bool:
+        """Return whether SAM embeds images from the very maps that the backbone makes of them."""
+        encoder: nn.Module = self.sam.image_encoder
+        return (
+            isinstance(encoder, LiteImageEncoder)
+            and encoder.trunk is backbone
+            and self.frame == "squash"
+            and self._via_px is None
+        )
+
     def embed(
-        self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None] | None = None
+        self,
+        images: Sequence[np.ndarray],
+        stored: Sequence[Tensor | None] | None = None,
+        maps: FeatureMaps | None = None,
     ) -> Tensor:
         """Return SAM's embeddings [B, D, h, w]: those that a store has, the others computed.
 
-        Stored ones must have been made in this frame.
+        Stored ones must have been made in this frame. maps are the images', of a backbone that SAM
+        `reads`.
         """
         known = stored if stored is not None else [None] * len(images)
         found = {i: e.to(self.device, self.dtype) for i, e in enumerate(known) if e is not None}
         missing = [i for i in range(len(images)) if i not in found]
         if missing:
-            pixels_B3HW = torch.cat([self._input(images[i]) for i in missing])
-            computed = self.sam.image_encoder(pixels_B3HW)
+            if maps is None:
+                pixels_B3HW = torch.cat([self._input(images[i]) for i in missing])
+                computed = self.sam.image_encoder(pixels_B3HW)
+            else:
+                computed = cast(LiteImageEncoder, self.sam.image_encoder).neck(maps)[missing]
             found |= dict(zip(missing, computed, strict=True))
         return torch.stack([found[i] for i in range(len(images))])
 

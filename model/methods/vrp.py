@@ -23,7 +23,7 @@ from model.methods.presence import look, presence
 from model.methods.prompted_sam import PromptedSam, in_batches, no_mask
 from model.networks.backbone import BACKBONES, Backbone
 from model.networks.mask_decoder import decode
-from model.networks.sam import SAM_SIZES
+from model.networks.sam import prompt_width
 from model.networks.vrp_encoder import StudiedReferences, VrpEncoder
 from model.segmenter import LoadedReference, Prediction
 from schemas.card import VrpCard
@@ -51,10 +51,7 @@ class VrpNetworks:
 def load_vrp(method: Vrp, loader: Loader) -> VrpNetworks:
     """Load the networks of method `vrp`. Raises BadWeights, of weights for other networks too."""
     sam, backbone = loader.sam(method.sam), loader.backbone(method.backbone)
-    card = None if random_seed(method.weights) is not None else _fitting_card(method)
-    least = method.min_presence
-    if least is None and card is not None:
-        least = card.min_presence
+    least = least_presence(method)
     encoder = loader.trained(partial(build_vrp_encoder, method), method.weights)
     return VrpNetworks(sam, backbone, encoder, least)
 
@@ -63,11 +60,22 @@ def build_vrp_encoder(method: Vrp) -> VrpEncoder:
     """Build the learnable part of method `vrp` with fresh weights, sized by SAM and backbone."""
     return VrpEncoder(
         BACKBONES[method.backbone.type].mid_channels,
-        SAM_SIZES[method.sam.type].prompt_width,
+        prompt_width(method.sam.type),
         method.queries,
         method.reading,
         method.query_init,
     ).eval()
+
+
+def least_presence(method: Vrp) -> float | None:
+    """Return the presence below which there is no mask: the method's own, else its card's.
+
+    Raises BadWeights if the card names other networks.
+    """
+    card = None if random_seed(method.weights) is not None else _fitting_card(method)
+    if method.min_presence is None and card is not None:
+        return card.min_presence
+    return method.min_presence
 
 
 def _fitting_card(method: Vrp) -> VrpCard | None:
@@ -135,8 +143,8 @@ class VrpSegmenter:
     ) -> list[tuple[Prediction, ...]]:
         sam, encoder = self._networks.sam, self._networks.encoder
         features = self._features.encode(images, stored)
-        maps = features.maps
-        assert maps is not None, "the method has a backbone"
+        assert features.maps is not None, "the method has a backbone"
+        maps = features.maps.to(self._dtype)
         prompts_BRND = encoder.prompt(maps, self._studied)
         prompts_BKND = prompts_BRND[:, self._reference_KM].flatten(2, 3)
         logits_BKhw, score_BK = decode(
@@ -182,7 +190,8 @@ class VrpSegmenter:
         mask_Rhw = torch.from_numpy(np.stack(masks)).to(self._device, self._dtype)
         images = [reference.image_HW3 for reference in references]
         block5_mask = mask_Rhw[:, None] if encoder.reading.masked_block5 else None
-        return encoder.study(backbone_maps(backbone, images, block5_mask), mask_Rhw)
+        maps = backbone_maps(backbone, images, block5_mask).to(self._dtype)
+        return encoder.study(maps, mask_Rhw)
 
     def _layout(self, own: Sequence[list[int]]) -> tuple[Tensor, Tensor | None]:
         """Return which references each category has, [K, M], and which of their tokens are padding.

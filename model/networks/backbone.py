@@ -5,34 +5,16 @@ appendix A). timm builds every network; one table names its maps.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.networks.feature_maps import BackboneSize, FeatureMaps
+from model.networks.lite_trunk import EFFICIENTNET_LITE2, LiteTrunk, build_trunk
 from schemas.method import BackboneType
-
-
-@dataclass(frozen=True)
-class BackboneSize:
-    """Which timm network, and which of its maps. `mid` and `high` are module names or blocks."""
-
-    network: str
-    input_px: int
-    stride_px: int
-    mid: tuple[str, str] | tuple[int, int]
-    high: str | int
-    mid_channels: int
-    high_channels: int
-    options: dict[str, Any] = field(default_factory=dict)  # pyright: ignore[reportExplicitAny]
-
-    @property
-    def grid(self) -> int:
-        """Side of the maps, in cells."""
-        return self.input_px // self.stride_px
 
 
 def _resnet(network: str) -> BackboneSize:
@@ -60,6 +42,7 @@ BACKBONES: dict[BackboneType, BackboneSize] = {
     "dinov3_vitb16": BackboneSize(
         "vit_base_patch16_dinov3", 512, 16, (5, 8), 11, 2 * 768, 768, {"img_size": 512}
     ),
+    "efficientnet_lite2": EFFICIENTNET_LITE2,
     # A narrow ResNet-10: 0.6 million parameters, about 0.8 GFLOP an image.
     "nano": BackboneSize(
         "resnet10t",
@@ -72,14 +55,6 @@ BACKBONES: dict[BackboneType, BackboneSize] = {
         {"output_stride": 8, "channels": (24, 48, 96, 160), "stem_width": 16},
     ),
 }
-
-
-@dataclass(frozen=True)
-class FeatureMaps:
-    """Maps of B images on the backbone's grid."""
-
-    mid_BChw: Tensor
-    high_BChw: Tensor
 
 
 class ConvBackbone(nn.Module):
@@ -134,11 +109,13 @@ class VitBackbone(nn.Module):
         return FeatureMaps(torch.cat([first, second], dim=1), high)
 
 
-Backbone = ConvBackbone | VitBackbone
+Backbone = ConvBackbone | VitBackbone | LiteTrunk
 
 
 def build_backbone(backbone_type: BackboneType) -> Backbone:
     """Build a backbone with fresh weights, frozen, in eval mode, on the current default device."""
+    if backbone_type == "efficientnet_lite2":
+        return build_trunk()
     size = BACKBONES[backbone_type]
     backbone = ConvBackbone(size) if isinstance(size.high, str) else VitBackbone(size)
     return backbone.eval().requires_grad_(False)

@@ -14,7 +14,7 @@ Letters beyond those of model/segmenter.py: R references, P pairs of a target an
 an image's together), M references of one category, N tokens of a reference, D width, S cells.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -24,7 +24,7 @@ from segment_anything.modeling.transformer import TwoWayAttentionBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.networks.backbone import FeatureMaps
+from model.networks.feature_maps import FeatureMaps, mid_on_grid
 from model.networks.lite_neck import LiteNeck
 from model.networks.lite_similarity import SimilarityPrompt, Surroundings
 from model.networks.lite_trunk import COARSE, FINE, GRID, INPUT_PX, MIDDLE, LiteTrunk
@@ -45,13 +45,21 @@ HEADS = 4
 
 
 class LiteImageEncoder(nn.Module):
-    """Trunk and neck as SAM's image encoder."""
+    """Trunk and neck as SAM's image encoder.
+
+    The trunk is no part of its state: it is a backbone, with weights of its own.
+    """
 
     def __init__(self, trunk: LiteTrunk, neck: LiteNeck) -> None:
         super().__init__()
         self.img_size = INPUT_PX
-        self.trunk = trunk
         self.neck = neck
+        self._trunk = (trunk,)  # in a tuple, where torch finds no module
+
+    @property
+    def trunk(self) -> LiteTrunk:
+        """The backbone whose maps the neck reads."""
+        return self._trunk[0]
 
     def forward(self, images_B3HW: Tensor) -> Tensor:
         """Embed normalised images of INPUT_PX: [B, D, h, w]."""
@@ -66,6 +74,21 @@ class StudiedLite:
     tokens_RND: Tensor
     cells: tuple[Tensor, ...]
     around: Surroundings
+
+    @staticmethod
+    def together(steps: Sequence["StudiedLite"]) -> "StudiedLite":
+        """Return all references of some steps, in order."""
+        around = [step.around for step in steps]
+        return StudiedLite(
+            torch.cat([step.prototype_RD for step in steps]),
+            torch.cat([step.tokens_RND for step in steps]),
+            tuple(torch.cat(level) for level in zip(*(step.cells for step in steps), strict=True)),
+            Surroundings(
+                torch.cat([one.weight_RS for one in around]),
+                torch.cat([one.object_RS for one in around]),
+                torch.cat([one.around_RS for one in around]),
+            ),
+        )
 
     def chosen(self, references: Tensor) -> "StudiedLite":
         """Return some of the references, by number, in that order."""
@@ -129,7 +152,7 @@ class LiteVrp(nn.Module):
         """Run the reference half; mask_Rhw is 0/1 on the fine grid, none of them empty."""
         around = Surroundings.of(mask_Rhw)
         side = reference.high_BChw.shape[-1]
-        mid_RChw = _on_grid_of(reference.high_BChw, reference.mid_BChw)
+        mid_RChw = mid_on_grid(reference)
         prototype_RD, tokens_RND = self.encoder.study_tokens(
             mid_RChw,
             around.object_RS.unflatten(1, (side, side)),
@@ -162,7 +185,7 @@ class LiteVrp(nn.Module):
         )
         pseudo_PS = likeness.pseudo_P1hw.sigmoid().flatten(1)
         tokens_RND = self.encoder.prompt_pairs(
-            _on_grid_of(target.high_BChw, target.mid_BChw),
+            mid_on_grid(target),
             pseudo_PS.repeat_interleave(shots, dim=0),
             studied.prototype_RD,
             studied.tokens_RND,
@@ -175,11 +198,6 @@ class LiteVrp(nn.Module):
             likeness.present_P,
             self.offset,
         )
-
-
-def _on_grid_of(high_BChw: Tensor, mid_BChw: Tensor) -> Tensor:
-    """Average the mid-level map over the deep grid: attention over its cells costs a quarter."""
-    return F.adaptive_avg_pool2d(mid_BChw, high_BChw.shape[-1])
 
 
 def decode_lite(sam: Sam, embedding_BDhw: Tensor, prompts: LitePrompts) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.networks.backbone import FeatureMaps
+from model.networks.feature_maps import FeatureMaps
 
 
 class NeckBlock(nn.Module):

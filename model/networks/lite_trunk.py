@@ -6,7 +6,6 @@ in the same order. The last stages are dilated to stride 16: twice the detail fo
 Letters: B images, C channels, h w the grid.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import cast
 
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from model.networks.backbone import FeatureMaps
+from model.networks.feature_maps import BackboneSize, FeatureMaps
 from model.networks.pixels import PIXEL_MEAN, PIXEL_STD
 
 NETWORK = "tf_efficientnet_lite2"
@@ -25,6 +24,12 @@ INPUT_PX = 384
 GRID = INPUT_PX // 8
 FINE, MIDDLE, COARSE = 48, 120, 352
 """Channels of the maps of stride 8, 16 and (undilated) 32."""
+
+EFFICIENTNET_LITE2 = BackboneSize(
+    NETWORK, INPUT_PX, 16, (2, 3), 4, FINE + MIDDLE, MIDDLE + COARSE, {"output_stride": 16}
+)
+UNUSED = ("conv_head.", "bn2.", "classifier.")
+"""Parts of the published network that come after the maps."""
 
 
 class LiteTrunk(nn.Module):
@@ -36,6 +41,7 @@ class LiteTrunk(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.size = EFFICIENTNET_LITE2
         net = timm.create_model(
             NETWORK, features_only=True, out_indices=(2, 3, 4), output_stride=16
         )
@@ -67,20 +73,21 @@ def joined(fine_BChw: Tensor, deep_BChw: Tensor) -> FeatureMaps:
     return FeatureMaps(torch.cat([fine_BChw, middle_BChw], dim=1), deep_BChw)
 
 
+def trunk_state(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name the published tensors as timm does, whose order they have; drop what is not used.
+
+    A file in timm's names, or with another number of tensors, keeps its names.
+    """
+    with torch.device("meta"):
+        own = list(cast(nn.Module, timm.create_model(NETWORK)).state_dict())
+    if len(own) == len(published) and own[0] not in published:
+        published = dict(zip(own, published.values(), strict=True))
+    return {key: value for key, value in published.items() if not key.startswith(UNUSED)}
+
+
 def load_trunk(trunk: LiteTrunk, published: Mapping[str, Tensor]) -> None:
-    """Load the published tensors, matched by place; ValueError where a shape differs."""
-    own = cast(nn.Module, timm.create_model(NETWORK)).state_dict()
-    if len(own) != len(published):
-        raise ValueError(f"{len(published)} tensors; wanted the {len(own)} of {NETWORK}")
-    named: OrderedDict[str, Tensor] = OrderedDict()
-    for (key, value), (theirs, tensor) in zip(own.items(), published.items(), strict=True):
-        if value.shape != tensor.shape:
-            raise ValueError(
-                f"{theirs} is {tuple(tensor.shape)}; wanted {key} {tuple(value.shape)}"
-            )
-        named[key] = tensor
-    wanted = trunk.net.state_dict()
-    trunk.net.load_state_dict({key: named[key] for key in wanted})
+    """Load the published tensors. RuntimeError where one is missing or has another shape."""
+    trunk.net.load_state_dict(trunk_state(published))
 
 
 def published_trunk() -> LiteTrunk:

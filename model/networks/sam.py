@@ -1,7 +1,8 @@
-"""SAM in four sizes, built from segment_anything's own classes.
+"""SAM in its sizes, built from segment_anything's own classes.
 
 `vit_b`, `vit_l` and `vit_h` have the keys and shapes of the official checkpoints; `nano` is the
-same network at 256 pixels, small enough to be trained and run on a laptop.
+same network at 256 pixels, small enough to be trained and run on a laptop. `lite` reads the maps of
+a backbone instead of pixels: model/networks/lite.py.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from segment_anything.modeling import (
 from segment_anything.modeling.image_encoder import PatchEmbed
 from torch import nn
 
+from model.networks.lite import WIDTH, build_lite_sam
+from model.networks.lite_trunk import LiteTrunk, build_trunk
 from model.networks.pixels import PIXEL_MEAN, PIXEL_STD
 from schemas.names import SamType
 
@@ -65,8 +68,18 @@ SAM_SIZES: dict[SamType, SamSize] = {
 }
 
 
-def build_sam(sam_type: SamType) -> Sam:
-    """Build a SAM with fresh weights, in eval mode, on the current default device."""
+def prompt_width(sam_type: SamType) -> int:
+    """Return the width of a SAM's embedding and of the tokens that prompt it."""
+    return WIDTH if sam_type == "lite" else SAM_SIZES[sam_type].prompt_width
+
+
+def build_sam(sam_type: SamType, trunk: LiteTrunk | None = None) -> Sam:
+    """Build a SAM with fresh weights, in eval mode, on the current default device.
+
+    trunk is `lite`'s; left out, a fresh one.
+    """
+    if sam_type == "lite":
+        return build_lite_sam(trunk or build_trunk())
     size = SAM_SIZES[sam_type]
     sam = Sam(
         image_encoder=ImageEncoderViT(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.networks.backbone import FeatureMaps
+from model.networks.feature_maps import FeatureMaps, mid_on_grid
 from model.networks.pseudo_mask import foreground_cells, pseudo_mask, unit_cells
 from schemas.method import QueryInit, VrpReading
 
@@ -114,7 +114,7 @@ class VrpEncoder(nn.Module):
                 )
             ]
         )
-        features_PDhw = self._features(target.mid_BChw, scales.target_PD if scales else None)
+        features_PDhw = self._features(mid_on_grid(target), scales.target_PD if scales else None)
         return self._attend_target(
             self._project(features_PDhw),
             self._position(features_PDhw),
@@ -127,7 +127,7 @@ class VrpEncoder(nn.Module):
         self, reference: FeatureMaps, mask_Rhw: Tensor, scale_RD: Tensor | None = None
     ) -> StudiedReferences:
         """Run the reference half; mask_Rhw is 0/1 on the grid, none of them empty."""
-        prototype_RD, tokens_RND = self.study_tokens(reference.mid_BChw, mask_Rhw, scale_RD)
+        prototype_RD, tokens_RND = self.study_tokens(mid_on_grid(reference), mask_Rhw, scale_RD)
         cells = zip(reference.high_BChw, mask_Rhw.bool(), strict=True)
         return StudiedReferences(
             prototype_RD, tokens_RND, tuple(foreground_cells(high, mask) for high, mask in cells)
@@ -177,7 +177,7 @@ class VrpEncoder(nn.Module):
                 for foreground_FC in studied.foreground_FC
             ]
         )
-        features_BDhw = self._features(target.mid_BChw)
+        features_BDhw = self._features(mid_on_grid(target))
         projected_BSD, position_1SD = self._project(features_BDhw), self._position(features_BDhw)
         R, B = pseudo_RBS.shape[:2]
         images_P = torch.arange(B, device=pseudo_RBS.device).repeat(R)

@@ -14,7 +14,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.networks.backbone import FeatureMaps
+from model.networks.feature_maps import FeatureMaps
 from model.networks.lite import (
     LiteDropout,
     LitePrompts,

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from model.methods.vrp import VrpNetworks
 from model.networks.attention_choice import use_fast_attention
-from model.networks.backbone import FeatureMaps
+from model.networks.feature_maps import FeatureMaps
 from model.networks.mask_decoder import decode
 from model.networks.sam import dense_position
 from model.networks.vrp_encoder import FeatureScales

@@ -12,6 +12,7 @@ from pipeline.storage.place import Place
 from pipeline.weights.of_method import weight_contents
 from schemas.commit import Shard
 from schemas.embed import EmbedJob
+from schemas.method import sam_contents_in
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class CheckedEmbedding:
 
 def check(job: EmbedJob) -> CheckedEmbedding:
     """Find everything that is wrong with a job before any actor starts. Raises BadInput."""
-    sam = weight_contents(job.method, job.storage)["method.sam.weights"]
+    sam = sam_contents_in(weight_contents(job.method, job.storage))
     fields = model_fields(job.method, sam)
     check_writable(job.embeddings, job.storage)
     store = EmbeddingStore(job.embeddings, job.storage, fields)

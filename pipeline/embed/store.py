@@ -58,7 +58,7 @@ def shard_file(unit: UnitName) -> str:
 def model_fields(method: Method, sam_contents: str) -> dict[str, str]:
     """Return all that an embedding depends on besides the image.
 
-    sam_contents is `sha256:…` of the weights file, or `random:SEED`.
+    sam_contents is `sha256:…` of each of its weights files, or `random:SEED`.
     """
     via = method.backbone if method.sam_input == "via_512" else None
     return {

@@ -24,6 +24,7 @@ from pipeline.weights.of_method import local_method
 from schemas.commit import Part
 from schemas.errors import BadInput, MissingFile
 from schemas.label import Iterative, LabelJob
+from schemas.method import sam_contents_in
 from schemas.receipt import Receipt, StageSeconds
 
 
@@ -131,6 +132,6 @@ def _open_store(task: SegmentTask) -> EmbeddingStore | None:
     """Open the job's store of embeddings at the SAM of this job; None when it names no store."""
     if task.job.embeddings is None:
         return None
-    sam = task.context.identity.fields["method.sam.weights"]
+    sam = sam_contents_in(task.context.identity.fields)
     fields = model_fields(task.job.method, sam)
     return EmbeddingStore(task.job.embeddings, task.job.storage, fields)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.networks.backbone import FeatureMaps
+from model.networks.feature_maps import FeatureMaps
 from model.networks.lite import LitePrompts, decode_lite, neck_of
 from model.networks.lite_completion import complete
 from model.networks.lite_trunk import INPUT_PX

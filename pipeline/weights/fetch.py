@@ -54,6 +54,13 @@ def localise(weights: str, storage: Storage, folder: Path | None = None) -> Path
                 "a folder" if path.is_dir() else "no such file",
                 "a name of `vrp weights list`, a file, or an s3:// or https:// address",
             )
+        if published and published.sha256 and sha256_of(path, folder) != published.sha256:
+            raise BadWeights(
+                "an installed file that is not the published one",
+                str(path),
+                f"sha256 {sha256_of(path, folder)}",
+                f"sha256 {published.sha256}",
+            )
         return path.resolve()
     remote = Place.open(address, storage)
     if isinstance(remote.fs, HTTPFileSystem):

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from model.networks.backbone import BACKBONES, ConvBackbone, FeatureMaps, build_backbone
+from model.networks.backbone import BACKBONES, ConvBackbone, build_backbone
+from model.networks.feature_maps import FeatureMaps
 from schemas.method import BackboneType
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.networks import vrp_encoder
-from model.networks.backbone import BACKBONES, FeatureMaps
+from model.networks.backbone import BACKBONES
+from model.networks.feature_maps import FeatureMaps
 from model.networks.vrp_encoder import VrpEncoder
 from schemas.method import READINGS, BackboneType, QueryInit, VrpReading
 from tests.made.waves import stir, wave

@@ -1,0 +1,136 @@
+"""VRP-SAM over the `lite` networks as a segmenter: one pass over an image serves every category.
+
+Letters beyond those of model/segmenter.py: P pairs of an image and a category, image by image.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from segment_anything.modeling import Sam
+from torch import Tensor
+
+from model.checkpoints.load import Loader
+from model.masks.rasterise import rasterise
+from model.methods.features import FeatureEncoder, ImageFeatures, backbone_maps
+from model.methods.prompted_sam import PromptedSam, in_batches, no_mask
+from model.methods.vrp import REFERENCES_PER_STEP, least_presence
+from model.networks.backbone import Backbone
+from model.networks.lite import LiteVrp, StudiedLite, decode_lite
+from model.networks.lite_trunk import GRID
+from model.segmenter import LoadedReference, Prediction
+from schemas.method import Vrp
+
+
+@dataclass(frozen=True)
+class LiteNetworks:
+    """SAM `lite`, the trunk that it reads, and the VRP encoder; in eval mode, in float32.
+
+    Below min_presence there is no mask; None: there always is one.
+    """
+
+    sam: Sam
+    trunk: Backbone
+    vrp: LiteVrp
+    min_presence: float | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The categories with one number of references: their ids, and their references together."""
+
+    category_ids: tuple[int, ...]
+    shots: int
+    studied: StudiedLite
+
+
+def load_lite_vrp(method: Vrp, loader: Loader) -> LiteNetworks:
+    """Load the networks of method `vrp` with SAM `lite`. Raises BadWeights, as `load_vrp` does."""
+    sam, trunk = loader.sam(method.sam), loader.backbone(method.backbone)
+    least = least_presence(method)
+    vrp = loader.trained(partial(LiteVrp, queries=method.queries), method.weights)
+    return LiteNetworks(sam, trunk, vrp.eval(), least)
+
+
+class LiteVrpSegmenter:
+    """A `Segmenter` for method `vrp` with SAM `lite`."""
+
+    @torch.inference_mode()
+    def __init__(self, networks: LiteNetworks, references: Sequence[LoadedReference]) -> None:
+        self._networks = networks
+        self._sam = PromptedSam(networks.sam, "resize_once")
+        self._features = FeatureEncoder(self._sam, networks.trunk)
+        by_category: dict[int, list[LoadedReference]] = {}
+        for reference in sorted(references, key=lambda reference: reference.category_id):
+            by_category.setdefault(reference.category_id, []).append(reference)
+        self._groups = [
+            self._group({c: own for c, own in by_category.items() if len(own) == shots})
+            for shots in sorted({len(own) for own in by_category.values()})
+        ]
+
+    @torch.inference_mode()
+    def segment(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> list[tuple[Prediction, ...]]:
+        """Segment uint8 RGB images: one prediction per category each, by category id.
+
+        embeddings are SAM's of the images that a store has. presence is the encoder's probability
+        that the image shows the category; below the networks' min_presence there is no mask.
+        """
+        return in_batches(self._segment, self._sam.device, images, embeddings)
+
+    def _segment(
+        self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
+    ) -> list[tuple[Prediction, ...]]:
+        features = self._features.encode(images, stored)
+        found: list[list[Prediction]] = [[] for _ in images]
+        for group in self._groups:
+            for image, predictions in enumerate(self._ask(features, group)):
+                found[image] += predictions
+        return [tuple(sorted(one, key=lambda p: p.category_id)) for one in found]
+
+    def _ask(self, features: ImageFeatures, group: Group) -> list[list[Prediction]]:
+        """Return the predictions of a group's categories, for every image."""
+        assert features.maps is not None, "SAM lite reads maps"
+        images, categories = len(features.embedding_BDhw), len(group.category_ids)
+        references = torch.arange(categories * group.shots, device=self._sam.device)
+        studied = group.studied.chosen(references.repeat(images))
+        prompts = self._networks.vrp.prompt(features.maps, studied, group.shots)
+        logits_Phw, score_P = decode_lite(self._networks.sam, features.embedding_BDhw, prompts)
+        made = zip(
+            list(group.category_ids) * images,
+            logits_Phw.cpu().numpy(),
+            score_P.tolist(),
+            prompts.present_P.sigmoid().tolist(),
+            strict=True,
+        )
+        every = [self._prediction(*pair) for pair in made]
+        return [every[i * categories : (i + 1) * categories] for i in range(images)]
+
+    def _prediction(
+        self, category_id: int, logits_hw: np.ndarray, score: float, present: float
+    ) -> Prediction:
+        least = self._networks.min_presence
+        if least is not None and present < least:
+            return no_mask(category_id, present, len(logits_hw), "squash")
+        return Prediction(category_id, logits_hw, score, "squash", present)
+
+    def _group(self, by_category: dict[int, list[LoadedReference]]) -> Group:
+        references = [reference for own in by_category.values() for reference in own]
+        steps = [
+            self._study(references[start : start + REFERENCES_PER_STEP])
+            for start in range(0, len(references), REFERENCES_PER_STEP)
+        ]
+        shots = len(references) // len(by_category)
+        return Group(tuple(by_category), shots, StudiedLite.together(steps))
+
+    def _study(self, references: Sequence[LoadedReference]) -> StudiedLite:
+        masks = [
+            rasterise(reference.annotation, reference.image_HW3.shape[:2], (GRID, GRID))
+            for reference in references
+        ]
+        mask_Rhw = torch.from_numpy(np.stack(masks)).to(self._sam.device, torch.float32)
+        images = [reference.image_HW3 for reference in references]
+        return self._networks.vrp.study(backbone_maps(self._networks.trunk, images), mask_Rhw)
