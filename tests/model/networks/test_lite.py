@@ -45,7 +45,7 @@ def test_folding_changes_no_map(images: Tensor) -> None:
 
 def test_published_tensors_of_other_shapes_are_refused() -> None:
     other = timm.create_model("tf_efficientnet_lite0").state_dict()
-    with pytest.raises(RuntimeError, match="size mismatch|Missing"):
+    with pytest.raises(RuntimeError, match=r"size mismatch|Missing"):
         load_trunk(build_trunk(), other)
 
 
