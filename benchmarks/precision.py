@@ -24,7 +24,8 @@ from model.methods.vrp import VrpSegmenter, load_vrp
 from model.segmenter import LoadedReference, Prediction, Segmenter
 from pipeline.weights.catalogue import CATALOGUE
 from schemas.card import VrpCard
-from schemas.method import READINGS, Backbone, Sam, Vrp
+from schemas.method import READINGS, Vrp
+from schemas.networks import Backbone, Sam
 
 # SAM's own threshold on logits, which is a job's default too.
 MASK_LOGIT = 0.0

@@ -35,7 +35,7 @@ from pipeline.train.fold import FoldRun, open_fold
 from pipeline.train.learner import Learner, Worker
 from pipeline.train.loop import train_fold
 from schemas.compute import Limits
-from schemas.method import Backbone, Sam
+from schemas.networks import Backbone, Sam
 from schemas.train import TrainJob, TrainProgress
 
 SAM = "random:2"

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from schemas.errors import BadInput
+from schemas.method import Vrp
 
 SCORE_SEED = 7
 
@@ -94,7 +95,7 @@ def score(
     from pipeline.scenes.categories import BASE
     from pipeline.scenes.compose import VERSION
     from schemas.card import VrpCard
-    from schemas.method import Backbone, Sam, Vrp
+    from schemas.networks import Backbone, Sam
 
     names = _named(categories)
     if len(names) < 2:

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from schemas.method import BackboneType, QueryInit, VrpReading
-from schemas.names import LabelType, SamType
+from schemas.method import QueryInit, VrpReading
+from schemas.names import BackboneType, LabelType, SamType
 from schemas.spec import Spec
 
 

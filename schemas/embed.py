@@ -3,10 +3,11 @@
 from pydantic import Field, model_validator
 
 from schemas.compute import Compute, Limits
-from schemas.method import Vrp, check_trained, random_seed
+from schemas.method import Vrp
 from schemas.source import Source
 from schemas.spec import Spec, Uri
 from schemas.storage import Storage
+from schemas.weights import check_trained, random_seed
 
 # An embedding of ViT-B, -L or -H is 2 MiB: 64 make a file that is still one PUT of 128 MiB.
 IMAGES_PER_UNIT = 64

@@ -19,9 +19,10 @@ from schemas.ablations import EVALUATIONS, known_in, merged
 from schemas.dataset import Dataset
 from schemas.episode import PRESENT_PX, AnnotationFormat
 from schemas.fold import FOLDS_OF, Protocol
-from schemas.method import Method, check_trained, random_seed, weights_of
+from schemas.method import Method
 from schemas.spec import Spec, Uri
 from schemas.storage import Output, Storage
+from schemas.weights import check_trained, random_seed, weights_of
 
 GRID_PX = 512
 """Side of the square on which few-shot papers count pixels: images and masks stretched to it."""

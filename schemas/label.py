@@ -5,11 +5,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.compute import Compute, Limits
-from schemas.method import Method, check_trained, random_seed, searching_types, weights_of
+from schemas.method import Method, searching_types
 from schemas.reference import Category, Reference
 from schemas.source import Source
 from schemas.spec import Spec, Uri
 from schemas.storage import Output, Storage
+from schemas.weights import check_trained, random_seed, weights_of
 
 
 class Thresholds(Spec):

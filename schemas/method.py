@@ -5,109 +5,16 @@ on which stored embeddings depend; `searches`, whether it looks for several obje
 `search_end`, the presence below which it stops (None: never).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from schemas.fingerprint import leaves
-from schemas.names import SamType
-from schemas.spec import Spec, resolve_uri
-
-BackboneType = Literal[
-    "resnet50",
-    "resnet50s",
-    "vgg16_bn",
-    "dinov2_vitb14",
-    "dinov2_vitl14",
-    "dinov3_vitb16",
-    "nano",
-    "efficientnet_lite2",
-]
-
+from schemas.networks import Backbone, Sam
+from schemas.spec import Spec
+from schemas.weights import Weights
 
 SamInput = Literal["resize_once", "via_512", "letterbox"]
 """How images become SAM's square: stretched from the original, or from 512; or padded."""
-
-
-def random_seed(weights: str) -> int | None:
-    """Return the seed of `random` or `random:SEED`, None for weights that are a file."""
-    name, _, seed = weights.partition(":")
-    if name != "random":
-        return None
-    return int(seed or 0)
-
-
-def check_trained(untrained: Sequence[str], why: str, *, allowed: bool) -> None:
-    """Raise ValueError for places with random weights, unless the job allows them."""
-    if untrained and not allowed:
-        raise ValueError(
-            f"{', '.join(untrained)} = random: {why}; name trained weights, or set "
-            "allow_random_weights: true for a trial"
-        )
-
-
-WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt")
-
-
-def _named_or_resolved(weights: str, info: ValidationInfo) -> str:
-    """Make a relative path one beside the job file; no name of a published file looks like one."""
-    try:
-        seed = random_seed(weights)
-    except ValueError:
-        raise ValueError(f"weights {weights!r}; wanted random or random:NUMBER") from None
-    is_path = "/" in weights or weights.endswith(WEIGHTS_SUFFIXES)
-    return resolve_uri(weights, info) if seed is None and is_path else weights
-
-
-Weights = Annotated[
-    str,
-    Field(
-        min_length=1,
-        description="A name of `vrp weights list`, a path (a relative one lies beside the job "
-        "file), an s3:// or https:// address, or `random` / `random:SEED` (needs "
-        "allow_random_weights).",
-    ),
-    AfterValidator(_named_or_resolved),
-]
-
-
-class Backbone(Spec):
-    """The frozen semantic encoder whose mid- and high-level maps are matched."""
-
-    type: BackboneType
-    weights: Weights
-
-
-LITE_TRUNK = {"type": "efficientnet_lite2", "weights": "efficientnet-lite2"}
-
-
-class Sam(Spec):
-    """The promptable segmenter: segment_anything's classes."""
-
-    type: SamType
-    weights: Weights
-    trunk: Backbone | None = Field(
-        default=None,
-        description="Of type lite, which reads a backbone's maps: that backbone. Left out, the "
-        "published one.",
-        exclude_if=lambda chosen: chosen is None,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _published_trunk(cls, value: object) -> object:
-        if isinstance(value, dict) and value.get("type") == "lite" and not value.get("trunk"):
-            return {**value, "trunk": LITE_TRUNK}
-        return value
-
-    @model_validator(mode="after")
-    def _trunk_of_lite(self) -> Self:
-        if self.trunk is not None and self.type != "lite":
-            raise ValueError(f"trunk with SAM {self.type}; wanted none: only lite reads maps")
-        if self.trunk is not None and self.trunk.type != LITE_TRUNK["type"]:
-            raise ValueError(f"trunk {self.trunk.type}; wanted {LITE_TRUNK['type']}")
-        return self
 
 
 class VrpReading(Spec):
@@ -144,8 +51,15 @@ QueryInit = Literal["random", "foreground", "background", "half"]
 """What prompt tokens are before they attend: learned, or prototypes of the reference (Table 6)."""
 
 
+def _without_what_a_card_says(schema: dict[str, Any]) -> None:
+    """Require of a job file only what no model card can say: see pipeline/weights/from_card.py."""
+    schema["required"] = ["type", "weights"]
+
+
 class Vrp(Spec):
     """VRP-SAM (CVPR 2024): references become prompt tokens for SAM's mask decoder."""
+
+    model_config = ConfigDict(json_schema_extra=_without_what_a_card_says)
 
     searches: ClassVar[bool] = False
     search_end: ClassVar[float | None] = None
@@ -351,41 +265,8 @@ class Matcher(Spec):
 AnyMethod = Vrp | GpSam | Persam | PersamF | Matcher
 Method = Annotated[AnyMethod, Field(discriminator="type")]
 
-SpecT = TypeVar("SpecT", bound=Spec)
-
 
 def searching_types() -> list[str]:
     """Return the types of the methods that look for several objects of a kind."""
     searching = [variant for variant in get_args(AnyMethod) if variant.searches]
     return [get_args(variant.model_fields["type"].annotation)[0] for variant in searching]
-
-
-def weights_of(method: Spec) -> dict[str, str]:
-    """Return every weights name of a method by its place in the job, for checks and identity.
-
-    They are the fields called `weights`, of the method and of the networks in it.
-    """
-    places = leaves("method", method.model_dump(mode="json"))
-    return {place: value for place, value in places if place.endswith(".weights")}
-
-
-def sam_contents_in(contents: Mapping[str, str]) -> str:
-    """Return what SAM's weights hold, its trunk's among them, of what each place holds."""
-    of_sam = [place for place in contents if place.startswith("method.sam.")]
-    return " ".join(contents[place] for place in of_sam if place.endswith(".weights"))
-
-
-def with_weights(method: SpecT, weights: dict[str, str]) -> SpecT:
-    """Return the method with its weights names replaced, by the keys of `weights_of`."""
-    return _with_weights("method", method, weights)
-
-
-def _with_weights(place: str, spec: SpecT, weights: dict[str, str]) -> SpecT:
-    update: dict[str, object] = {}
-    for name in type(spec).model_fields:
-        inner, value = f"{place}.{name}", getattr(spec, name)
-        if inner in weights:
-            update[name] = weights[inner]
-        elif isinstance(value, Spec) and any(key.startswith(f"{inner}.") for key in weights):
-            update[name] = _with_weights(inner, value, weights)
-    return spec.model_copy(update=update)

@@ -8,9 +8,10 @@ from schemas.ablations import TRAININGS, known_in, merged
 from schemas.dataset import Dataset
 from schemas.episode import EpisodeSettings
 from schemas.fold import Protocol
-from schemas.method import Vrp, check_trained, random_seed
+from schemas.method import Vrp
 from schemas.spec import Span, Spec, Uri
 from schemas.storage import Output, Storage
+from schemas.weights import check_trained, random_seed
 
 # Paper, section 4: learning rates and epochs; batch 8 and weight decay are the same for both.
 # coco-all is for production, where users draw what they like and objects may be absent.

@@ -8,9 +8,11 @@ import pytest
 
 from pipeline.embed.store import model_fields
 from pipeline.weights.of_method import local_method
-from schemas.method import AnyMethod, Backbone, Sam, SamInput, Vrp, weights_of, with_weights
+from schemas.method import AnyMethod, SamInput, Vrp
+from schemas.networks import Backbone, Sam
 from schemas.spec import Spec
 from schemas.storage import Storage
+from schemas.weights import weights_of, with_weights
 
 ROOT = Path(__file__).parents[1]
 VARIANTS = {variant.__name__ for variant in get_args(AnyMethod)}

@@ -17,7 +17,8 @@ from model.networks.sam import build_sam
 from model.networks.vrp_encoder import VrpEncoder
 from schemas.card import Card
 from schemas.errors import BadWeights
-from schemas.method import BackboneType, SamType, VrpReading
+from schemas.method import VrpReading
+from schemas.names import BackboneType, SamType
 
 Kind = Literal["sam", "backbone", "vrp", "authors-vrp"]
 

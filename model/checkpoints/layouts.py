@@ -7,7 +7,7 @@ from torch import Tensor
 
 from model.checkpoints.state_dict import StateDict
 from model.networks.lite_trunk import trunk_state
-from schemas.method import BackboneType
+from schemas.names import BackboneType
 
 # Of whole classifiers: not part of a feature extractor.
 CLASSIFIER = re.compile(r"^(fc|classifier|pre_logits|head)\.")

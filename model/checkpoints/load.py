@@ -22,7 +22,8 @@ from model.networks.flat_attention import use_flat_attention
 from model.networks.lite import LiteVrp
 from model.networks.lite_trunk import LiteTrunk, fold
 from model.networks.sam import build_sam
-from schemas.method import Backbone, Sam, random_seed
+from schemas.networks import Backbone, Sam
+from schemas.weights import random_seed
 
 Put = Callable[[Mapping[str, Tensor], nn.Module, str], None]
 """What to do with a file's tensors, the network they are for, and the file's name."""

@@ -22,9 +22,9 @@ from model.networks.mask_decoder import PAIRS_PER_CALL, Guidance, decode_pairs
 from model.networks.pixels import letterbox, letterbox_hw, normalise, squash
 from model.networks.sam import dense_position
 from model.segmenter import Frame, Prediction
-from schemas.method import Backbone as BackboneSpec
-from schemas.method import Sam as SamSpec
 from schemas.method import SamInput
+from schemas.networks import Backbone as BackboneSpec
+from schemas.networks import Sam as SamSpec
 
 # Below any threshold a job may set; SAM 2 writes the same number where it finds no object.
 NO_MASK_LOGIT = -1024.0

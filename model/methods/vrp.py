@@ -28,7 +28,8 @@ from model.networks.vrp_encoder import StudiedReferences, VrpEncoder
 from model.segmenter import LoadedReference, Prediction
 from schemas.card import VrpCard
 from schemas.errors import BadWeights
-from schemas.method import Vrp, random_seed
+from schemas.method import Vrp
+from schemas.weights import random_seed
 
 # Bounds the memory of the reference half; at 80 categories of 5 references it runs 50 times.
 REFERENCES_PER_STEP = 8

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from model.networks.feature_maps import BackboneSize, FeatureMaps
 from model.networks.lite_trunk import EFFICIENTNET_LITE2, LiteTrunk, build_trunk
-from schemas.method import BackboneType
+from schemas.names import BackboneType
 
 
 def _resnet(network: str) -> BackboneSize:

@@ -12,7 +12,7 @@ from pipeline.storage.place import Place
 from pipeline.weights.of_method import weight_contents
 from schemas.commit import Shard
 from schemas.embed import EmbedJob
-from schemas.method import sam_contents_in
+from schemas.weights import sam_contents_in
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from pipeline.storage.tables import to_parquet
 from pipeline.weights.of_method import weight_contents
 from schemas.evaluate import EvaluateJob
 from schemas.fingerprint import fingerprint_of, leaves
-from schemas.method import Method, weights_of, with_weights
+from schemas.method import Method
+from schemas.weights import weights_of, with_weights
 
 EVALUATION_REVISION = 1  # raised by whoever changes code so that the same job counts otherwise
 

@@ -24,8 +24,8 @@ from pipeline.weights.of_method import local_method
 from schemas.commit import Part
 from schemas.errors import BadInput, MissingFile
 from schemas.label import Iterative, LabelJob
-from schemas.method import sam_contents_in
 from schemas.receipt import Receipt, StageSeconds
+from schemas.weights import sam_contents_in
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from schemas.commit import Identity
 from schemas.errors import MissingFile, OtherJob
 from schemas.fingerprint import differences, fingerprint_of, leaves
 from schemas.label import LabelJob
-from schemas.method import weights_of
+from schemas.weights import weights_of
 
 RESULT_REVISION = 1  # raised by whoever changes code so that the same job gives other masks
 

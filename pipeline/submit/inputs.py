@@ -19,10 +19,10 @@ from schemas.embed import EmbedJob
 from schemas.errors import BadInput, MissingFile
 from schemas.evaluate import EvaluateJob
 from schemas.label import LabelJob
-from schemas.method import random_seed, weights_of
 from schemas.named_files import KeyPath, named_files
 from schemas.storage import Storage
 from schemas.train import TrainJob
+from schemas.weights import random_seed, weights_of
 
 SubmittedJob = LabelJob | TrainJob | EvaluateJob | EmbedJob
 Document = dict[str, Any]

@@ -6,8 +6,8 @@ from pipeline.weights.of_method import weight_contents
 from schemas.dataset import IndexCommit
 from schemas.errors import MissingFile, OtherJob
 from schemas.fingerprint import differences, fingerprint_of, leaves
-from schemas.method import sam_contents_in, weights_of
 from schemas.train import TrainIdentity, TrainJob
+from schemas.weights import sam_contents_in, weights_of
 
 TRAINING_REVISION = 1  # raised by whoever changes code so that the same job learns otherwise
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import model
-from schemas.method import BackboneType
-from schemas.names import SamType
+from schemas.names import BackboneType, SamType
 
 META = "https://dl.fbaipublicfiles.com"
 PYTORCH = "https://download.pytorch.org/models"

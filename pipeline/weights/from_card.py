@@ -10,8 +10,8 @@ from model.checkpoints.state_dict import read_card
 from pipeline.weights.catalogue import CATALOGUE
 from pipeline.weights.fetch import localise
 from schemas.card import VrpCard
-from schemas.method import Weights, random_seed
 from schemas.storage import Storage
+from schemas.weights import Weights, random_seed
 
 WEIGHTS: TypeAdapter[str] = TypeAdapter(Weights)
 

@@ -14,7 +14,9 @@ from model.methods.vrp import build_vrp_encoder
 from pipeline.weights.catalogue import CATALOGUE, Published
 from schemas.card import VrpCard
 from schemas.errors import BadWeights
-from schemas.method import READINGS, Backbone, BackboneType, Sam, Vrp
+from schemas.method import READINGS, Vrp
+from schemas.names import BackboneType
+from schemas.networks import Backbone, Sam
 from tests.made.published import PUBLISHED, numbered, vrp_sam, write_torch
 from tests.made.s3 import SECRET, Bucket
 from tests.made.web import Site, serve_web

@@ -9,7 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.embed.store import model_fields
 from schemas.label import LabelJob
-from schemas.method import Method, weights_of, with_weights
+from schemas.method import Method
+from schemas.weights import weights_of, with_weights
 from tests.made.label_jobs import job
 
 TYPES = ["vrp", "gp_sam", "persam", "persam_f", "matcher"]

@@ -14,8 +14,7 @@ from model.checkpoints.state_dict import check_fit, load_into, read_state_dict
 from model.networks.backbone import build_backbone
 from model.networks.sam import build_sam
 from schemas.errors import BadWeights
-from schemas.method import BackboneType
-from schemas.names import SamType
+from schemas.names import BackboneType, SamType
 from tests.made.published import PUBLISHED, numbered, write_torch
 
 FILES: dict[str, SamType | BackboneType] = {

@@ -21,7 +21,8 @@ from model.methods.vrp import build_vrp_encoder
 from model.networks.sam import build_sam
 from schemas.card import SamCard, Training, VrpCard
 from schemas.errors import BadWeights
-from schemas.method import READINGS, Backbone, Sam, Vrp
+from schemas.method import READINGS, Vrp
+from schemas.networks import Backbone, Sam
 from tests.made.published import PUBLISHED, numbered, write_torch
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2)}

@@ -18,7 +18,9 @@ from model.networks.sam import build_sam
 from model.segmenter import LoadedReference, Prediction
 from schemas.card import Training, VrpCard
 from schemas.errors import BadWeights
-from schemas.method import LITE_TRUNK, Method, Sam, Vrp, VrpReading, weights_of
+from schemas.method import Method, Vrp, VrpReading
+from schemas.networks import LITE_TRUNK, Sam
+from schemas.weights import weights_of
 from tests.made.waves import picture
 
 TRUNK = {"type": "efficientnet_lite2", "weights": "random:3"}

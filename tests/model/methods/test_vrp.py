@@ -15,7 +15,8 @@ from model.masks.upsample import mask_at
 from model.methods.vrp import VrpNetworks, VrpSegmenter, load_vrp
 from model.segmenter import Drawn, LoadedReference, Prediction
 from schemas.card import Training, VrpCard
-from schemas.method import READINGS, Backbone, Sam, Vrp, VrpReading
+from schemas.method import READINGS, Vrp, VrpReading
+from schemas.networks import Backbone, Sam
 from schemas.reference import Box, Points, Scribbles
 from tests.made.waves import picture, stir
 

@@ -5,7 +5,7 @@ import torch
 
 from model.networks.backbone import BACKBONES, ConvBackbone, build_backbone
 from model.networks.feature_maps import FeatureMaps
-from schemas.method import BackboneType
+from schemas.names import BackboneType
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -19,7 +19,8 @@ from pipeline.embed.store import (
 from pipeline.output.unit import UnitName
 from pipeline.storage.place import Place
 from schemas.errors import BadStorage
-from schemas.method import Backbone, Sam, Vrp, VrpReading
+from schemas.method import Vrp, VrpReading
+from schemas.networks import Backbone, Sam
 from schemas.storage import Storage
 from tests.made.s3 import Bucket
 

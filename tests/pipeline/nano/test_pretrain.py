@@ -16,7 +16,8 @@ from pipeline.scenes.categories import BASE
 from pipeline.scenes.groups import SceneGroup, draw_group
 from schemas.card import SamCard
 from schemas.errors import BadWeights
-from schemas.method import Backbone, Sam, Vrp
+from schemas.method import Vrp
+from schemas.networks import Backbone, Sam
 
 WINDOW = Window(top=2, left=4, cells=8)
 WHOLE = Window(top=0, left=0, cells=16)
