@@ -19,9 +19,11 @@ from model.methods.prompted_sam import PromptedSam, in_batches, no_mask
 from model.methods.vrp import REFERENCES_PER_STEP, least_presence
 from model.networks.backbone import Backbone
 from model.networks.lite import LiteVrp, StudiedLite, decode_lite
+from model.networks.lite_completion import complete
 from model.networks.lite_trunk import GRID
 from model.segmenter import LoadedReference, Prediction
 from schemas.method import Vrp
+from schemas.reference import Box
 
 
 @dataclass(frozen=True)
@@ -132,5 +134,14 @@ class LiteVrpSegmenter:
             for reference in references
         ]
         mask_Rhw = torch.from_numpy(np.stack(masks)).to(self._sam.device, torch.float32)
-        images = [reference.image_HW3 for reference in references]
-        return self._networks.vrp.study(backbone_maps(self._networks.trunk, images), mask_Rhw)
+        maps = backbone_maps(self._networks.trunk, [one.image_HW3 for one in references])
+        partly_R = [not isinstance(one.annotation, np.ndarray) for one in references]
+        if any(partly_R):
+            is_box_R = torch.tensor(
+                [isinstance(one.annotation, Box) for one in references], device=self._sam.device
+            )
+            sam, vrp = self._networks.sam, self._networks.vrp
+            whole_Rhw = complete(sam, vrp, maps, mask_Rhw, is_box_R)
+            partly_R11 = torch.tensor(partly_R, device=self._sam.device)[:, None, None]
+            mask_Rhw = torch.where(partly_R11, whole_Rhw, mask_Rhw)
+        return self._networks.vrp.study(maps, mask_Rhw)

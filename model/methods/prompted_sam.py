@@ -6,7 +6,7 @@ cells of the image embedding.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from model.checkpoints.load import Loader
 from model.networks.backbone import Backbone
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite import LiteImageEncoder
+from model.networks.lite import LiteImageEncoder, neck_of
 from model.networks.mask_decoder import PAIRS_PER_CALL, Guidance, decode_pairs
 from model.networks.pixels import letterbox, letterbox_hw, normalise, squash
 from model.networks.sam import dense_position
@@ -120,7 +120,7 @@ class PromptedSam:
                 pixels_B3HW = torch.cat([self._input(images[i]) for i in missing])
                 computed = self.sam.image_encoder(pixels_B3HW)
             else:
-                computed = cast(LiteImageEncoder, self.sam.image_encoder).neck(maps)[missing]
+                computed = neck_of(self.sam)(maps)[missing]
             found |= dict(zip(missing, computed, strict=True))
         return torch.stack([found[i] for i in range(len(images))])
 
