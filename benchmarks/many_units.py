@@ -154,43 +154,47 @@ def _measure_files(files: int) -> None:
     print(f"{'in Ray object store':52s} {size / 2**20:7.1f} MiB")
 
 
+def commit_units(folder: str, units: int) -> Counts:
+    """Commit units of 256 images of 640 x 480 with three wavy masks each."""
+    output = Place.open(folder, Storage())
+    counts_text = encode_rle(_wavy_disc())["counts"]
+    parts = []
+    for number in range(units):
+        rows = [_row(f"{number}/{i}.jpg", c, counts_text) for i in range(256) for c in (1, 2, 3)]
+        name = UnitName("0" * 16, number, last=number == units - 1)
+        parts.append(write_unit(output, name, rows, [], images=256))
+    categories = tuple(Category(id=c, name=str(c)) for c in (1, 2, 3))
+    counts = total_counts(parts)
+    commit = Commit(
+        fingerprint="f",
+        random_weights=(),
+        categories=categories,
+        counts=counts,
+        shards=1,
+        parts=tuple(parts),
+    )
+    identity = Identity(
+        fingerprint="f",
+        model_fingerprint="m",
+        fields={},
+        categories=categories,
+        source="webdataset",
+        random_weights=(),
+    )
+    output.below("commit.json").replace(commit.model_dump_json().encode())
+    output.below("job.json").replace(identity.model_dump_json().encode())
+    return counts
+
+
 def _measure_export(units: int) -> None:
-    """Commit units of 256 images of 640 x 480 with three wavy masks each; export them."""
     with tempfile.TemporaryDirectory() as folder:
-        output = Place.open(folder, Storage())
-        counts_text = encode_rle(_wavy_disc())["counts"]
-        parts = []
-        for number in range(units):
-            rows = [
-                _row(f"{number}/{i}.jpg", c, counts_text) for i in range(256) for c in (1, 2, 3)
-            ]
-            name = UnitName("0" * 16, number, last=number == units - 1)
-            parts.append(write_unit(output, name, rows, [], images=256))
-        categories = tuple(Category(id=c, name=str(c)) for c in (1, 2, 3))
-        counts = total_counts(parts)
-        commit = Commit(
-            fingerprint="f",
-            random_weights=(),
-            categories=categories,
-            counts=counts,
-            shards=1,
-            parts=tuple(parts),
-        )
-        identity = Identity(
-            fingerprint="f",
-            model_fingerprint="m",
-            fields={},
-            categories=categories,
-            source="webdataset",
-            random_weights=(),
-        )
-        output.below("commit.json").replace(commit.model_dump_json().encode())
-        output.below("job.json").replace(identity.model_dump_json().encode())
+        counts = commit_units(folder, units)
         with _measured(f"export of {counts.rows} masks"):
             export_coco(folder, Storage(), f"{folder}/coco.json")
         size = Path(f"{folder}/coco.json").stat().st_size
+        runs = encode_rle(_wavy_disc())["counts"]
         print(f"{'bytes a mask':52s} {size / counts.rows:7.0f}")
-        print(f"{'of which run lengths':52s} {len(counts_text):7d}")
+        print(f"{'of which run lengths':52s} {len(runs):7d}")
 
 
 def _wavy_disc() -> np.ndarray:

@@ -126,3 +126,10 @@ def _trainable(attention: Attention, x_BhwC: Tensor) -> Tensor:
         scale=1.0,
     )
     return attention.proj(out.transpose(1, 2).flatten(2).view(B, h, w, -1))
+
+
+def use_original(encoder: ImageEncoderViT) -> None:
+    """Compute an encoder's attentions as segment_anything does."""
+    for block in encoder.blocks:
+        for part in (block, block.attn):
+            vars(part).pop("forward", None)
