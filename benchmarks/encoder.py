@@ -25,6 +25,7 @@ def encoder_figure(precision: Precision, target: float) -> Figure:
     theirs = theirs.to(DTYPES[precision])
     ours = copy.deepcopy(theirs)
     forms = use_fast_attention(ours)
+    assert forms is not None
     image = torch.randn(1, 3, 1024, 1024).to(DTYPES[precision])
     error = float((ours(image).float() - theirs(image).float()).abs().max())
     pairs = in_turns(lambda: ours(image), lambda: theirs(image), REPEATS)

@@ -15,7 +15,7 @@ from typing import cast
 import torch
 from segment_anything.modeling import ImageEncoderViT
 from segment_anything.modeling.image_encoder import Attention
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.networks.attention_forms import Form, Inputs, attend
 from model.networks.flat_attention import Forms, use_forms
@@ -28,8 +28,13 @@ CPU_FORMS: tuple[Form, ...] = ("bias", "rows", "padded")
 GPU_FORMS: tuple[Form, ...] = ("padded", "flex", "bias", "original")
 
 
-def use_fast_attention(encoder: ImageEncoderViT) -> Forms:
-    """Let a frozen encoder, already on its device and in its precision, use its fastest forms."""
+def use_fast_attention(encoder: nn.Module) -> Forms | None:
+    """Let a frozen encoder, already on its device and in its precision, use its fastest forms.
+
+    An encoder of another kind than segment_anything's keeps its own attention.
+    """
+    if not isinstance(encoder, ImageEncoderViT):
+        return None
     forms = fastest_forms(encoder)
     use_forms(encoder, forms)
     return forms
