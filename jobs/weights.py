@@ -51,6 +51,7 @@ def pull(
     from model.checkpoints.identify import identify
     from pipeline.weights.catalogue import CATALOGUE
     from pipeline.weights.fetch import localise
+    from schemas.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     path = localise(name, storage)
@@ -71,6 +72,7 @@ def verify(
     from model.checkpoints.identify import identify
     from pipeline.weights.catalogue import CATALOGUE
     from pipeline.weights.fetch import localise, sha256_of
+    from schemas.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     path = localise(weights, storage)
@@ -99,6 +101,7 @@ def import_weights(
     from model.checkpoints.identify import read_authors
     from model.checkpoints.state_dict import save_weights
     from schemas.card import Training, VrpCard
+    from schemas.method import READINGS
 
     for path in (output, backbone_output):
         if path and path.suffix != ".safetensors":

@@ -137,15 +137,18 @@ def attention_guidance(
 def extremes(image: int, category: int, confidence_HW: Tensor) -> Located:
     """Return the greatest and the least pixel of a confidence map [H, W]."""
     height, width = confidence_HW.shape
-    greatest, place = confidence_HW.flatten().topk(1)
-    _, least_place = confidence_HW.flatten().topk(1, largest=False)
+    greatest_1, place_1 = confidence_HW.flatten().topk(1)
+    _, least_1 = confidence_HW.flatten().topk(1, largest=False)
+    # Together, since each value read waits for the device; float64 holds all three exactly.
+    found = torch.cat([greatest_1.double(), place_1.double(), least_1.double()]).tolist()
+    place, least = int(found[1]), int(found[2])
     return Located(
         image,
         category,
         (height, width),
-        (int(place) % width, int(place) // width),
-        (int(least_place) % width, int(least_place) // width),
-        float(greatest),
+        (place % width, place // width),
+        (least % width, least // width),
+        found[0],
     )
 
 

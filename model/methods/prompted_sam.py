@@ -239,8 +239,9 @@ def best_of_three(logits_PMhw: Tensor, score_PM: Tensor) -> tuple[Tensor, Tensor
 
 def box_of(mask_HW: Tensor) -> np.ndarray | None:
     """Return a mask's outermost pixels, left, top, right, bottom; None of an empty mask."""
-    if not mask_HW.any():
+    # One copy, which waits for the device; the rest is found on the CPU.
+    lit = torch.cat([mask_HW.any(dim=1), mask_HW.any(dim=0)]).cpu().numpy()
+    rows, columns = np.flatnonzero(lit[: len(mask_HW)]), np.flatnonzero(lit[len(mask_HW) :])
+    if not len(rows):
         return None
-    rows = mask_HW.any(dim=1).nonzero()[[0, -1], 0].tolist()
-    columns = mask_HW.any(dim=0).nonzero()[[0, -1], 0].tolist()
-    return np.array([columns[0], rows[0], columns[1], rows[1]])
+    return np.array([columns[0], rows[0], columns[-1], rows[-1]])

@@ -5,12 +5,14 @@ appendix A). timm builds every network; one table names its maps.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import cast
 
 import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from model.networks.feature_maps import BackboneSize, FeatureMaps
 from model.networks.lite_trunk import EFFICIENTNET_LITE2, LiteTrunk, build_trunk
@@ -107,6 +109,24 @@ class VitBackbone(nn.Module):
             images_B3HW, indices=blocks, norm=True, output_fmt="NCHW", intermediates_only=True
         )
         return FeatureMaps(torch.cat([first, second], dim=1), high)
+
+
+def fold_norms(module: nn.Module) -> None:
+    """Fold every BatchNorm that follows a convolution into its weights, in place; eval mode only.
+
+    The same function, within float32's rounding; a quarter of a ResNet's operations are gone.
+    """
+    children = list(module.named_children())
+    for (name, first), (after, second) in pairwise(children):
+        if (
+            isinstance(first, nn.Conv2d)
+            and type(second) is nn.BatchNorm2d
+            and second.num_features == first.out_channels
+        ):
+            setattr(module, name, fuse_conv_bn_eval(first, second))
+            setattr(module, after, nn.Identity())
+    for _, child in children:
+        fold_norms(child)
 
 
 Backbone = ConvBackbone | VitBackbone | LiteTrunk

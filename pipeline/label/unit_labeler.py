@@ -21,6 +21,9 @@ from schemas.receipt import StageSeconds
 
 Batches = Sequence[Sequence[EncodedImage]]
 
+# Stored embeddings are 2 MB each, so 8 batches of 8 hold 128 MB.
+FETCHED_BATCHES = 8
+
 
 class UnitLabeler:
     """Labels units with a segmenter; store holds SAM's embeddings of images, where there is one."""
@@ -54,13 +57,18 @@ class UnitLabeler:
     def _ahead(self, batches: Batches, attempt: Attempt) -> Iterator[Labelled]:
         """Label in batches: while one is segmented, the next is decoded and the last encoded."""
         stages = self._stages
-        ahead = stages.decode_ahead(batches[0]) if batches else []
+        fetched = [stages.fetch_ahead(batch) for batch in batches[:FETCHED_BATCHES]]
+        ahead = stages.decode_ahead(batches[0], fetched[0]) if batches else []
         encoding: Future[Labelled] | None = None
         for number, batch in enumerate(batches):
             with attempt.batch(number), self._limit(len(batch), attempt):
                 decoded = [future.result() for future in ahead]
+                fetched = [
+                    *fetched[1:],
+                    *map(stages.fetch_ahead, batches[number + FETCHED_BATCHES :][:1]),
+                ]
                 # Two batches of decoded images at most: each is megabytes.
-                ahead = stages.decode_ahead(batches[number + 1]) if batches[number + 1 :] else []
+                ahead = stages.decode_ahead(batches[number + 1], fetched[0]) if fetched else []
                 segmented = stages.segment(decoded)
                 if encoding is not None:
                     yield encoding.result()

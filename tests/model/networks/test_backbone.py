@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from model.networks.backbone import BACKBONES, ConvBackbone, build_backbone
+from model.networks.backbone import BACKBONES, ConvBackbone, build_backbone, fold_norms
 from model.networks.feature_maps import FeatureMaps
 from schemas.names import BackboneType
+from tests.made.waves import stir
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -51,3 +52,22 @@ def test_a_transformer_has_no_block_5_to_mask() -> None:
         backbone = build_backbone("dinov3_vitb16")
         with pytest.raises(ValueError, match="convolutional"):
             backbone(torch.zeros(1, 3, 512, 512), torch.ones(1, 1, 32, 32))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("backbone_type", ["nano", "vgg16_bn"])
+def test_folded_norms_change_no_map_beyond_rounding(backbone_type: BackboneType) -> None:
+    backbone = build_backbone(backbone_type)
+    stir(backbone, 4)
+    images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    before, norms = backbone(images), _norms(backbone)
+    fold_norms(backbone)
+    after = backbone(images)
+    # A deep stem's last convolution stands in a sequence of its own, its norm beside that.
+    assert _norms(backbone) <= 1 < norms
+    for one, other in ((before.mid_BChw, after.mid_BChw), (before.high_BChw, after.high_BChw)):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5 * float(one.abs().max()))
+
+
+def _norms(backbone: torch.nn.Module) -> int:
+    return sum(type(module) is torch.nn.BatchNorm2d for module in backbone.modules())

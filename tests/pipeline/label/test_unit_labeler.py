@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Barrier
+from typing import cast
 
 import numpy as np
 from torch import Tensor
 
 from model.segmenter import Prediction, Segmenter
+from pipeline.embed.store import EmbeddingStore
 from pipeline.inputs.shards import Unit
 from pipeline.label.stages import Labelled
 from pipeline.label.unit_labeler import UnitLabeler
@@ -131,3 +134,25 @@ def test_an_image_whose_masks_do_not_fit_in_memory_costs_no_neighbour(tmp_path: 
     kept, rejected = statuses(label(VastForLarge(), work, tmp_path))
     assert kept == {"0": "labelled", "2": "labelled"}
     assert rejected == {"1": "out-of-memory"}
+
+
+class SlowStore:
+    """A store whose answers come only once as many images are asked for at the same time."""
+
+    def __init__(self, together: int) -> None:
+        self._asked = Barrier(together, timeout=30)
+
+    def get(self, image: str) -> Tensor | None:
+        """Wait for the others; no image is stored."""
+        del image
+        self._asked.wait()
+        return None
+
+
+def test_stored_embeddings_are_read_many_at_once_and_batches_ahead(tmp_path: Path) -> None:
+    work = unit(*[png(WHITE, (12 + i, 10)) for i in range(12)])
+    context = row_context(LabelJob.model_validate(job()))
+    store = cast(EmbeddingStore, SlowStore(together=12))
+    labeler = UnitLabeler(MeanColour(), context, Compute(batch_size=3), Limits(), store)
+    labels, rejected, _ = labeler.label(work, attempt_at(tmp_path))
+    assert (len(labels), rejected) == (12, [])
