@@ -1,10 +1,11 @@
 # Everything from a machine with git, make and Python 3.11: `make test`, `make demo`.
 PYTHON ?= python3
 VENV := .venv
+INTEROP := .venv-interop
 RUN := $(VENV)/bin/
 UV_VERSION := 0.13.8
 
-.PHONY: install test test-storage crash check format demo nano lite bench lock clean
+.PHONY: install test test-storage test-interop crash check format demo nano lite bench lock clean
 
 # The stamp is newer than the lock exactly when the environment is what the lock says. Bytecode is
 # compiled once: every actor process imports torch, timm and Ray, which takes 17 s from source, 7 s so.
@@ -26,6 +27,17 @@ test: install
 test-storage: install
 	$(RUN)python -m pytest tests/pipeline/storage/test_files.py tests/pipeline/storage/test_faults.py \
 		tests/pipeline/output/test_unit.py tests/pipeline/inputs/test_sources.py tests/pipeline/embed/test_store.py
+
+# The tools that open what `vrp export` writes, in an environment of their own: they want other
+# versions of Pillow and pyarrow than the lock of the product.
+test-interop: $(INTEROP)/installed
+	OMP_NUM_THREADS=1 $(INTEROP)/bin/python -m pytest tests/interop
+
+$(INTEROP)/installed: $(VENV)/installed requirements-interop.lock
+	$(PYTHON) -m venv $(INTEROP)
+	VIRTUAL_ENV=$(INTEROP) $(RUN)uv pip install --quiet --compile-bytecode --require-hashes -r requirements-interop.lock
+	VIRTUAL_ENV=$(INTEROP) $(RUN)uv pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
 
 # Kills a labeling job's processes 50 times; `make crash SEED=7` repeats the draws of a seed.
 crash: install
@@ -68,6 +80,8 @@ bench: install
 lock:
 	$(RUN)uv pip compile --quiet --universal --generate-hashes --no-header \
 		--python-version 3.11 --group dev pyproject.toml -o requirements.lock
+	$(RUN)uv pip compile --quiet --universal --generate-hashes --no-header \
+		--python-version 3.11 --group dev --group interop pyproject.toml -o requirements-interop.lock
 
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV) $(INTEROP) out

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from jobs.annotators import cvat, label_studio, labelme, yolo
+from jobs.exported import (
+    ByObject,
+    Categories,
+    Folder,
+    IdColumn,
+    ImageColumn,
+    MinScore,
+    Tolerance,
+    tell,
+)
 from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
 
-if TYPE_CHECKING:
-    from pipeline.export.polygons import Loss
-    from pipeline.export.rejected import Exported
-
 export_app = typer.Typer(help="Read committed labels into another format.", no_args_is_help=True)
-
-MinScore = Annotated[float, typer.Option(help="Leave out masks of a lower score.", min=0, max=1)]
-Categories = Annotated[
-    list[str] | None,
-    typer.Option(help="Only these, by name; commas between several, or repeated."),
-]
-ByObject = Annotated[
-    bool, typer.Option("--instances", help="A mask for each object, not for each category.")
-]
-Tolerance = Annotated[
-    float | None,
-    typer.Option(help="Pixels that a polygon may leave its mask's outline by; 0.3.", min=0),
-]
-Folder = Annotated[str, typer.Option(help="A new folder: a path or s3://bucket/prefix.")]
+for command in (yolo, label_studio, cvat, labelme):
+    export_app.command()(command)
 
 
 @export_app.callback()
@@ -137,8 +130,8 @@ def parquet(  # noqa: PLR0913, PLR0917 - typer makes one option of each
 def images(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     output: OutputUri,
     to: Folder,
-    image_column: Annotated[str, typer.Option(help="Of a Parquet source.")] = "image",
-    id_column: Annotated[str, typer.Option(help="Of a Parquet source.")] = "id",
+    image_column: ImageColumn = "image",
+    id_column: IdColumn = "id",
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     anonymous: Anonymous = False,
@@ -154,34 +147,4 @@ def images(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     columns = COLUMNS.model_copy(update={"image_column": image_column, "id_column": id_column})
     exported = export_images(output, storage, to, columns)
-    tell(replace(exported, turned=0), to, as_json)
-
-
-def tell(exported: Exported, to: str, as_json: bool, loss: Loss | None = None) -> None:
-    """Print what was written and left out, for people or as JSON."""
-    from rich.console import Console
-
-    summary: dict[str, Any] = {
-        "images": exported.images,
-        "masks": exported.masks,
-        "rejected": exported.rejected,
-        "exif_turned": exported.turned,
-        "to": to,
-    }
-    lines = [
-        f"{exported.images} images, {exported.masks} masks",
-        f"left out: {exported.rejected} rejected images, listed beside it",
-    ]
-    if loss is not None:
-        summary |= {"mean_iou": loss.mean, "least_iou": loss.least}
-        lines.append(f"IoU of polygons and masks: mean {loss.mean:.4f}, least {loss.least:.4f}")
-    if exported.turned:
-        lines.append(
-            f"warning: {exported.turned} image files are turned by their EXIF orientation; masks "
-            "are as displayed. For tools that do not turn them: vrp export images"
-        )
-    if as_json:
-        typer.echo(json.dumps(summary))
-        return
-    text = "\n".join([*lines, f"written: {to}"])
-    Console(highlight=False).print(text, markup=False, soft_wrap=True)
+    tell(exported, to, as_json, upright=True)

@@ -45,7 +45,7 @@ def export_parquet(
     files = _file_of_each(labels.commit.parts)
     _check_folder(folder, {CARD, REJECTED, *files})
     exported = Exported()
-    rows = 0
+    rows = size_bytes = 0
     with listing_rejected(labels, folder.below(REJECTED), exported) as counted:
         parts = zip(files, labels.parts(), strict=True)
         for name, own in groupby(parts, key=lambda part: part[0]):
@@ -57,7 +57,8 @@ def export_parquet(
                     chosen = _chosen(table, labels, list(counted(images)))
                     writer.write_table(chosen)
                     rows += len(chosen)
-    folder.below(CARD).replace(_card(labels, rows, bool(files)))
+                    size_bytes += chosen.nbytes
+    folder.below(CARD).replace(_card(labels, {"num_examples": rows, "num_bytes": size_bytes}))
     return exported
 
 
@@ -95,27 +96,24 @@ def _chosen(table: pa.Table, labels: Labels, images: Sequence[Image]) -> pa.Tabl
     return table.filter(pc.field("category_id").isin(wanted) & ~low).cast(SCHEMA)
 
 
-def _card(labels: Labels, rows: int, any_files: bool) -> bytes:
+def _card(labels: Labels, sizes: dict[str, int]) -> bytes:
     """Return the data set's card: YAML between lines, then a sentence."""
     info = {
         "features": [_feature(field) for field in SCHEMA],
-        "splits": [{"name": SPLIT, "num_examples": rows}],
+        "splits": [{"name": SPLIT, **sizes}],
     }
-    path = {"split": SPLIT, "path": "data/*.parquet"}
-    configs = [{"config_name": "default", "data_files": [path] if any_files else []}]
+    files = {"split": SPLIT, "path": "data/*.parquet"}
+    configs = [{"config_name": "default", "data_files": [files]}]
     head = {"configs": configs, "dataset_info": info}
+    untrained = labels.commit.random_weights
     lines = [
         "---",
         *(f"{key}: {json.dumps(value)}" for key, value in head.items()),  # JSON is YAML
         "---",
         f"Labels of job {labels.commit.fingerprint}, made by vrp-label.",
-        *(["Untrained weights made these masks: they mean nothing."] * _untrained(labels)),
+        *(["Untrained weights made these masks: they mean nothing."] if untrained else []),
     ]
     return "\n".join([*lines, ""]).encode()
-
-
-def _untrained(labels: Labels) -> bool:
-    return bool(labels.commit.random_weights)
 
 
 def _feature(field: pa.Field) -> dict[str, object]:
