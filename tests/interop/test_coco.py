@@ -1,19 +1,27 @@
 """What supervision and datumaro read in a COCO export."""
 
+import contextlib
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
 
 from pipeline.export.coco import export_coco
 from pipeline.export.polygons import Outlines
 from pipeline.export.selection import Selection
 from schemas.storage import Storage
 from tests.interop.made import Made, assert_same, make, masks_of
-from tests.pipeline.export.test_coco import _coco
 
 ALL = Selection()
+
+
+def read(path: Path) -> COCO:
+    """Read a file with pycocotools, which prints."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCO(str(path))
 
 
 def all_of(masks: np.ndarray | None) -> np.ndarray | tuple[()]:
@@ -29,7 +37,7 @@ def _export(made: Made, to: Path, outlines: Outlines | None = None) -> str:
 def test_polygons_without_holes_are_the_masks_pixel_for_pixel(tmp_path: Path) -> None:
     pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
     made, outlines = make(tmp_path), Outlines()
-    coco = _coco(Path(_export(made, tmp_path / "coco.json", outlines)))
+    coco = read(Path(_export(made, tmp_path / "coco.json", outlines)))
     for annotation in coco.dataset["annotations"]:
         name = coco.imgs[annotation["image_id"]]["file_name"]
         category = coco.cats[annotation["category_id"]]["name"]
@@ -90,4 +98,4 @@ def test_rejected_images_do_not_hinder_a_reader_of_the_file(tmp_path: Path) -> N
     export_coco(made.output, Storage(), str(tmp_path / "c.json"), ALL, with_rejected=True)
     images = json.loads((tmp_path / "c.json").read_text())["images"]
     assert [image.get("rejected") for image in images].count("decode") == 1
-    assert len(_coco(tmp_path / "c.json").imgs) == 6
+    assert len(read(tmp_path / "c.json").imgs) == 6

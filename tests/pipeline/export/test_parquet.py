@@ -13,8 +13,19 @@ from pipeline.storage.place import Place
 from schemas.errors import BadInput
 from schemas.storage import Storage
 from tests.made.committed import commit_units, label_rows, rejected_row
+from tests.made.datasets import filled
 from tests.made.s3 import Bucket
-from tests.pipeline.export.test_coco import BIG, EMPTY, SMALL, UNITS
+
+EMPTY = filled((0, 0, 0, 0))
+BIG, SMALL = filled((8, 8, 68, 68)), filled((70, 80, 78, 90))
+UNITS = [
+    (label_rows("b/1.jpg", {"cat": BIG, "dog": SMALL}), [rejected_row("b/2.jpg")]),
+    (
+        label_rows("a/1.jpg", {"cat": EMPTY, "dog": EMPTY})
+        + label_rows("a/2.jpg", {"cat": SMALL, "dog": EMPTY}),
+        [],
+    ),
+]
 
 
 def test_the_files_hold_the_committed_rows_alone(tmp_path: Path) -> None:
