@@ -61,7 +61,6 @@ nano: install
 	$(RUN)vrp nano pretrain out/nano
 	$(RUN)vrp nano export out/nano out/nano/weights --commit "$$(git rev-parse HEAD)"
 	$(RUN)vrp nano scenes out/nano/scenes --count 3000 --seed 3
-	rm -rf out/nano/index
 	$(RUN)vrp train examples/train_nano.yaml
 	cp out/nano/vrp/fold-0/vrp.safetensors out/nano/weights/nano-vrp.safetensors
 	$(RUN)vrp nano score out/nano/weights --commit "$$(git rev-parse HEAD)"

@@ -201,6 +201,14 @@ class CategoryCount(Spec):
     present: int = Field(description="Images with at least 2*32*32 pixels of it.")
 
 
+class AnnotationFile(Spec):
+    """A file or folder of annotations, as it was when the index was made of it."""
+
+    uri: str
+    stamp: str = Field(description="Size and tag or time; of a folder, of all its files.")
+    sha256: str | None = Field(default=None, description="Of a file whose storage has no tags.")
+
+
 class IndexCommit(Spec):
     """index.json: written last; what its hashes do not match does not exist."""
 
@@ -211,3 +219,6 @@ class IndexCommit(Spec):
     objects: int
     problems: int
     sha256: dict[str, str] = Field(description="Of each Parquet file, by its name.")
+    annotations: tuple[AnnotationFile, ...] = Field(
+        default=(), description="What the index was made of; indices of before 2026-11-25: nothing."
+    )

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from pipeline.datasets.annotation_files import check_annotations, describe_annotations
 from pipeline.datasets.coco import list_coco
 from pipeline.datasets.commit import list_commit
 from pipeline.datasets.davis import list_davis
@@ -24,6 +25,7 @@ from schemas.dataset import (
     IMAGES_SCHEMA,
     OBJECTS_SCHEMA,
     PROBLEMS_SCHEMA,
+    AnnotationFile,
     CategoryCount,
     CocoDataset,
     CommitDataset,
@@ -71,7 +73,8 @@ class DatasetIndex:
 def open_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
     """Read the index below uri, or build it there if there is none.
 
-    Raises BadInput when it is of another dataset or damaged; deleting the folder builds it anew.
+    Raises BadInput when it is of another dataset or of annotations that have changed since, and
+    BadStorage when it is damaged; deleting the folder builds it anew.
     """
     folder = Place.open(uri, storage)
     try:
@@ -89,6 +92,7 @@ def open_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
             commit.dataset.model_dump_json(),
             f"{dataset.model_dump_json()}, or another folder",
         )
+    check_annotations(commit.annotations, dataset, storage, uri)
     tables = {}
     for name, digest in commit.sha256.items():
         data = folder.below(name).read()
@@ -103,7 +107,9 @@ def open_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
 
 def build_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
     """Read the dataset, write its three tables below uri, then index.json."""
-    index, files = _from_listing(dataset, list_dataset(dataset, storage))
+    # Before they are read: a change meanwhile is noticed when the index is opened.
+    annotations = describe_annotations(dataset, storage)
+    index, files = _from_listing(dataset, list_dataset(dataset, storage), annotations)
     folder = Place.open(uri, storage)
     for name, data in files.items():
         folder.below(name).replace(data)
@@ -141,7 +147,9 @@ def _with_added_columns(images: pa.Table) -> pa.Table:
     return images
 
 
-def _from_listing(dataset: Dataset, listing: Listing) -> tuple[DatasetIndex, dict[str, bytes]]:
+def _from_listing(
+    dataset: Dataset, listing: Listing, annotations: tuple[AnnotationFile, ...]
+) -> tuple[DatasetIndex, dict[str, bytes]]:
     places = {image.image_id: place for place, image in enumerate(listing.images)}
     ordered = sorted(listing.objects, key=lambda row: (places[row.image_id], row.category_id))
     objects = [{"image": places[row.image_id], **asdict(row)} for row in ordered]
@@ -163,6 +171,7 @@ def _from_listing(dataset: Dataset, listing: Listing) -> tuple[DatasetIndex, dic
         objects=len(listing.objects),
         problems=len(listing.problems),
         sha256={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        annotations=annotations,
     )
     return DatasetIndex(commit, *tables.values()), files
 
