@@ -46,7 +46,8 @@ class Prediction:
     `model.masks.upsample.mask_at` turns it into pixels. score is SAM's predicted IoU. presence
     says how sure a method that searches for the object is that it is there, on that method's own
     scale. objects are the single ones of a method that was asked for several, in the order found;
-    logits_hw are then the greatest of theirs.
+    logits_hw are then the greatest of theirs. align_corners says how squashed logits are enlarged,
+    as `torch.nn.functional.interpolate` means it.
     """
 
     category_id: int
@@ -55,6 +56,7 @@ class Prediction:
     frame: Frame
     presence: float | None = None
     objects: tuple[Prediction, ...] = ()
+    align_corners: bool = False
 
 
 @dataclass(frozen=True)

@@ -37,12 +37,22 @@ class VrpReading(Spec):
         default="resize_once",
         description="Resize the original straight to SAM's input, or the 512 image to it.",
     )
+    align_corners: bool = Field(
+        default=False,
+        description="Enlarge logits so that the corners of both grids coincide, not their edges.",
+        # Left out of a dump when it is not chosen: older outputs keep their identity.
+        exclude_if=lambda chosen: not chosen,
+    )
 
 
 READINGS: dict[str, VrpReading] = {
     "paper": VrpReading(),
     "authors_code": VrpReading(
-        pseudo_mask="raw", mask_scale=10.0, masked_block5=True, sam_input="via_512"
+        pseudo_mask="raw",
+        mask_scale=10.0,
+        masked_block5=True,
+        sam_input="via_512",
+        align_corners=True,
     ),
 }
 

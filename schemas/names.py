@@ -4,8 +4,8 @@ from typing import Literal
 
 SamType = Literal["vit_b", "vit_l", "vit_h", "nano", "lite"]
 BackboneType = Literal[
-    "resnet50", "resnet50s", "vgg16_bn", "dinov2_vitb14", "dinov2_vitl14", "dinov3_vitb16", "nano",
-    "efficientnet_lite2",
+    "resnet50", "resnet50s", "resnet101s", "vgg16_bn", "dinov2_vitb14", "dinov2_vitl14",
+    "dinov3_vitb16", "nano", "efficientnet_lite2",
 ]  # fmt: skip
 
 LabelType = Literal["point", "scribble", "box", "mask"]

@@ -15,7 +15,7 @@ from model.networks.backbone import BACKBONES, build_backbone
 from model.networks.lite import LiteVrp
 from model.networks.sam import build_sam
 from model.networks.vrp_encoder import VrpEncoder
-from schemas.card import Card
+from schemas.card import Card, VrpCard
 from schemas.errors import BadWeights
 from schemas.method import VrpReading
 from schemas.names import BackboneType, SamType
@@ -25,7 +25,10 @@ Kind = Literal["sam", "backbone", "vrp", "authors-vrp"]
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """What a file is: its kind, the type (of a VRP encoder: the backbones it fits), its card."""
+    """What a file is: its kind, the type, its card.
+
+    The type of a VRP encoder is its card's backbone, without a card the backbones that it fits.
+    """
 
     kind: Kind
     types: tuple[str, ...]
@@ -75,11 +78,15 @@ def identify(path: Path) -> FileIdentity:
             str(found[nearest]),
             f"one of {', '.join(found)}; {nearest} is nearest",
         )
-    return FileIdentity(kind, types, len(state), read_card(path))
+    card = read_card(path)
+    if isinstance(card, VrpCard) and card.backbone in types:
+        # Backbones of equal widths take the same encoder; it was trained with one.
+        types = (card.backbone,)
+    return FileIdentity(kind, types, len(state), card)
 
 
 def read_authors(path: Path) -> AuthorsCheckpoint:
-    """Read a checkpoint of the public code, with ResNet-50 or VGG-16. Raises BadWeights."""
+    """Read a checkpoint of the public code, of any of its backbones. Raises BadWeights."""
     state = read_state_dict(path)
     encoder = authors_vrp_state(state)
     if "reduce.weight" not in encoder or "queries" not in encoder:
@@ -89,9 +96,7 @@ def read_authors(path: Path) -> AuthorsCheckpoint:
             f"keys such as {', '.join(list(state)[:3])}",
             "downsample_query.0.weight and its fellows",
         )
-    backbone_type: BackboneType = (
-        "vgg16_bn" if encoder["reduce.weight"].shape[1] == 768 else "resnet50s"
-    )
+    backbone_type = _authors_backbone(state, encoder["reduce.weight"].shape[1])
     backbone = authors_backbone_state(backbone_type, state)
     with torch.device("meta"):
         parts = {
@@ -104,9 +109,17 @@ def read_authors(path: Path) -> AuthorsCheckpoint:
                 "a checkpoint of the public VRP-SAM code that cannot be imported",
                 f"{path}, its {part}",
                 str(misfit),
-                "ResNet-50 (deep stem) or VGG-16-BN, one decoder layer",
+                "ResNet-50 or ResNet-101 (deep stem) or VGG-16-BN, one decoder layer",
             )
     return AuthorsCheckpoint(encoder, backbone_type, backbone, len(encoder["queries"]))
+
+
+def _authors_backbone(state: StateDict, mid_channels: int) -> BackboneType:
+    if mid_channels == BACKBONES["vgg16_bn"].mid_channels:
+        return "vgg16_bn"
+    # The third stage of a ResNet-50 ends with its sixth block, a ResNet-101's with the 23rd.
+    deeper = any(".layer3.6." in f".{key}" for key in state)
+    return "resnet101s" if deeper else "resnet50s"
 
 
 def _kind(state: StateDict) -> Kind:

@@ -72,7 +72,7 @@ def backbone_state(backbone_type: BackboneType, state: Mapping[str, Tensor]) -> 
     match backbone_type:
         case "resnet50" | "nano":
             return _without_classifier(state)
-        case "resnet50s":
+        case "resnet50s" | "resnet101s":
             state = _without_classifier(_without_prefix(state, "module."))
             return state if "conv1.0.weight" in state else _renamed(state, DEEP_STEM)
         case "efficientnet_lite2":

@@ -101,7 +101,11 @@ def read_card(path: Path) -> Card | None:
 def save_weights(state: Mapping[str, Tensor], path: Path, card: Card | None) -> None:
     """Write tensors, and their card if there is one, as one safetensors file."""
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    path.touch()
+    # safetensors exchanges the file for one that only its owner may read.
+    mode = path.stat().st_mode
     save_file(tensors, path, {CARD_KEY: card.model_dump_json()} if card else None)
+    path.chmod(mode)
 
 
 def rewrite_card(path: Path, card: Card) -> None:

@@ -23,7 +23,7 @@ def mask_at(prediction: Prediction, size_HW: tuple[int, int], threshold: float) 
     """Return the mask of the image's size: bool [H, W], in Fortran order (as COCO's RLE reads)."""
     match prediction.frame:
         case "squash":
-            return _squash_mask(prediction.logits_hw, size_HW, threshold)
+            return _squash_mask(prediction, size_HW, threshold)
         case "letterbox":
             return _letterbox_mask(prediction.logits_hw, size_HW, threshold)
 
@@ -40,9 +40,10 @@ def logits_at(
         case "squash":
             logits_hw = prediction.logits_hw
             (h, w), (H, W) = logits_hw.shape, size_HW
-            rows_Yw = _blend(logits_hw, *(line[ys] for line in _neighbours(H, h)))
+            corners = prediction.align_corners
+            rows_Yw = _blend(logits_hw, *(line[ys] for line in _neighbours(H, h, corners)))
             rows_wY = np.ascontiguousarray(rows_Yw.T)
-            return _blend(rows_wY, *(line[xs] for line in _neighbours(W, w))).T
+            return _blend(rows_wY, *(line[xs] for line in _neighbours(W, w, corners))).T
         case "letterbox":
             maps_1HW = letterbox_maps(torch.from_numpy(prediction.logits_hw)[None], size_HW)
             return maps_1HW[0].numpy()[ys, xs]
@@ -58,14 +59,15 @@ def stability(logits_hw: np.ndarray, threshold: float, offset: float = 1.0) -> f
     return smaller / larger if larger else 0.0
 
 
-def _squash_mask(logits_hw: np.ndarray, size_HW: tuple[int, int], threshold: float) -> np.ndarray:
+def _squash_mask(prediction: Prediction, size_HW: tuple[int, int], threshold: float) -> np.ndarray:
+    logits_hw, corners = prediction.logits_hw, prediction.align_corners
     (h, w), (H, W) = logits_hw.shape, size_HW
     mask_WH = np.zeros((W, H), dtype=bool)
     above_hw = logits_hw > threshold
     if not above_hw.any():
         return mask_WH.T
-    top_H, bottom_H, part_H = _neighbours(H, h)
-    left_W, right_W, part_W = _neighbours(W, w)
+    top_H, bottom_H, part_H = _neighbours(H, h, corners)
+    left_W, right_W, part_W = _neighbours(W, w, corners)
     ys = _reached(top_H, bottom_H, np.flatnonzero(above_hw.any(axis=1)))
     xs = _reached(left_W, right_W, np.flatnonzero(above_hw.any(axis=0)))
     # Rows, then columns of the transpose: both steps read and write whole lines of memory.
@@ -77,13 +79,19 @@ def _squash_mask(logits_hw: np.ndarray, size_HW: tuple[int, int], threshold: flo
     return mask_WH.T
 
 
-def _neighbours(length: int, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _neighbours(
+    length: int, cells: int, align_corners: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the two cells around each pixel's centre and the second one's weight.
 
-    As `torch.nn.functional.interpolate` with `align_corners=False`, in float32 like it.
+    As `torch.nn.functional.interpolate` with the same `align_corners`, in float32 like it.
     """
-    scale = np.float32(cells / length)
-    centre = np.maximum(scale * (np.arange(length, dtype=np.float32) + 0.5) - 0.5, 0)
+    pixels = np.arange(length, dtype=np.float32)
+    if align_corners:
+        scale = np.float32((cells - 1) / max(length - 1, 1))
+        centre = np.minimum(scale * pixels, np.float32(cells - 1))
+    else:
+        centre = np.maximum(np.float32(cells / length) * (pixels + 0.5) - 0.5, 0)
     first = centre.astype(np.intp)
     return first, np.minimum(first + 1, cells - 1), (centre - first).astype(np.float32)
 

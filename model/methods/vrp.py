@@ -88,11 +88,12 @@ def _fitting_card(method: Vrp) -> VrpCard | None:
         "network": "vrp",
         "sam": method.sam.type,
         "backbone": method.backbone.type,
-        "reading": method.reading.model_dump(),
+        "reading": method.reading.model_dump(exclude={"align_corners"}),
         "queries": method.queries,
         "query_init": method.query_init,
     }
-    got = card.model_dump()
+    # How logits are enlarged changes no weight, and cards of before 2026-11-25 do not say it.
+    got = card.model_dump(exclude={"reading": {"align_corners"}})
     differing = [name for name in wanted if got.get(name) != wanted[name]]
     if differing:
         raise BadWeights(
@@ -168,7 +169,8 @@ class VrpSegmenter:
         least = self._networks.min_presence
         if least is not None and likeness < least:
             return no_mask(category_id, likeness, len(logits_hw), "squash")
-        return Prediction(category_id, logits_hw, score, "squash", likeness)
+        corners = self._networks.encoder.reading.align_corners
+        return Prediction(category_id, logits_hw, score, "squash", likeness, align_corners=corners)
 
     def _study(self, references: Sequence[LoadedReference]) -> StudiedReferences:
         steps = [

@@ -29,6 +29,7 @@ def _resnet(network: str) -> BackboneSize:
 BACKBONES: dict[BackboneType, BackboneSize] = {
     "resnet50": _resnet("resnet50"),
     "resnet50s": _resnet("resnet50s"),
+    "resnet101s": _resnet("resnet101s"),
     # The maps after pooling: 256 channels at stride 8, resized to the 512 at stride 16.
     "vgg16_bn": BackboneSize(
         "vgg16_bn", 512, 16, ("features_23", "features_33"), "features_42", 256 + 512, 512

@@ -105,7 +105,8 @@ def episode_logits(
             prompts_PND.unflatten(0, (B, 1, R)).flatten(2, 3),
         )
     size_HW = episodes[0].truth_HW.shape[-2:]
-    return F.interpolate(logits_B1hw.float(), size_HW, mode="bilinear", align_corners=False)[:, 0]
+    corners = networks.encoder.reading.align_corners
+    return F.interpolate(logits_B1hw.float(), size_HW, mode="bilinear", align_corners=corners)[:, 0]
 
 
 def draw_dropout(seeds: Sequence[int], references: int, networks: VrpNetworks) -> FeatureScales:

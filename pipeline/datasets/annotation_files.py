@@ -8,7 +8,7 @@ folder of masks is known by the names, sizes and tags of all of them.
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from fsspec.implementations.local import LocalFileSystem
 
@@ -117,7 +117,7 @@ def _tags(folder: Place) -> dict[str, str]:
         times = {name: os.stat(f"{folder.path}/{name}").st_mtime_ns for name in sizes}
         return {name: f"{size} {times[name]}" for name, size in sizes.items()}
     with translated(folder.fs, folder.path, "listed"):
-        entries: Mapping[str, Any] = folder.fs.find(folder.path, detail=True)
+        entries = cast(dict[str, Any], folder.fs.find(folder.path, detail=True))
     return {
         name: f"{entry['size']} {_tag(entry)}"
         for name, entry in entries.items()

@@ -158,7 +158,8 @@ def imported(
 
 
 @pytest.mark.parametrize(
-    ("backbone", "backbone_type"), [("resnet50", "resnet50s"), ("vgg16", "vgg16_bn")]
+    ("backbone", "backbone_type"),
+    [("resnet50", "resnet50s"), ("resnet101", "resnet101s"), ("vgg16", "vgg16_bn")],
 )
 def test_an_imported_checkpoint_is_what_a_job_loads(
     capsys, tmp_path: Path, backbone: str, backbone_type: BackboneType
@@ -188,6 +189,26 @@ def test_an_imported_checkpoint_says_what_it_is(capsys, tmp_path: Path) -> None:
     out = run(capsys, "verify", method.weights)[1]
     assert "fits:   vrp vgg16_bn\n" in out
     assert '"fold": "coco-20i/2"' in out
+
+
+def test_verify_names_the_cards_backbone_alone(capsys, tmp_path: Path) -> None:
+    method = imported(capsys, tmp_path, "resnet101", "resnet101s")
+    assert "fits:   vrp resnet101s\n" in run(capsys, "verify", method.weights)[1]
+    assert "fits:   backbone resnet101s\n" in run(capsys, "verify", method.backbone.weights)[1]
+
+
+def test_imported_files_may_be_read_by_whom_the_umask_lets(capsys, tmp_path: Path) -> None:
+    method = imported(capsys, tmp_path, "vgg16", "vgg16_bn")
+    (tmp_path / "plain").touch()
+    mode = (tmp_path / "plain").stat().st_mode
+    for written in (method.weights, method.backbone.weights):
+        assert Path(written).stat().st_mode == mode
+
+
+def test_an_imported_checkpoint_may_be_read_with_either_enlargement(capsys, tmp_path: Path) -> None:
+    method = imported(capsys, tmp_path, "vgg16", "vgg16_bn")
+    other = READINGS["authors_code"].model_copy(update={"align_corners": False})
+    check_weights(method.model_copy(update={"reading": other}))
 
 
 def test_an_imported_checkpoint_is_refused_for_the_papers_reading(capsys, tmp_path: Path) -> None:

@@ -105,10 +105,11 @@ def resnet50_v2() -> Shapes:
     return shapes | _bottlenecks(128) | layer("fc", 1000, 2048)
 
 
-def _bottlenecks(stem_channels: int) -> Shapes:
+def _bottlenecks(stem_channels: int, blocks_of_layer3: int = 6) -> Shapes:
     shapes: Shapes = {}
     inputs = stem_channels
-    for stage, (width, blocks) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3)), start=1):
+    stages = ((64, 3), (128, 4), (256, blocks_of_layer3), (512, 3))
+    for stage, (width, blocks) in enumerate(stages, start=1):
         for number in range(blocks):
             block = f"layer{stage}.{number}"
             shapes[f"{block}.conv1.weight"] = (width, inputs, 1, 1)
@@ -178,7 +179,7 @@ def _transformer_block(block: str, width: int) -> Shapes:
 def vrp_sam(backbone: str, queries: int = 50) -> Shapes:
     """A best_model.pt of the VRP-SAM authors' public code: DataParallel, backbone included."""
     shapes: Shapes = {"transformer_decoder.supp_q_feat.weight": (queries, 256)}
-    mid = {"resnet50": 512 + 1024, "vgg16": 256 + 512}[backbone]
+    mid = {"resnet50": 512 + 1024, "resnet101": 512 + 1024, "vgg16": 256 + 512}[backbone]
     shapes |= {"downsample_query.0.weight": (256, mid, 1, 1), "merge_1.0.weight": (256, 513, 1, 1)}
     for kind, attention in {"cross": "multihead_attn", "self": "self_attn"}.items():
         # The index 0 is of the only decoder layer; "_0" is what has seen the reference.
@@ -187,16 +188,20 @@ def vrp_sam(backbone: str, queries: int = 50) -> Shapes:
             shapes |= {f"{name}.{attention}.in_proj_weight": (768, 256)}
             shapes |= {f"{name}.{attention}.in_proj_bias": (768,)}
             shapes |= layer(f"{name}.{attention}.out_proj", 256, 256) | layer(f"{name}.norm", 256)
-    shapes |= _authors_vgg() if backbone == "vgg16" else _authors_resnet()
+    shapes |= (
+        _authors_vgg()
+        if backbone == "vgg16"
+        else _authors_resnet(23 if backbone == "resnet101" else 6)
+    )
     return {f"module.{key}": shape for key, shape in shapes.items()}
 
 
-def _authors_resnet() -> Shapes:
+def _authors_resnet(blocks_of_layer3: int) -> Shapes:
     shapes: Shapes = {"layer0.0.weight": (64, 3, 3, 3), "layer0.3.weight": (64, 64, 3, 3)}
     shapes |= {"layer0.6.weight": (128, 64, 3, 3)}
     for index, channels in {1: 64, 4: 64, 7: 128}.items():
         shapes |= batch_norm(f"layer0.{index}", channels)
-    return shapes | _bottlenecks(128)
+    return shapes | _bottlenecks(128, blocks_of_layer3)
 
 
 def _authors_vgg() -> Shapes:

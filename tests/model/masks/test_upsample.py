@@ -6,7 +6,7 @@ import torch
 from segment_anything.modeling import Sam
 from torch.nn import functional as F
 
-from model.masks.upsample import mask_at, stability
+from model.masks.upsample import logits_at, mask_at, stability
 from model.networks.pixels import letterbox_hw
 from model.networks.sam import build_sam
 from model.segmenter import Frame, Prediction
@@ -18,27 +18,42 @@ def smooth_logits(seed: int, side: int = 64) -> np.ndarray:
     return F.interpolate(coarse, (side, side), mode="bicubic")[0, 0].numpy().copy()
 
 
-def prediction(logits_hw: np.ndarray, frame: Frame = "squash") -> Prediction:
-    return Prediction(1, logits_hw, 0.5, frame)
+def prediction(
+    logits_hw: np.ndarray, frame: Frame = "squash", align_corners: bool = False
+) -> Prediction:
+    return Prediction(1, logits_hw, 0.5, frame, align_corners=align_corners)
 
 
-def upsampled(logits_hw: np.ndarray, size_HW: tuple[int, int]) -> np.ndarray:
+def upsampled(
+    logits_hw: np.ndarray, size_HW: tuple[int, int], align_corners: bool = False
+) -> np.ndarray:
     logits = torch.from_numpy(logits_hw)[None, None]
-    return F.interpolate(logits, size_HW, mode="bilinear", align_corners=False)[0, 0].numpy()
+    return F.interpolate(logits, size_HW, mode="bilinear", align_corners=align_corners)[
+        0, 0
+    ].numpy()
 
 
 @pytest.mark.parametrize("size_HW", [(1, 1), (37, 200), (480, 640), (64, 64), (1500, 900)])
 @pytest.mark.parametrize("threshold", [0.0, 1.5, -3.0, 2.6])
+@pytest.mark.parametrize("align_corners", [False, True])
 def test_a_mask_has_every_pixel_of_the_full_upsample(
-    size_HW: tuple[int, int], threshold: float
+    size_HW: tuple[int, int], threshold: float, align_corners: bool
 ) -> None:
     for seed in range(4):
         logits = smooth_logits(seed)
-        full = upsampled(logits, size_HW)
-        mask = mask_at(prediction(logits), size_HW, threshold)
+        full = upsampled(logits, size_HW, align_corners)
+        seen = prediction(logits, align_corners=align_corners)
+        mask = mask_at(seen, size_HW, threshold)
         # Both round in float32, in another order: only pixels on the threshold itself may differ.
         decided = np.abs(full - threshold) > 1e-6
         assert (mask == (full > threshold))[decided].all()
+
+
+def test_logits_with_aligned_corners_are_torchs() -> None:
+    logits = smooth_logits(1)
+    seen = prediction(logits, align_corners=True)
+    given = logits_at(seen, (100, 150), (slice(0, 100), slice(0, 150)))
+    np.testing.assert_allclose(given, upsampled(logits, (100, 150), True), atol=1e-5)
 
 
 def test_an_object_of_one_cell_is_found_in_a_large_image() -> None:
