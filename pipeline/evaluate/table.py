@@ -18,18 +18,18 @@ Variant = tuple[str, str, int, int]
 def markdown(job: EvaluateJob, result: EvaluateResult, scores: pa.Table) -> str:
     """Return the page; scores are SCORES_SCHEMA."""
     rows = scores.to_pylist()
-    found = {(*_variant(row), row["fold"], row["category"], row["metric"]): row for row in rows}
+    score_of = {(*_variant(row), row["fold"], row["category"], row["metric"]): row for row in rows}
     variants = list(dict.fromkeys(_variant(row) for row in rows))
     lines = [
         *_head(job, result, rows),
-        *_paper_table(job, found, variants),
-        *_own_table(found, variants),
-        *_everything(found, variants),
+        *_paper_table(job, score_of, variants),
+        *_own_table(score_of, variants),
+        *_everything(score_of, variants),
     ]
     if job.negative_share:
-        lines += _absent_table(found, variants)
+        lines += _absent_table(score_of, variants)
     if job.dataset.type == "davis":
-        lines += _davis_table(found, variants)
+        lines += _davis_table(score_of, variants)
     lines += _category_tables(rows)
     return "\n".join(lines) + "\n"
 
@@ -80,20 +80,20 @@ def _dataset(job: EvaluateJob) -> str:
     return f"{job.dataset.type} `{address.rstrip('/').rpartition('/')[2]}`"
 
 
-def _paper_table(job: EvaluateJob, found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
+def _paper_table(job: EvaluateJob, score_of: Scores, variants: Sequence[Variant]) -> Iterator[str]:
     folds = list(job.fold_numbers)
     growth = len(job.mask_growth_px) > 1
     yield from ("", "## mIoU on the 512 x 512 grid, per cent", "")
     heads = ["Method", "Label type", "Shots", *(f"F-{fold}" for fold in folds), "Mean", "Source"]
     yield from _heads(heads)
     for variant in variants:
-        of_folds = (found[*variant, fold, None, "miou_grid"] for fold in folds)
+        of_folds = (score_of[*variant, fold, None, "miou_grid"] for fold in folds)
         yield _line(
             variant[0],
             _label(variant, growth),
             str(variant[2]),
             *(_per_cent(row, interval=False) for row in of_folds),
-            _per_cent(found[*variant, None, None, "miou_grid"]),
+            _per_cent(score_of[*variant, None, None, "miou_grid"]),
             "this run",
         )
     for row in PAPER_ROWS:
@@ -113,7 +113,7 @@ def _paper_table(job: EvaluateJob, found: Scores, variants: Sequence[Variant]) -
         yield from ("", "No row of the papers: none of their tables here is of these images.")
 
 
-def _own_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
+def _own_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str]:
     metrics = {
         "mIoU, 512 grid": "miou_grid",
         "mIoU, own resolution": "miou",
@@ -128,19 +128,19 @@ def _own_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
     compared = any(variant[0] != first for variant in variants)
     yield from _heads([*heads, f"512 mIoU above {first}"] if compared else heads)
     for variant in variants:
-        cells = [_per_cent(found[*variant, None, None, metric]) for metric in metrics.values()]
+        cells = [_per_cent(score_of[*variant, None, None, metric]) for metric in metrics.values()]
         if compared:
-            gain = found.get((*variant, None, None, GAIN))
+            gain = score_of.get((*variant, None, None, GAIN))
             cells.append("" if gain is None else _per_cent(gain))
         yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
 
 
-def _everything(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
-    of_any = found[*variants[0], None, None, "miou_of_everything"]
+def _everything(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str]:
+    of_any = score_of[*variants[0], None, None, "miou_of_everything"]
     yield from ("", f"Masks of the whole image would have an mIoU of {_per_cent(of_any)}.")
 
 
-def _absent_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
+def _absent_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str]:
     growth = len({variant[3] for variant in variants}) > 1
     yield from ("", "## Targets that do not show the category", "")
     yield (
@@ -154,20 +154,20 @@ def _absent_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
     yield from _heads(heads)
     for variant in variants:
         cells = [
-            _per_cent(found[*variant, None, None, metric])
+            _per_cent(score_of[*variant, None, None, metric])
             for metric in ("false_mask_rate", "presence_auroc")
         ]
-        threshold = found[*variant, None, None, "presence_threshold"]["value"]
+        threshold = score_of[*variant, None, None, "presence_threshold"]["value"]
         cells.append("" if threshold is None else f"{threshold:.3f}")
         yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
 
 
-def _davis_table(found: Scores, variants: Sequence[Variant]) -> Iterator[str]:
+def _davis_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str]:
     yield from ("", "## DAVIS: means over frames, then over objects, per cent", "")
     yield from _heads(["Method", "Label type", "J&F", "J", "F", "Source"])
     for variant in variants:
         metrics = ("davis_j_and_f", "davis_j", "davis_f")
-        cells = [_per_cent(found[*variant, None, None, metric]) for metric in metrics]
+        cells = [_per_cent(score_of[*variant, None, None, metric]) for metric in metrics]
         yield _line(variant[0], variant[1], *cells, "this run")
     for method, *values, source in DAVIS_2017_ROWS:
         yield _line(method, "mask", *(f"{value:.1f}" if value else "" for value in values), source)

@@ -58,7 +58,7 @@ def _check_part(part: Part, labels: pa.Table, rejected: pa.Table, commit: Commit
         return
     whole = labels.filter(pc.field("instance_id").is_null())
     statuses = Counter(whole["status"].to_pylist())
-    found = {
+    counted = {
         "rows": whole.num_rows,
         "instances": labels.num_rows - whole.num_rows,
         "labelled": statuses["labelled"],
@@ -66,7 +66,7 @@ def _check_part(part: Part, labels: pa.Table, rejected: pa.Table, commit: Commit
         "rejected": rejected.num_rows,
         "images": len(set(whole["image_id"].to_pylist())) + rejected.num_rows,
     }
-    for name, count in found.items():
+    for name, count in counted.items():
         if count != getattr(part, name):
             yield f"{part.path}: {count} {name}, the commit says {getattr(part, name)}"
     yield from (f"{part.path}: {fault}" for fault in _check_rows(whole, rejected, commit))

@@ -67,13 +67,13 @@ def claim_output(output: Place, identity: Identity) -> None:
         check_identity(read_identity(output), identity, output.uri)
 
 
-def check_identity(found: Identity | None, wanted: Identity, output: str) -> None:
+def check_identity(claimed: Identity | None, wanted: Identity, output: str) -> None:
     """Raise OtherJob if the output is another job's."""
-    if found is None or found.fingerprint == wanted.fingerprint:
+    if claimed is None or claimed.fingerprint == wanted.fingerprint:
         return
     raise OtherJob(
         "the output holds labels of another job",
         output,
-        "\n          ".join(differences(found.fields, wanted.fields)),
+        "\n          ".join(differences(claimed.fields, wanted.fields)),
         "the same references, weights, method and thresholds, or another output",
     )

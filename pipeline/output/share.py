@@ -29,10 +29,10 @@ class CommitShare:
 
 def parse_share(text: str) -> Share:
     """Read N/OF, such as 3/64. Raises BadInput."""
-    found = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
+    match = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise BadInput("a share that is none", "--share", text, "N/OF, from 1/OF to OF/OF")
-    return Share(int(found[1]), int(found[2]))
+    return Share(int(match[1]), int(match[2]))
 
 
 def cut_commit(commit: Commit, share: Share) -> CommitShare:

@@ -57,8 +57,8 @@ def label_cards(
         by_uri.setdefault(pick.uri, []).append(pick)
     colours = {category.id: colour_of(i) for i, category in enumerate(commit.categories)}
     cards = {}
-    for uri, found in read_again(by_uri, storage):
-        photo = _photo(found)
+    for uri, read in read_again(by_uri, storage):
+        photo = _photo(read)
         for pick in by_uri[uri]:
             cards[card_key(pick)] = _label_card(pick, photo, colours, truth)
     return cards
@@ -90,12 +90,12 @@ def reference_cards(
         yield reference.category_id, replace(card, picture=as_picture(drawn, alt))
 
 
-def _photo(found: ImageOrReason) -> Image.Image | str:
+def _photo(read: ImageOrReason) -> Image.Image | str:
     """Return a small copy of an image, or why there is none."""
-    if isinstance(found, str):
-        return found
+    if isinstance(read, str):
+        return read
     try:
-        return small_copy(decode_image(found, Limits()).pixels_HW3)
+        return small_copy(decode_image(read, Limits()).pixels_HW3)
     except ImageRejected as rejected:
         return f"the image can no longer be decoded: {rejected.message}"
 
@@ -125,6 +125,6 @@ def _label_card(
 
 
 def _says(row: Mapping[str, object], iou: float | None) -> str:
-    found = "score" if row["status"] == "labelled" else "no mask; score"
+    said = "score" if row["status"] == "labelled" else "no mask; score"
     against = "" if iou is None else f", IoU {iou:.2f}"
-    return f"{found} {row['score']:.2f}{against}"
+    return f"{said} {row['score']:.2f}{against}"

@@ -60,13 +60,13 @@ def read_status(uri: str, storage: Storage) -> Status | None:
 
 
 def _without_identity(output: Place) -> EmbedStatus | EvaluateStatus | None:
-    found = output.files()
-    if any(name.startswith(EPISODES_STEM) for name in found):
-        parts = sum(name.startswith(f"{PARTS}/") for name in found)
-        return EvaluateStatus(RESULT in found, parts)
+    sizes = output.files()
+    if any(name.startswith(EPISODES_STEM) for name in sizes):
+        parts = sum(name.startswith(f"{PARTS}/") for name in sizes)
+        return EvaluateStatus(RESULT in sizes, parts)
     units: dict[str, int] = {}
     size = 0
-    for name, shard_bytes in found.items():
+    for name, shard_bytes in sizes.items():
         match = _STORE.fullmatch(name)
         if match and SHARD_NAME.fullmatch(match[2]):
             units[match[1]] = units.get(match[1], 0) + 1
@@ -74,7 +74,7 @@ def _without_identity(output: Place) -> EmbedStatus | EvaluateStatus | None:
     if units:
         return EmbedStatus(False, units, size)
     # What `vrp submit` uploads comes before the job's own first file.
-    strange = [name for name in found if not name.startswith((f"{INPUTS}/", "."))]
+    strange = [name for name in sizes if not name.startswith((f"{INPUTS}/", "."))]
     if strange:
         raise BadStorage(
             "a folder that is no job's output",

@@ -122,19 +122,19 @@ def list_files(
     folder = folder.rstrip("/")
     with translated(fs, folder, "listed"):
         if isinstance(fs, LocalFileSystem):
-            found = _list_local(folder or "/", stem, deep)
+            sizes = _list_local(folder or "/", stem, deep)
         elif _is_s3(fs):
-            found = _list_s3(fs, folder, stem, deep)
+            sizes = _list_s3(fs, folder, stem, deep)
         else:
             fs.invalidate_cache()
             depth = None if deep else 1
             entries = fs.find(folder, maxdepth=depth, detail=True)
-            found = {name[len(folder) + 1 :]: int(entries[name]["size"]) for name in entries}
-    return {name: found[name] for name in sorted(found) if name.startswith(stem)}
+            sizes = {name[len(folder) + 1 :]: int(entries[name]["size"]) for name in entries}
+    return {name: sizes[name] for name in sorted(sizes) if name.startswith(stem)}
 
 
 def _list_local(folder: str, stem: str, deep: bool) -> dict[str, int]:
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     seen: set[tuple[int, int]] = set()
     # Links to folders are followed, as people assemble data sets from them; `seen` ends a loop.
     for parent, folders, names in os.walk(folder, onerror=_raise_unless_absent, followlinks=True):
@@ -146,13 +146,13 @@ def _list_local(folder: str, stem: str, deep: bool) -> dict[str, int]:
         below = "" if parent == folder else os.path.relpath(parent, folder) + "/"
         for name in names:
             try:
-                found[below + name] = os.stat(os.path.join(parent, name)).st_size
+                sizes[below + name] = os.stat(os.path.join(parent, name)).st_size
             except FileNotFoundError:
                 # A dangling link, or a file removed meanwhile: not there either way.
                 continue
         first = stem[len(below) :].partition("/")[0] if stem.startswith(below) else ""
         folders[:] = [name for name in folders if deep and name.startswith(first)]
-    return found
+    return sizes
 
 
 def _raise_unless_absent(error: OSError) -> None:
@@ -165,16 +165,16 @@ def _list_s3(fs: PatientS3, folder: str, stem: str, deep: bool) -> dict[str, int
     bucket, key, _ = fs.split_path(folder)
     base = f"{key}/" if key else ""
     request = {"Bucket": bucket, "Prefix": base + stem, "Delimiter": "" if deep else "/"}
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     while True:
         # s3fs's wrapper of a coroutine has no type of its own.
         page = cast("dict[str, Any]", fs.call_s3("list_objects_v2", **request))
         for entry in page.get("Contents", []):
             # A key that ends in "/" is a console's placeholder for a folder.
             if not entry["Key"].endswith("/"):
-                found[entry["Key"][len(base) :]] = int(entry["Size"])
+                sizes[entry["Key"][len(base) :]] = int(entry["Size"])
         if not page.get("IsTruncated"):
-            return found
+            return sizes
         request["ContinuationToken"] = page["NextContinuationToken"]
 
 

@@ -39,6 +39,6 @@ def check(job: TrainJob, folds: Sequence[int]) -> CheckedTraining:
     output = Place.open(job.output.uri, job.storage)
     check_writable(job.output.uri, job.storage)
     check_training(output, identity)
-    found = {run.fold.number: read_result(output, run.fold.number) for run in runs}
-    results = {number: result for number, result in found.items() if result is not None}
+    by_fold = {run.fold.number: read_result(output, run.fold.number) for run in runs}
+    results = {number: result for number, result in by_fold.items() if result is not None}
     return CheckedTraining(job, identity, output, runs, results)

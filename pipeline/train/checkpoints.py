@@ -23,7 +23,7 @@ def read_checkpoint(folder: Place) -> dict[str, bytes]:
 
 def newest_checkpoint(runs: Place) -> tuple[Place, TrainState] | None:
     """Return the folder and the state of the whole checkpoint with the most steps."""
-    found: list[tuple[int, Place]] = []
+    candidates: list[tuple[int, Place]] = []
     for name in runs.files():
         if name.endswith(f"/{STATE}"):
             folder = runs.below(str(PurePosixPath(name).parent))
@@ -31,8 +31,8 @@ def newest_checkpoint(runs: Place) -> tuple[Place, TrainState] | None:
                 state = TrainState.model_validate_json(folder.below(STATE).read())
             except ValueError:  # cut off in the writing
                 continue
-            found.append((state.step, folder))
-    for _, folder in sorted(found, key=lambda one: (one[0], one[1].path), reverse=True):
+            candidates.append((state.step, folder))
+    for _, folder in sorted(candidates, key=lambda one: (one[0], one[1].path), reverse=True):
         try:
             return folder, check_whole(read_checkpoint(folder), folder.uri)
         except BadStorage:  # cut off in the upload: the one before it counts

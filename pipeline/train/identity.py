@@ -43,13 +43,13 @@ def identify_training(job: TrainJob, index: IndexCommit) -> TrainIdentity:
 def check_training(output: Place, wanted: TrainIdentity) -> None:
     """Raise OtherJob if the output is another job's, naming every field that differs."""
     try:
-        found = TrainIdentity.model_validate_json(output.below(JOB).read())
+        claimed = TrainIdentity.model_validate_json(output.below(JOB).read())
     except MissingFile:
         return
-    if found.fingerprint != wanted.fingerprint:
+    if claimed.fingerprint != wanted.fingerprint:
         raise OtherJob(
             "the output holds another training run",
             output.uri,
-            "\n          ".join(differences(found.fields, wanted.fields)),
+            "\n          ".join(differences(claimed.fields, wanted.fields)),
             "the same data, method and recipe, or another output",
         )

@@ -69,8 +69,8 @@ def _run_fold(job: TrainJob, number: int, mailbox: Queue) -> str:
     """Train a fold from its newest checkpoint; return its result as JSON."""
     output = Place.open(job.output.uri, job.storage)
     runs = output.below(f"{fold_folder(number)}/{RUNS}")
-    found = newest_checkpoint(runs)
-    resume = found[0] if found else None
+    newest = newest_checkpoint(runs)
+    resume = newest[0] if newest else None
     config = {
         "job": job,
         "fold": number,
@@ -91,10 +91,10 @@ def _run_fold(job: TrainJob, number: int, mailbox: Queue) -> str:
         ),
     )
     trainer.fit()
-    found = newest_checkpoint(runs)
-    assert found is not None, "a finished fold has saved a checkpoint"
+    newest = newest_checkpoint(runs)
+    assert newest is not None, "a finished fold has saved a checkpoint"
     run = open_fold(job, number, sam_contents(job))
-    files = read_checkpoint(found[0])
+    files = read_checkpoint(newest[0])
     return finish_fold(run, output, files).model_dump_json()
 
 
