@@ -61,7 +61,7 @@ def _written(folder: Path) -> dict[str, int]:
 def test_an_interrupted_evaluation_goes_on_and_a_finished_one_does_nothing(job: Path) -> None:
     checked = check(read_job(EvaluateJob, job))
     first = checked.units[0]
-    begun = EvaluateUnits(checked.job, checked.contents, checked.parts.folder)
+    begun = EvaluateUnits(checked.job, checked.contents, checked.episodes_sha256)
     begun.commit(first, ("vrp",), 0.0)
     output = job.parent / "out"
     [(part, stamp)] = _written(output).items()
