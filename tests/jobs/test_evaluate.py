@@ -102,7 +102,7 @@ def test_an_interrupted_evaluation_goes_on_and_a_finished_one_does_nothing(job: 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("allow_random_weights=false", r"methods\.persam, methods\.vrp = random"),
+        ("allow_random_weights=false", "methods.persam, methods.vrp = random"),
         ("folds=[1]", "protocol all has folds 0 to 0"),
         ("shots=[1, 1]", "wanted each once"),
         ("shots=[6]", "fewer than 7 images"),
