@@ -62,10 +62,11 @@ def schema(
     kind: Annotated[Kind, typer.Argument(help="The kind of job.")],
 ) -> None:
     """Print a job's JSON Schema, for editors that complete and check YAML."""
-    typer.echo(json.dumps(_spec(kind).model_json_schema(), indent=2))
+    typer.echo(json.dumps(spec_of(kind).model_json_schema(), indent=2))
 
 
-def _spec(kind: Kind) -> type[Spec]:
+def spec_of(kind: Kind) -> type[Spec]:
+    """Return what a job file of this kind holds."""
     match kind:
         case "label":
             from schemas.label import LabelJob

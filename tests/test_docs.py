@@ -11,7 +11,7 @@ import typer
 import yaml
 from typer.core import TyperGroup
 
-from jobs.main import JOBS, app
+from jobs.main import Kind, app, spec_of
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -132,6 +132,6 @@ def test_the_readme_is_short_and_leads_to_every_page() -> None:
     ("page", "kind"),
     [("README.md", "label"), ("docs/train.md", "train"), ("docs/evaluate.md", "evaluate")],
 )
-def test_the_first_job_that_a_page_shows_is_one(page: str, kind: str) -> None:
+def test_the_first_job_that_a_page_shows_is_one(page: str, kind: Kind) -> None:
     blocks = [text for name, text in FENCE.findall((ROOT / page).read_text()) if name == "yaml"]
-    JOBS[kind].model_validate(yaml.safe_load(blocks[0]))
+    spec_of(kind).model_validate(yaml.safe_load(blocks[0]))
