@@ -40,8 +40,9 @@ def ask(
     maps = _together([shown.maps for shown in references])
     masks = np.stack([annotate(shown.mask_HW, rng, form) for shown in references])
     mask_Rhw = torch.from_numpy(masks).float()
-    is_box_R = torch.full((len(references),), form == "box")
-    mask_Rhw = complete(networks.sam, networks.vrp, maps, mask_Rhw, is_box_R)
+    if form != "mask":
+        is_box_R = torch.full((len(references),), form == "box")
+        mask_Rhw = complete(networks.sam, networks.vrp, maps, mask_Rhw, is_box_R)
     studied = networks.vrp.study(maps, mask_Rhw)
     prompts = networks.vrp.prompt(target.maps, studied, len(references))
     logits_1HW, score_1 = decode_lite(networks.sam, neck_of(networks.sam)(target.maps), prompts)
