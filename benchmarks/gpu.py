@@ -26,9 +26,9 @@ from torch import Tensor
 
 from benchmarks.figure import machine
 from benchmarks.vrp_job import SIZE_HW, photo, references
-from model.build import load_vrp
+from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
-from model.methods.vrp import VrpNetworks, VrpSegmenter
+from model.methods.vrp import VrpNetworks, VrpSegmenter, load_vrp
 from model.networks.device import Precision
 from model.networks.pixels import normalise, squash
 from pipeline.inputs.decode import decode_image
@@ -82,12 +82,12 @@ def main() -> None:
 
 def rows(sam: SamType, device: str, given: argparse.Namespace) -> list[Row]:
     """Check and time one SAM."""
-    exact = load_vrp(spec(sam), device, "fp32")
+    exact = load_vrp(spec(sam), Loader(device, "fp32"))
     few = VrpSegmenter(exact, references(5, 1))
     images = [photo(seed) for seed in range(2)]
     expected = [masks(few, image) for image in images]
     del few, exact
-    networks = load_vrp(spec(sam), device, given.precision)
+    networks = load_vrp(spec(sam), Loader(device, given.precision))
     found = []
     for work, categories, each in (("5 x 1", 5, 1), ("20 x 5", 20, 5), ("stored", 5, 1)):
         segmenter = VrpSegmenter(networks, references(categories, each))

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from benchmarks.figure import Figure, faster, in_turns, one_thread
 from benchmarks.naive import NaiveVrp
-from model.build import load_vrp
+from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
-from model.methods.vrp import VrpNetworks, VrpSegmenter
+from model.methods.vrp import VrpNetworks, VrpSegmenter, load_vrp
 from model.networks.attention_choice import use_fast_attention
 from model.networks.device import Precision
 from model.segmenter import LoadedReference
@@ -33,7 +33,7 @@ def networks(precision: Precision) -> VrpNetworks:
         sam=Sam(type="vit_b", weights="random:2"),
         backbone=Backbone(type="resnet50", weights="random:3"),
     )
-    loaded = load_vrp(method, "cpu", precision)
+    loaded = load_vrp(method, Loader("cpu", precision))
     torch.manual_seed(0)
     for block in loaded.sam.image_encoder.blocks:
         for name, table in (("rows_hhC", "rel_pos_h"), ("columns_wwC", "rel_pos_w")):

@@ -15,6 +15,7 @@ from model.methods.prompted_sam import load_prompted
 from model.methods.vrp import VrpSegmenter, load_vrp
 from model.networks.device import Precision
 from model.segmenter import PLAIN, LoadedReference, Segmenter, StudyOptions
+from schemas.compute import Attention
 from schemas.method import GpSam, Matcher, Method, Persam, PersamF, Vrp
 from schemas.networks import Sam
 
@@ -28,9 +29,11 @@ def build_segmenter(
     device: str,
     precision: Precision,
     options: StudyOptions = PLAIN,
+    attention: Attention = "auto",
 ) -> Segmenter:
     """Build a method's segmenter. Weights are local paths or `random[:SEED]`. Raises BadWeights."""
-    return load_method(method, Loader(device, precision))(references, options)
+    loader = Loader(device, precision, attention=attention)
+    return load_method(method, loader)(references, options)
 
 
 def load_method(method: Method, loader: Loader) -> Study:

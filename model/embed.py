@@ -10,14 +10,17 @@ from model.checkpoints.load import Loader
 from model.methods.prompted_sam import PromptedSam, in_batches
 from model.networks.backbone import BACKBONES
 from model.networks.device import Precision
+from schemas.compute import Attention
 from schemas.method import Vrp
 
 
 class SamEmbedder:
     """Holds SAM; weights are a local path or `random[:SEED]`."""
 
-    def __init__(self, method: Vrp, device: str, precision: Precision) -> None:
-        sam = Loader(device, precision).sam(method.sam)
+    def __init__(
+        self, method: Vrp, device: str, precision: Precision, attention: Attention = "auto"
+    ) -> None:
+        sam = Loader(device, precision, attention=attention).sam(method.sam)
         via_px = BACKBONES[method.backbone.type].input_px
         self._sam = PromptedSam(sam, method.sam_input, via_px)
 

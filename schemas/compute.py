@@ -6,6 +6,8 @@ from pydantic import Field, StringConstraints, model_validator
 
 from schemas.spec import Spec
 
+Attention = Literal["auto", "original"]
+
 
 class Actors(Spec):
     """How many segmenting actors; Ray grows and shrinks the pool between the two."""
@@ -36,6 +38,11 @@ class Compute(Spec):
     batch_size: int = Field(default=8, ge=1, description="Images per forward pass.")
     precision: Literal["auto", "bf16", "fp32"] = Field(
         default="auto", description="auto: bf16 where the hardware has it, else fp32."
+    )
+    attention: Attention = Field(
+        default="auto",
+        description="auto: the form of SAM's attention that is fastest on the device; original: "
+        "segment_anything's own.",
     )
     images_per_unit: int = Field(
         default=256, ge=1, le=4096, description="Images per commit; fixed by an output's first run."

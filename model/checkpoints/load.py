@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from segment_anything.modeling import ImageEncoderViT
 from segment_anything.modeling import Sam as SamNetwork
 from torch import Tensor, nn
 
 from model.checkpoints.layouts import backbone_state
 from model.checkpoints.state_dict import load_into, read_state_dict
+from model.networks.attention_choice import use_fast_attention
 from model.networks.backbone import Backbone as BackboneNetwork
-from model.networks.backbone import build_backbone
+from model.networks.backbone import build_backbone, fold_norms
 from model.networks.device import Precision
-from model.networks.flat_attention import use_flat_attention
 from model.networks.lite import LiteVrp
 from model.networks.lite_trunk import LiteTrunk, fold
 from model.networks.sam import build_sam
+from schemas.compute import Attention
 from schemas.networks import Backbone, Sam
 from schemas.weights import random_seed
 
@@ -34,14 +34,22 @@ NetworkT = TypeVar("NetworkT", bound=nn.Module)
 class Loader:
     """Builds networks in eval mode and fills them; put may check files instead. Raises BadWeights.
 
-    fp32 keeps segment_anything's operations one by one, so that its masks are SAM's own; bf16
-    takes the fused forms.
+    In fp32 on a CPU SAM's masks are its own, pixel for pixel. Elsewhere attention takes the form
+    that is fastest there, unless it is to stay segment_anything's (`original`), and in bf16 norms
+    are folded into convolutions.
     """
 
-    def __init__(self, device: str, precision: Precision, put: Put = load_into) -> None:
+    def __init__(
+        self,
+        device: str,
+        precision: Precision,
+        put: Put = load_into,
+        attention: Attention = "auto",
+    ) -> None:
         self._device = device
         self._precision: Precision = precision
         self._put = put
+        self._attention: Attention = attention
         self._sams: dict[Sam, SamNetwork] = {}
         self._backbones: dict[Backbone, BackboneNetwork] = {}
 
@@ -54,10 +62,10 @@ class Loader:
                 sam = build_sam(spec.type, trunk)
             if random_seed(spec.weights) is None:
                 self._put(read_state_dict(Path(spec.weights)), sam, spec.weights)
-            if self._precision == "bf16" and isinstance(sam.image_encoder, ImageEncoderViT):
-                use_flat_attention(sam.image_encoder)
             parts = () if spec.type == "lite" else (sam.image_encoder, sam.mask_decoder)
             self._sams[spec] = self._placed(sam, *parts)
+            if self._attention == "auto" and self._device != "meta":
+                use_fast_attention(sam.image_encoder)
         return self._sams[spec]
 
     def backbone(self, spec: Backbone) -> BackboneNetwork:
@@ -70,6 +78,8 @@ class Loader:
                 self._put(state, backbone.net, spec.weights)
             if isinstance(backbone, LiteTrunk):
                 fold(backbone)
+            elif self._precision == "bf16":
+                fold_norms(backbone)
             self._backbones[spec] = self._placed(backbone, backbone)
         return self._backbones[spec]
 

@@ -15,7 +15,7 @@ from model.masks.rasterise import rasterise
 from model.methods.prompted_sam import PromptedSam, padded_input
 from model.networks.backbone import Backbone
 from model.networks.feature_maps import FeatureMaps
-from model.networks.pixels import normalise, squash
+from model.networks.pixels import normalise, squash, upload
 from model.segmenter import LoadedReference
 
 
@@ -44,10 +44,13 @@ class FeatureEncoder:
         if self._backbone is None:
             embedding_BDhw = self._sam.embed(images, stored)
             return ImageFeatures(embedding_BDhw, embedding_BDhw, None)
-        maps = backbone_maps(self._backbone, images)
+        # Once to the device, though SAM and the backbone stretch it to sizes of their own.
+        uploaded = [upload(image, self._sam.device) for image in images]
+        maps = backbone_maps(self._backbone, uploaded)
         # An image goes once through what SAM and the method share.
         shared = maps if self._sam.reads(self._backbone) else None
-        embedding_BDhw = self._sam.embed(images, stored, shared)
+        read = uploaded if self._sam.frame == "squash" else images
+        embedding_BDhw = self._sam.embed(read, stored, shared)
         return ImageFeatures(embedding_BDhw, maps.high_BChw, maps)
 
     @property
@@ -75,9 +78,11 @@ class FeatureEncoder:
 
 
 def backbone_maps(
-    backbone: Backbone, images: Sequence[np.ndarray], mask_B1hw: Tensor | None = None
+    backbone: Backbone,
+    images: Sequence[np.ndarray] | Sequence[Tensor],
+    mask_B1hw: Tensor | None = None,
 ) -> FeatureMaps:
-    """Encode uint8 RGB images, stretched; a mask is `ConvBackbone.forward`'s."""
+    """Encode uint8 RGB images, or uploaded ones, stretched; a mask is `ConvBackbone.forward`'s."""
     weight = next(backbone.parameters())
     side_px = backbone.size.input_px
     pixels = torch.cat([squash(image, side_px, weight.device) for image in images])

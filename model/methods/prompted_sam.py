@@ -103,13 +103,14 @@ class PromptedSam:
 
     def embed(
         self,
-        images: Sequence[np.ndarray],
+        images: Sequence[np.ndarray] | Sequence[Tensor],
         stored: Sequence[Tensor | None] | None = None,
         maps: FeatureMaps | None = None,
     ) -> Tensor:
         """Return SAM's embeddings [B, D, h, w]: those that a store has, the others computed.
 
-        Stored ones must have been made in this frame. maps are the images', of a backbone that SAM
+        Stored ones must have been made in this frame. Images that are stretched may be uploaded
+        already. maps are the images', of a backbone that SAM
         `reads`.
         """
         known = stored if stored is not None else [None] * len(images)
@@ -165,10 +166,11 @@ class PromptedSam:
             return self.side_px, self.side_px
         return letterbox_hw(image_HW, self.side_px)
 
-    def _input(self, image_HW3: np.ndarray) -> Tensor:
+    def _input(self, image: np.ndarray | Tensor) -> Tensor:
         if self.frame == "letterbox":
-            return padded_input(image_HW3, self.side_px).to(self.device, self.dtype)
-        squashed = squash(image_HW3, self._via_px or self.side_px, self.device)
+            assert isinstance(image, np.ndarray), "Pillow scales it"
+            return padded_input(image, self.side_px).to(self.device, self.dtype)
+        squashed = squash(image, self._via_px or self.side_px, self.device)
         pixels_13HW = normalise(squashed).to(self.dtype)
         if self._via_px is None:
             return pixels_13HW

@@ -157,7 +157,8 @@ class VrpSegmenter:
             self._padding_KN,
         )
         looks_BK = presence(maps.high_BChw, logits_BKhw, self._looks_KC)
-        logits, scores = logits_BKhw.float().cpu().numpy(), score_BK.float().cpu().tolist()
+        # Half the bytes travel: every bf16 number is a float32.
+        logits, scores = logits_BKhw.cpu().float().numpy(), score_BK.cpu().tolist()
         return [
             tuple(map(self._prediction, self._category_ids, *image))
             for image in zip(logits, scores, looks_BK.cpu().tolist(), strict=True)

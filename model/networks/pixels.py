@@ -35,9 +35,9 @@ def stretch(image_13HW: Tensor, side_px: int) -> Tensor:
     return resized.float()
 
 
-def squash(image_HW3: np.ndarray, side_px: int, device: torch.device) -> Tensor:
-    """Upload an image and stretch it: float [1, 3, side, side], still 0 to 255."""
-    return stretch(upload(image_HW3, device), side_px)
+def squash(image: np.ndarray | Tensor, side_px: int, device: torch.device) -> Tensor:
+    """Upload an image, unless it is, and stretch it: float [1, 3, side, side], still 0 to 255."""
+    return stretch(image if isinstance(image, Tensor) else upload(image, device), side_px)
 
 
 def letterbox(image_HW3: np.ndarray, side_px: int) -> Tensor:

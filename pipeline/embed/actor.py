@@ -29,6 +29,7 @@ class EmbedUnits:
             local_method(job.method, job.storage),
             device,
             pick_precision(job.compute.precision, device),
+            job.compute.attention,
         )
         self._store = EmbeddingStore(job.embeddings, job.storage, fields)
         self._decoders = ThreadPoolExecutor(job.compute.decode_threads)

@@ -108,6 +108,7 @@ def _load_segmenter(task: SegmentTask) -> Segmenter:
         device,
         precision,
         StudyOptions(cache_folder(), instances.most if isinstance(instances, Iterative) else 1),
+        compute.attention,
     )
     # On a CPU, where a store spares the encoder, trying it would cost more than the job.
     if device == "cuda" or task.job.embeddings is None:

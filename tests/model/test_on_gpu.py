@@ -9,12 +9,14 @@ from pydantic import TypeAdapter
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.build import load_networks, load_vrp, study
+from model.build import load_method
+from model.checkpoints.load import Loader
 from model.embed import SamEmbedder
+from model.methods.vrp import load_vrp
 from model.networks import attention_choice
 from model.networks.attention_forms import Form
 from model.networks.flat_attention import Forms
-from model.segmenter import Prediction, Segmenter
+from model.segmenter import PLAIN, Prediction, Segmenter
 from model.training.train_step import EpisodeTensors, episode_losses, freeze
 from schemas.method import Method, Vrp
 from tests.made.fake_cuda import CUDA, Record, fake_cuda
@@ -48,8 +50,8 @@ def build(chosen: Method, precision: str = "bf16") -> Segmenter:
     """Load weights without values onto the fake device, by the product's own code."""
     assert precision in ("bf16", "fp32")
     with torch.device("meta"):
-        networks = load_networks(chosen, "cuda", precision)
-    return study(chosen, networks, [reference(7, 1), reference(2, 2), reference(2, 3)])
+        study = load_method(chosen, Loader("cuda", precision))
+    return study([reference(7, 1), reference(2, 2), reference(2, 3)], PLAIN)
 
 
 def segment(
@@ -116,7 +118,7 @@ def test_a_training_step_keeps_to_its_device(precision: str) -> None:
     chosen = TypeAdapter[Vrp](Vrp).validate_python(VRP)
     with fake_cuda() as record:
         with torch.device("meta"):
-            networks = load_vrp(chosen, "cuda", "fp32")
+            networks = load_vrp(chosen, Loader("cuda", "fp32"))
         freeze(networks, precision)
         record.clear()
         losses_B = episode_losses(networks, networks.encoder, [an_episode(1), an_episode(2)])
