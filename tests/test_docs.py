@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
@@ -13,6 +14,7 @@ from typer.core import TyperGroup
 
 from jobs.main import Kind, app, spec_of
 
+JOBS = {kind: spec_of(kind) for kind in get_args(Kind)}
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
