@@ -23,6 +23,9 @@ class Shard(Spec):
         default=(), description="(image id, URI) of each image of a list, else empty."
     )
     images_per_unit: int
+    reading: int = Field(
+        default=1, description="Of a tar: the rule its images were found by; shards.TAR_READING."
+    )
 
 
 class Part(Spec):

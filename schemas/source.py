@@ -32,6 +32,9 @@ class ParquetImages(Spec):
     files: Uris = Field(description="Parquet files: a folder, a glob, brace ranges, or a list.")
     image_column: str = "image"
     id_column: str = "id"
+    ids_restart: bool = Field(
+        default=False, description="Ids begin again in each file: image ids become <file>/<id>."
+    )
 
 
 class CocoImages(Spec):

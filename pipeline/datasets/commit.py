@@ -1,19 +1,18 @@
 """Read a commit of our own labels into a listing, and find where its images lie."""
 
-import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
 from pipeline.datasets.measure import measure_image
+from pipeline.inputs.address import place_at, split_uri
+from pipeline.inputs.archive import Archive, Damage
 from pipeline.output.committed import read_committed, read_labels
 from pipeline.storage.place import Place
 from pipeline.storage.stored_file import open_file
 from schemas.dataset import CommitDataset
 from schemas.errors import BadInput, MissingFile
 from schemas.storage import Storage
-
-ARCHIVE = ".tar#"  # between the two parts of a member's URI: s3://b/a.tar#cat_01.jpg
 
 
 def list_commit(dataset: CommitDataset, storage: Storage) -> Listing:
@@ -46,7 +45,7 @@ def list_commit(dataset: CommitDataset, storage: Storage) -> Listing:
                 sizes[image_id] = ImageRow(image_id, row["uri"], row["height"], row["width"])
             if (shown := _object(row, dataset.min_score)) is not None:
                 objects.append(shown)
-    located = _locate(list(sizes.values()), storage)
+    located = _locate(list(sizes.values()), storage, in_tars=identity.source == "webdataset")
     images = [found for found in located if isinstance(found, ImageRow)]
     problems = [found for found in located if isinstance(found, Problem)]
     found = {image.image_id for image in images}
@@ -65,26 +64,23 @@ def _object(row: dict[str, Any], min_score: float) -> ObjectRow | None:
     return ObjectRow(*key, row["area_px"], "shown", mask_rle=row["rle_counts"])
 
 
-def _locate(images: list[ImageRow], storage: Storage) -> list[ImageRow | Problem]:
+def _locate(images: list[ImageRow], storage: Storage, *, in_tars: bool) -> list[ImageRow | Problem]:
     """Find each image where it was labelled; members of archives get their range of bytes."""
     if not images:
         return []
     start = Place.open(images[0].image_uri, storage)  # one client for all images of a job
-    archives = {image.image_uri.partition(ARCHIVE)[0] for image in images if _in_archive(image)}
-    ranges = {archive: _ranges(start.at(f"{archive}.tar")) for archive in archives}
+    split = {image.image_uri: split_uri(image.image_uri, in_archive=in_tars) for image in images}
+    archives = {archive for archive, member in split.values() if member}
+    ranges = {archive: _ranges(place_at(start, archive)) for archive in archives}
 
     def locate(image: ImageRow) -> ImageRow | Problem:
-        archive, mark, member = image.image_uri.partition(ARCHIVE)
-        if mark:
-            return _member(image, f"{archive}.tar", ranges[archive].get(member))
-        return _check(image, start.at(image.image_uri))
+        archive, member = split[image.image_uri]
+        if member:
+            return _member(image, archive, member, ranges[archive])
+        return _check(image, place_at(start, image.image_uri))
 
     with ThreadPoolExecutor(LIST_THREADS) as pool:
         return list(pool.map(locate, images))
-
-
-def _in_archive(image: ImageRow) -> bool:
-    return ARCHIVE in image.image_uri
 
 
 def _check(image: ImageRow, place: Place) -> ImageRow | Problem:
@@ -97,27 +93,35 @@ def _check(image: ImageRow, place: Place) -> ImageRow | Problem:
     return Problem(image.image_id, image.image_uri, "misaligned", message)
 
 
-def _member(image: ImageRow, archive: str, place: tuple[int, int] | None) -> ImageRow | Problem:
-    if place is None:
+def _member(
+    image: ImageRow, archive: str, member: str, ranges: dict[str, tuple[int, int]] | None
+) -> ImageRow | Problem:
+    if ranges is None:
+        message = "in a compressed tar, of which no single image can be read; inflate it"
+        return Problem(image.image_id, image.image_uri, "unreadable-image", message)
+    if member not in ranges:
         return Problem(image.image_id, image.image_uri, "missing-image", "no such member")
-    return ImageRow(image.image_id, archive, image.height, image.width, *place)
+    return ImageRow(image.image_id, archive, image.height, image.width, *ranges[member])
 
 
-def _ranges(archive: Place) -> dict[str, tuple[int, int]]:
-    """Map each member's name to its first and end byte; of a lost archive, nothing."""
+def _ranges(archive: Place) -> dict[str, tuple[int, int]] | None:
+    """Map each member's name to its first and end byte; of a lost archive, nothing.
+
+    None for a compressed one, whose members have no bytes of their own.
+    """
     ranges: dict[str, tuple[int, int]] = {}
     try:
-        size = archive.size()
-        with (
-            open_file(archive.fs, archive.path, size or 0) as file,
-            tarfile.open(fileobj=file, mode="r:") as tar,
-        ):
-            for member in tar:
+        size = archive.size() or 0
+        with open_file(archive.fs, archive.path, size) as file:
+            tar = Archive(file, size)
+            if tar.compressed:
+                return None
+            for member in tar.members():
                 if member.isreg():
                     # Of two members of one name the first is the one that was labelled.
                     place = (member.offset_data, member.offset_data + member.size)
                     ranges.setdefault(member.name, place)
-    except (MissingFile, tarfile.ReadError):
+    except (MissingFile, Damage):
         # A shard that ends early was labelled up to its end; one that is gone has no member left.
         return ranges
     return ranges

@@ -144,6 +144,16 @@ def decode_image(data: bytes, limits: Limits) -> DecodedImage:
         raise ImageRejected("decode", f"{type(error).__name__}: {error}") from error
 
 
+def begins_as_image(start: bytes) -> bool:
+    """True if a file's first 16 bytes are those of an image, and hardly of anything else."""
+    if start.startswith(b"RIFF"):
+        return start[8:12] == b"WEBP"
+    # "BM" and "P" begin many a text.
+    strong = [magic for magic, _ in _READERS if len(magic) > 2]
+    brand = start[8:12] if start[4:8] == b"ftyp" else b""
+    return start.startswith((*strong, _JXL[1])) or brand in _AVIF_BRANDS | _HEIC_BRANDS
+
+
 def _open(data: bytes) -> ImageFile.ImageFile:
     if not data:
         raise ImageRejected("decode", "an empty file")

@@ -1,15 +1,19 @@
 """Turn folders, globs, brace patterns and lists of URIs into the files that lie there."""
 
 import os
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from fsspec import AbstractFileSystem
 
+from pipeline.inputs.address import text_of
 from pipeline.inputs.braces import expand_braces
+from pipeline.inputs.file_names import name_below_roots
+from pipeline.inputs.formats import suffix_of
+from pipeline.inputs.outputs import without_outputs
 from pipeline.storage.errors import uri_of
 from pipeline.storage.files import file_size, list_files, open_filesystem, path_of
 from schemas.errors import BadInput, BadStorage, MissingFile
@@ -18,11 +22,12 @@ from schemas.storage import Storage
 # Requests in flight for a long list of single files: 16 of 20 ms each check 800 files a second.
 _THREADS = 16
 _GLOB = "*?["
+HIDDEN, OF_OUTPUT = "hidden", "output"  # what is passed over whatever its suffix
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file: its path below the static part of the pattern that named it, URI and size."""
+    """A file: its name, which is an image's id, its URI and size."""
 
     name: str
     uri: str
@@ -31,20 +36,34 @@ class Found:
 
 @dataclass(frozen=True)
 class FoundFiles:
-    """The files in the order of their names, and the URI of the folder the names start from."""
+    """The files in the order of their names, the URI of the folder that holds all, and the rest.
+
+    passed_over counts the other files of the folders searched: by suffix ("" for none), as hidden,
+    and as what an output of ours keeps for itself.
+    """
 
     base: str
     files: tuple[Found, ...]
+    passed_over: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Root:
+    """What one URI names: the folder the names start from, and (path, size) of each file."""
+
+    folder: str
+    files: list[tuple[str, int]]
+    passed_over: Counter[str] = field(default_factory=Counter)
 
 
 def find_files(
-    uris: str | Sequence[str], storage: Storage, extensions: frozenset[str]
+    uris: str | Sequence[str], storage: Storage, wanted: Callable[[str], bool], suffixes: str
 ) -> FoundFiles:
     """Find the files that URIs name: each a file, a folder, a glob or a brace pattern.
 
-    Of a folder, the files below it with one of the extensions; folders and globs pass over hidden
-    names, as a shell does. Raises BadStorage where a URI names nothing, MissingFile where a listed
-    or brace-expanded file is not there, BadInput for a file named twice.
+    Of a folder, the files below it whose names are `wanted` (`suffixes`, for people); folders and
+    globs pass over hidden names, as a shell does. Raises BadStorage where a URI names nothing,
+    MissingFile where a listed or brace-expanded file is not there, BadInput for a file named twice.
     """
     patterns = [uris] if isinstance(uris, str) else list(uris)
     schemes = {uri.partition("://")[0] if "://" in uri else "" for uri in patterns}
@@ -57,27 +76,34 @@ def find_files(
         )
     fs, _ = open_filesystem(patterns[0], storage)
 
-    def find(uri: str) -> tuple[str, list[tuple[str, int]]]:
-        return _find(fs, uri, extensions)
+    def find(uri: str) -> _Root:
+        return _find(fs, uri, wanted, suffixes)
 
     with ThreadPoolExecutor(_THREADS) as threads:
-        results = list(threads.map(find, patterns))
-    base = _common_folder([base for base, _ in results])
-    found: dict[str, Found] = {}
-    for path, size in (entry for _, entries in results for entry in entries):
-        name = path[len(base) :].lstrip("/")
-        uri = uri_of(fs, path)
-        _check_name(name, uri)
-        if name in found:
-            raise BadInput("a file that is named twice", uri, name, "each file once")
-        found[name] = Found(name, uri, size)
-    return FoundFiles(uri_of(fs, base), tuple(found[name] for name in sorted(found)))
+        roots = list(threads.map(find, patterns))
+    sizes: dict[str, int] = {}
+    for path, size in (entry for root in roots for entry in root.files):
+        if path in sizes:
+            raise BadInput(
+                "a file that is named twice",
+                text_of(uri_of(fs, path)),
+                f"{len(patterns)} URIs of which two name it",
+                "each file once",
+            )
+        sizes[path] = size
+    named = name_below_roots([(root.folder, [path for path, _ in root.files]) for root in roots])
+    files = [
+        Found(text_of(name), text_of(uri_of(fs, path)), sizes[path]) for path, name in named.items()
+    ]
+    return FoundFiles(
+        text_of(uri_of(fs, _common_folder([root.folder for root in roots]))),
+        tuple(sorted(files, key=lambda file: file.name)),
+        sum((root.passed_over for root in roots), Counter()),
+    )
 
 
-def _find(
-    fs: AbstractFileSystem, uri: str, extensions: frozenset[str]
-) -> tuple[str, list[tuple[str, int]]]:
-    """Return the static folder of one URI, and (path, size) of each file it names."""
+def _find(fs: AbstractFileSystem, uri: str, wanted: Callable[[str], bool], suffixes: str) -> _Root:
+    """Return what one URI names."""
     path = path_of(fs, uri)
     try:
         # A name may hold brackets or braces itself: what is there under it comes first.
@@ -87,22 +113,31 @@ def _find(
             raise
         return _find_pattern(fs, uri, path)
     if size is not None:
-        return os.path.dirname(path), [(path, size)]
+        return _Root(os.path.dirname(path), [(path, size)])
     below = list_files(fs, path)
-    kept = [
-        (f"{path.rstrip('/')}/{name}", below[name])
-        for name in below
-        if not _hidden(name) and name.rpartition(".")[2].lower() in extensions
-    ]
-    if not kept:
-        wanted = f"files that end in {', '.join('.' + e for e in sorted(extensions))}"
+    root = _Root(path, [])
+    inputs = without_outputs(below)
+    root.passed_over[OF_OUTPUT] += len(below) - len(inputs)
+    for name, size in inputs.items():
+        if _hidden(name):
+            root.passed_over[HIDDEN] += 1
+        elif wanted(name):
+            root.files.append((f"{path.rstrip('/')}/{name}", size))
+        else:
+            root.passed_over[suffix_of(name)] += 1
+    if not root.files:
+        got = f"{len(below)} files, none of them usable"
+        most = [f"{count} .{suffix}" for suffix, count in root.passed_over.most_common(5) if count]
         raise BadStorage(
-            "a folder without input", uri, f"{len(below)} files, none of them usable", wanted
+            "a folder without input",
+            uri,
+            ": ".join([got, ", ".join(most)]) if most else got,
+            f"files that end in {suffixes}",
         )
-    return path, kept
+    return root
 
 
-def _find_pattern(fs: AbstractFileSystem, uri: str, path: str) -> tuple[str, list[tuple[str, int]]]:
+def _find_pattern(fs: AbstractFileSystem, uri: str, path: str) -> _Root:
     texts = expand_braces(path)
     # All texts of one folder are answered by one listing, narrowed to what they share.
     folders: dict[str, list[str]] = defaultdict(list)
@@ -114,7 +149,7 @@ def _find_pattern(fs: AbstractFileSystem, uri: str, path: str) -> tuple[str, lis
         rests = [text[len(folder) + 1 :] for text in members]
         stem = _common_start([_static(rest, _GLOB) for rest in rests])
         deep = any("/" in rest or "**" in rest for rest in rests)
-        listing = list_files(fs, folder, stem, deep=deep)
+        listing = without_outputs(list_files(fs, folder, stem, deep=deep))
         for rest in rests:
             names = _matching(listing, rest)
             found += [(f"{folder}/{name}", listing[name]) for name in names]
@@ -128,7 +163,7 @@ def _find_pattern(fs: AbstractFileSystem, uri: str, path: str) -> tuple[str, lis
             f"{len(missing)} of {len(texts)} without a file: {some}",
             "at least one file for each",
         )
-    return _static_folder(path, _GLOB + "{"), found
+    return _Root(_static_folder(path, _GLOB + "{"), found)
 
 
 def _matching(listing: dict[str, int], rest: str) -> list[str]:
@@ -178,12 +213,3 @@ def _common_folder(folders: Sequence[str]) -> str:
 
 def _hidden(name: str) -> bool:
     return name.startswith(".") or "/." in name
-
-
-def _check_name(name: str, uri: str) -> None:
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise BadInput(
-            "a file name that is no text", ascii(uri), str(error), "a name in UTF-8"
-        ) from error

@@ -16,6 +16,9 @@ _BATCH_ROWS = 32
 # Column pages are read through a buffer of this size instead of the whole column chunk at once.
 _BUFFER_BYTES = 2**20
 
+Image = tuple[bytes | None, str | None]
+"""A row's bytes, or else the path that stands in their place."""
+
 
 @dataclass(frozen=True)
 class ParquetRow:
@@ -23,7 +26,19 @@ class ParquetRow:
 
     id: str | None
     data: bytes | None
+    path: str | None = None  # of a struct without bytes: where somebody's image lies
     fault: ImageRejected | None = None
+
+
+def open_parquet(file: BinaryIO, uri: str) -> pq.ParquetFile:
+    """Read a Parquet file's footer. Raises BadInput if it is no Parquet file."""
+    try:
+        return pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as error:
+        _raise_if_storage(error)
+        raise BadInput(
+            "a file that is not Parquet", uri, str(error), "a Parquet file with its footer"
+        ) from error
 
 
 def check_columns(schema: pa.Schema, source: ParquetImages, uri: str) -> None:
@@ -35,6 +50,13 @@ def check_columns(schema: pa.Schema, source: ParquetImages, uri: str) -> None:
                 uri,
                 f"columns {', '.join(schema.names)}",
                 f"a column {column!r}, or another image_column and id_column",
+            )
+        if schema.names.count(column) > 1:
+            raise BadInput(
+                "a Parquet file with two columns of one name",
+                uri,
+                f"columns {', '.join(schema.names)}",
+                f"one column {column!r}: which of them is meant is not ours to guess",
             )
     image_type = schema.field(source.image_column).type
     if not _is_binary(image_type) and not _has_bytes(image_type):
@@ -54,17 +76,6 @@ def check_columns(schema: pa.Schema, source: ParquetImages, uri: str) -> None:
         )
 
 
-def read_schema(file: BinaryIO, uri: str) -> pa.Schema:
-    """Return a Parquet file's schema. Raises BadInput if it is no Parquet file."""
-    try:
-        return pq.ParquetFile(file).schema_arrow
-    except (pa.ArrowException, OSError) as error:
-        _raise_if_storage(error)
-        raise BadInput(
-            "a file that is not Parquet", uri, str(error), "a Parquet file with its footer"
-        ) from error
-
-
 def read_parquet(
     file: BinaryIO, source: ParquetImages, uri: str, wanted: Callable[[int], bool]
 ) -> Iterator[ParquetRow]:
@@ -82,20 +93,20 @@ def read_parquet(
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         _raise_if_storage(error)
         message = f"no readable Parquet file: {error}"
-        yield ParquetRow(None, None, ImageRejected("truncated-shard", message))
+        yield ParquetRow(None, None, fault=ImageRejected("truncated-shard", message))
         return
     row = 0
     for group in range(parquet.num_row_groups):
         end = row + parquet.metadata.row_group(group).num_rows
         try:
-            for data in _images(parquet, source, group, range(row, end), wanted):
-                yield ParquetRow(ids[row], data)
+            for data, path in _images(parquet, source, group, range(row, end), wanted):
+                yield ParquetRow(ids[row], data, path)
                 row += 1
         except (pa.ArrowException, OSError) as error:
             _raise_if_storage(error)
             fault = ImageRejected("decode", f"row group {group} cannot be read: {error}")
             while row < end:
-                yield ParquetRow(ids[row], None, fault)
+                yield ParquetRow(ids[row], None, fault=fault)
                 row += 1
 
 
@@ -105,23 +116,40 @@ def _images(
     group: int,
     rows: range,
     wanted: Callable[[int], bool],
-) -> Iterator[bytes | None]:
+) -> Iterator[Image]:
     if not any(wanted(row) for row in rows):
-        yield from (None for _ in rows)
+        yield from ((None, None) for _ in rows)
         return
-    field = parquet.schema_arrow.field(source.image_column)
-    nested = _has_bytes(field.type)
-    column = f"{source.image_column}.bytes" if nested else source.image_column
+    kind = parquet.schema_arrow.field(source.image_column).type
+    nested = [f"{source.image_column}.{name}" for name in _fields(kind)]
     batches = parquet.iter_batches(
-        _BATCH_ROWS, row_groups=[group], columns=[column], use_threads=False
+        _BATCH_ROWS,
+        row_groups=[group],
+        columns=nested or [source.image_column],
+        use_threads=False,
     )
     row = rows.start
     for batch in batches:
-        # Of the struct only `bytes` was asked for; flatten keeps the nulls of the struct itself.
-        values = batch.column(0).flatten()[0] if nested else batch.column(0)
-        for value in values:
-            yield value.as_py() if wanted(row) else None
+        for data, path in _values(batch.column(0)):
+            yield (data, path) if wanted(row) else (None, None)
             row += 1
+
+
+def _fields(kind: pa.DataType) -> list[str]:
+    """Return the fields that are read of a struct, none of another type."""
+    return [f.name for f in kind if f.name in ("bytes", "path")] if _has_bytes(kind) else []
+
+
+def _values(column: pa.Array) -> Iterator[Image]:
+    if not pa.types.is_struct(column.type):
+        yield from ((value.as_py(), None) for value in column)
+        return
+    # flatten keeps the nulls of the struct itself.
+    fields = dict(zip((field.name for field in column.type), column.flatten(), strict=True))
+    paths = fields.get("path", [None] * len(column))
+    for data, path in zip(fields["bytes"], paths, strict=True):
+        # Paths can be as long as the images: they are told only where there is no image.
+        yield (data.as_py(), None) if data.is_valid or path is None else (None, path.as_py())
 
 
 def _is_binary(kind: pa.DataType) -> bool:

@@ -1,16 +1,14 @@
 """Read a few labelled images again, from where their rows say they were."""
 
-import tarfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.storage.files import file_size
-from pipeline.storage.place import Place
+from pipeline.inputs.address import PARQUET_SUFFIX, member_uri, open_place, split_uri
+from pipeline.inputs.archive import Archive, Damage
 from pipeline.storage.stored_file import open_file
-from schemas.errors import BadStorage
+from schemas.errors import BadStorage, MissingFile
 from schemas.storage import Storage
 
-ARCHIVE_MARK = ".tar#"  # between the two parts of a member's URI: s3://b/a.tar#cat_01.jpg
 READ_THREADS = 8
 
 ImageOrReason = bytes | str
@@ -25,9 +23,9 @@ def read_again(uris: Iterable[str], storage: Storage) -> Iterator[tuple[str, Ima
     files: list[str] = []
     archives: dict[str, set[str]] = {}
     for uri in dict.fromkeys(uris):
-        archive, mark, member = uri.partition(ARCHIVE_MARK)
-        if mark:
-            archives.setdefault(f"{archive}.tar", set()).add(member)
+        archive, member = split_uri(uri)
+        if member and not archive.lower().endswith(PARQUET_SUFFIX):
+            archives.setdefault(archive, set()).add(member)
         else:
             files.append(uri)
     with ThreadPoolExecutor(READ_THREADS) as pool:
@@ -36,34 +34,41 @@ def read_again(uris: Iterable[str], storage: Storage) -> Iterator[tuple[str, Ima
             lambda archive: _members(archive[0], archive[1], storage), archives.items()
         )
         for uri, members in zip(archives, found, strict=True):
-            yield from ((f"{uri}#{member}", image) for member, image in members.items())
+            yield from ((member_uri(uri, member), image) for member, image in members.items())
 
 
 def _file(uri: str, storage: Storage) -> ImageOrReason:
-    if ".parquet#" in uri:
+    if f"{PARQUET_SUFFIX}#" in uri.lower():
         return "images inside Parquet files are not read again"
     try:
-        return Place.open(uri, storage).read()
+        return open_place(uri, storage).read()
+    except MissingFile as error:
+        # A tar may be named without a suffix.
+        archive, mark, member = uri.partition("#")
+        return _members(archive, {member}, storage)[member] if mark else _gone(error)
     except (BadStorage, OSError) as error:
-        return f"the image can no longer be read: {_short(error)}"
+        return _gone(error)
+
+
+def _gone(error: Exception) -> str:
+    return f"the image can no longer be read: {_short(error)}"
 
 
 def _members(uri: str, members: set[str], storage: Storage) -> dict[str, ImageOrReason]:
     found: dict[str, ImageOrReason] = {}
     try:
-        place = Place.open(uri, storage)
-        size = file_size(place.fs, place.path) or 0
-        with (
-            open_file(place.fs, place.path, size) as file,
-            tarfile.open(fileobj=file, mode="r:") as tar,
-        ):
-            for member in tar:
-                if member.name in members and (data := tar.extractfile(member)):
-                    found[member.name] = data.read()
+        place = open_place(uri, storage)
+        size = place.size() or 0
+        with open_file(place.fs, place.path, size) as file:
+            archive = Archive(file, size)
+            for member in archive.members():
+                # Of two members of one name the first is the one that was labelled.
+                if member.name in members and member.name not in found:
+                    found[member.name] = archive.read(member)
                 if len(found) == len(members):
                     break
         reason = "the shard no longer holds this image"
-    except (BadStorage, OSError, tarfile.TarError) as error:
+    except (BadStorage, OSError, Damage) as error:
         reason = f"the shard can no longer be read: {_short(error)}"
     return {member: found.get(member, reason) for member in members}
 

@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from fsspec import AbstractFileSystem
-
-from pipeline.inputs.parquet import read_parquet
-from pipeline.inputs.tar import read_tar
-from pipeline.storage.files import file_size, open_filesystem, path_of, read_bytes
+from pipeline.inputs.address import PARQUET_SUFFIX, member_uri, open_place, place_at, tar_stem
+from pipeline.inputs.parquet import ParquetRow, read_parquet
+from pipeline.inputs.tar import READING, read_tar
+from pipeline.storage.place import Place
 from pipeline.storage.stored_file import open_file
 from schemas.commit import Shard
 from schemas.compute import Limits
-from schemas.errors import BadStorage, ImageRejected, MissingFile
+from schemas.errors import BadInput, BadStorage, ImageRejected, MissingFile
 from schemas.source import ParquetImages, Source
 from schemas.storage import Storage
 
@@ -53,7 +52,9 @@ def read_units(
 
     A shard without images yields one empty unit. Raises BadStorage and OSError when the storage
     fails, so that a task is tried again: a fault of the storage never becomes a fault of an image.
+    BadInput for a tar planned by an older version.
     """
+    check_reading(shard)
 
     def wanted(number: int) -> bool:
         return number // shard.images_per_unit not in done
@@ -71,25 +72,36 @@ def read_units(
         yield Unit(shard.id, number, True, tuple(unit))
 
 
+def check_reading(shard: Shard) -> None:
+    """Raise BadInput for a tar that was planned when other ids were given to its images."""
+    if shard.kind == "tar" and shard.reading != READING:
+        raise BadInput(
+            "a tar that was planned by an older version of this program",
+            shard.uri,
+            f"ids by rule {shard.reading}, of which some would be given to other images now",
+            f"ids by rule {READING}: a new output; finished labels of this one stay valid",
+        )
+
+
 def _images(
     shard: Shard, source: Source, storage: Storage, limits: Limits, wanted: Callable[[int], bool]
 ) -> Iterator[EncodedImage]:
-    fs, path = open_filesystem(shard.uri, storage)
+    place = open_place(shard.uri, storage)
     match shard.kind:
         case "images":
-            return _read_list(fs, shard, limits) if wanted(0) else iter(())
+            return _read_list(place, shard, limits) if wanted(0) else iter(())
         case "tar":
-            return _read_tar(fs, path, shard, limits, wanted)
+            return _read_tar(place, shard, limits, wanted)
         case "parquet":
             assert isinstance(source, ParquetImages), "planned from another source"
-            return _read_parquet(fs, path, shard, source, limits, wanted)
+            return _read_parquet(place, shard, source, limits, wanted)
 
 
-def _read_list(fs: AbstractFileSystem, shard: Shard, limits: Limits) -> Iterator[EncodedImage]:
+def _read_list(folder: Place, shard: Shard, limits: Limits) -> Iterator[EncodedImage]:
     def fetch(image: tuple[str, str]) -> EncodedImage:
         image_id, uri = image
         try:
-            return EncodedImage(image_id, uri, _fetch(fs, path_of(fs, uri), limits.max_bytes))
+            return EncodedImage(image_id, uri, _fetch(place_at(folder, uri), limits.max_bytes))
         except MissingFile:
             fault = ImageRejected("missing", "listed, but not there when read")
         except ImageRejected as too_large:
@@ -100,14 +112,14 @@ def _read_list(fs: AbstractFileSystem, shard: Shard, limits: Limits) -> Iterator
         yield from threads.map(fetch, shard.images)
 
 
-def _fetch(fs: AbstractFileSystem, path: str, max_bytes: int) -> bytes:
-    first = read_bytes(fs, path, 0, min(_FIRST_BYTES, max_bytes + 1))
+def _fetch(image: Place, max_bytes: int) -> bytes:
+    first = image.read(start=0, end=min(_FIRST_BYTES, max_bytes + 1))
     if len(first) < _FIRST_BYTES and len(first) <= max_bytes:
         return first
-    size = file_size(fs, path) or 0
+    size = image.size() or 0
     if size > max_bytes:
         raise _too_large(size, max_bytes)
-    return first + read_bytes(fs, path, len(first), size)
+    return first + image.read(start=len(first), end=size)
 
 
 def _too_large(size: int, max_bytes: int) -> ImageRejected:
@@ -115,51 +127,57 @@ def _too_large(size: int, max_bytes: int) -> ImageRejected:
 
 
 def _read_tar(
-    fs: AbstractFileSystem,
-    path: str,
+    place: Place,
     shard: Shard,
     limits: Limits,
     wanted: Callable[[int], bool],
 ) -> Iterator[EncodedImage]:
-    _check_size(fs, path, shard)
+    _check_size(place, shard)
     ids = _Ids()
-    prefix = shard.name.removesuffix(".tar")
-    with open_file(fs, path, shard.size_bytes) as file:
+    prefix = tar_stem(shard.name)
+    with open_file(place.fs, place.path, shard.size_bytes) as file:
         for image in read_tar(file, shard.size_bytes, limits.max_bytes, wanted):
-            uri = f"{shard.uri}#{image.member}" if image.member else shard.uri
+            uri = member_uri(shard.uri, image.member)
             encoded = EncodedImage(f"{prefix}/{image.key}", uri, image.data, image.fault)
             yield ids.made_unique(encoded, claims=image.fault is None)
 
 
 def _read_parquet(
-    fs: AbstractFileSystem,
-    path: str,
+    place: Place,
     shard: Shard,
     source: ParquetImages,
     limits: Limits,
     wanted: Callable[[int], bool],
 ) -> Iterator[EncodedImage]:
-    _check_size(fs, path, shard)
+    _check_size(place, shard)
     ids = _Ids()
-    with open_file(fs, path, shard.size_bytes) as file:
+    prefix = f"{shard.name.removesuffix(PARQUET_SUFFIX)}/" if source.ids_restart else ""
+    with open_file(place.fs, place.path, shard.size_bytes) as file:
         for number, row in enumerate(read_parquet(file, source, shard.uri, wanted)):
             size = len(row.data or b"")
             fault = row.fault
             if fault is None and row.id is None:
                 fault = ImageRejected("no-id", f"row {number} has no {source.id_column}")
             elif fault is None and row.data is None and wanted(number):
-                fault = ImageRejected("no-image", f"row {number} has no {source.image_column}")
+                fault = _without_image(row, number, source)
             elif size > limits.max_bytes:
                 fault = _too_large(size, limits.max_bytes)
-            image_id = f"{shard.name}#{number}" if row.id is None else row.id
+            image_id = f"{shard.name}#{number}" if row.id is None else f"{prefix}{row.id}"
             data = b"" if fault or row.data is None else row.data
-            encoded = EncodedImage(image_id, f"{shard.uri}#{number}", data, fault)
+            encoded = EncodedImage(image_id, member_uri(shard.uri, number), data, fault)
             # Whether a row's image is usable is unknown where it is skipped, so each claims its id.
             yield ids.made_unique(encoded, claims=True)
 
 
-def _check_size(fs: AbstractFileSystem, path: str, shard: Shard) -> None:
-    size = file_size(fs, path)
+def _without_image(row: ParquetRow, number: int, source: ParquetImages) -> ImageRejected:
+    message = f"row {number} has no {source.image_column}"
+    if row.path is not None:
+        message += f" but a path, {row.path!r:.200}; wanted the image's bytes in the file"
+    return ImageRejected("no-image", message)
+
+
+def _check_size(place: Place, shard: Shard) -> None:
+    size = place.size()
     if size != shard.size_bytes:
         raise BadStorage(
             "a shard that changed after it was planned",

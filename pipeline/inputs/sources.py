@@ -2,45 +2,82 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
+from pipeline.inputs.address import PARQUET_SUFFIX, TAR_SUFFIXES, tar_stem
 from pipeline.inputs.coco_images import read_coco_images
-from pipeline.inputs.find import find_files
-from pipeline.inputs.formats import image_suffixes
-from pipeline.inputs.parquet import check_columns, read_schema
-from pipeline.storage.errors import uri_of
-from pipeline.storage.files import file_size, list_files, open_filesystem, path_of, read_bytes
-from pipeline.storage.stored_file import open_file
+from pipeline.inputs.find import HIDDEN, OF_OUTPUT, find_files
+from pipeline.inputs.formats import NEVER_READ, READ_WITH, image_suffixes, suffix_of, why_not_read
+from pipeline.inputs.parquet_ids import check_files
+from pipeline.inputs.tar import READING
+from pipeline.storage.place import Place
 from schemas.commit import Shard
 from schemas.errors import BadInput, BadStorage, MissingFile
 from schemas.source import CocoImages, ImageFiles, ParquetImages, Source, WebDataset
 from schemas.storage import Storage
 
-_TAR = frozenset({"tar"})
-_PARQUET = frozenset({"parquet"})
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a source names now: its shards, their bytes, and the files passed over by suffix."""
+
+    shards: tuple[Shard, ...]
+    size_bytes: int | None  # None where only the reader will know: images that a COCO file lists
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    ids_given: bool = False  # by a COCO file, and not by where the images lie
+
+    def describe_passed_over(self) -> list[str]:
+        """Return a sentence for each suffix of files that are in no row, images first."""
+        rest = {key: count for key, count in self.passed_over.items() if count}
+        images = sorted(key for key in rest if key in NEVER_READ or key in READ_WITH)
+        lines = [f"{rest.pop(key)} .{key} passed over: {why_not_read(key)}" for key in images]
+        if hidden := rest.pop(HIDDEN, 0):
+            lines.append(f"{hidden} of hidden names passed over")
+        if own := rest.pop(OF_OUTPUT, 0):
+            lines.append(f"{own} of outputs of this program passed over")
+        if rest:
+            most = sorted(rest, key=lambda key: (-rest[key], key))[:8]
+            named = ", ".join(
+                f"{rest[key]} {f'.{key}' if key else 'without suffix'}" for key in most
+            )
+            more = f" and {len(rest) - len(most)} suffixes more" if len(rest) > len(most) else ""
+            lines.append(f"{named}{more} passed over: no inputs by their suffix")
+        return lines
 
 
 def plan_shards(source: Source, storage: Storage, images_per_unit: int) -> list[Shard]:
+    """List the shards of a source as `plan_inputs` does."""
+    return list(plan_inputs(source, storage, images_per_unit).shards)
+
+
+def plan_inputs(source: Source, storage: Storage, images_per_unit: int) -> Inputs:
     """List the shards of a source, in the order of their names.
 
-    Cheap: folders and patterns are listed, not opened; of Parquet files the first one's schema is
-    read. Raises BadStorage, MissingFile for a file that is listed and not there, BadInput for
-    inputs that are not what the source says.
+    Cheap: folders and patterns are listed, not opened; of Parquet files the footers are read, and
+    the ids of those that may share one. Raises BadStorage, MissingFile for a file that is listed
+    and not there, BadInput for inputs that are not what the source says.
     """
     match source:
         case ImageFiles():
-            found = find_files(source.uris, storage, image_suffixes())
-            images = [(file.name, file.uri) for file in found.files]
-            return cut_list(images, found.base, images_per_unit)
+            return _plan_images(source, storage, images_per_unit)
         case WebDataset():
             return _plan_files("tar", source.shards, storage, images_per_unit)
         case ParquetImages():
-            shards = _plan_files("parquet", source.files, storage, images_per_unit)
-            _check_parquet(shards[0], source, storage)
-            return shards
+            inputs = _plan_files("parquet", source.files, storage, images_per_unit)
+            check_files(inputs.shards, source, storage)
+            return inputs
         case CocoImages():
             return _plan_coco(source, storage, images_per_unit)
+
+
+def _plan_images(source: ImageFiles, storage: Storage, images_per_unit: int) -> Inputs:
+    suffixes = image_suffixes()
+    shown = ", ".join(f".{suffix}" for suffix in sorted(suffixes))
+    found = find_files(source.uris, storage, lambda name: suffix_of(name) in suffixes, shown)
+    shards = cut_list([(file.name, file.uri) for file in found.files], found.base, images_per_unit)
+    return Inputs(tuple(shards), sum(file.size for file in found.files), found.passed_over)
 
 
 def cut_list(images: Sequence[tuple[str, str]], prefix: str, images_per_unit: int) -> list[Shard]:
@@ -71,15 +108,18 @@ def _plan_files(
     uris: str | Sequence[str],
     storage: Storage,
     images_per_unit: int,
-) -> list[Shard]:
-    found = find_files(uris, storage, _TAR if kind == "tar" else _PARQUET)
+) -> Inputs:
+    suffixes = TAR_SUFFIXES if kind == "tar" else (PARQUET_SUFFIX,)
+    found = find_files(
+        uris, storage, lambda name: name.lower().endswith(suffixes), ", ".join(suffixes)
+    )
     # a.tar and a would both give image ids a/…
     stems: dict[str, str] = {}
     for file in found.files:
-        other = stems.setdefault(file.name.removesuffix(".tar"), file.uri)
+        other = stems.setdefault(tar_stem(file.name), file.uri)
         if other != file.uri:
             raise BadInput("two shards of one name", file.uri, other, "names that differ")
-    return [
+    shards = [
         Shard(
             id=_shard_id(kind, [file.name, file.size]),
             kind=kind,
@@ -87,28 +127,28 @@ def _plan_files(
             uri=file.uri,
             size_bytes=file.size,
             images_per_unit=images_per_unit,
+            reading=READING if kind == "tar" else 1,
         )
         for file in found.files
     ]
+    return Inputs(tuple(shards), sum(shard.size_bytes for shard in shards), found.passed_over)
 
 
-def _check_parquet(shard: Shard, source: ParquetImages, storage: Storage) -> None:
-    fs, path = open_filesystem(shard.uri, storage)
-    with open_file(fs, path, shard.size_bytes) as file:
-        check_columns(read_schema(file, shard.uri), source, shard.uri)
+def renamed(shard: Shard, name: str) -> Shard:
+    """Return a tar or Parquet file under another name, and so with another id."""
+    new_id = _shard_id(shard.kind, [name, shard.size_bytes])
+    return shard if name == shard.name else shard.model_copy(update={"name": name, "id": new_id})
 
 
-def _plan_coco(source: CocoImages, storage: Storage, images_per_unit: int) -> list[Shard]:
-    fs, path = open_filesystem(source.instances, storage)
-    names = read_coco_images(read_bytes(fs, path), source.instances)
-    fs, folder = open_filesystem(source.images, storage)
-    folder = folder.rstrip("/")
-    images = [(str(image_id), uri_of(fs, f"{folder}/{name}")) for image_id, name in names]
+def _plan_coco(source: CocoImages, storage: Storage, images_per_unit: int) -> Inputs:
+    names = read_coco_images(Place.open(source.instances, storage).read(), source.instances)
+    folder = Place.open(source.images.rstrip("/"), storage)
+    images = [(str(image_id), folder.below(name).uri) for image_id, name in names]
     try:
-        file_size(fs, path_of(fs, images[0][1]))
+        folder.below(names[0][1]).size()
     except MissingFile:
         # One file may be gone and becomes a row; a wrong folder is worth a listing to tell.
-        present = list_files(fs, folder).keys()
+        present = folder.files().keys()
         if not any(name in present for _, name in names):
             raise BadStorage(
                 "a folder without any of the COCO file's images",
@@ -116,7 +156,7 @@ def _plan_coco(source: CocoImages, storage: Storage, images_per_unit: int) -> li
                 f"{len(present)} files, no {names[0][1]}",
                 f"the folder that the file names of {source.instances} start from",
             ) from None
-    return cut_list(images, uri_of(fs, folder), images_per_unit)
+    return Inputs(tuple(cut_list(images, folder.uri, images_per_unit)), None, ids_given=True)
 
 
 def _shard_id(kind: str, parts: Sequence[str | int]) -> str:

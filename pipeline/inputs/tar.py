@@ -1,34 +1,45 @@
 """Turn a tar into images by the WebDataset rule, and into faults where there is none.
 
-Members belong to one sample while they follow each other with the same key: the path up to the
-first dot of the file name. The sample's image is the member whose whole extension is an image's
-(`a.jpg`); where there is none, the one whose extension ends in one (`a.v2.jpg`). Beside `a.jpg`,
-`a.seg.png` is another field of the sample and not an image. Names without an extension and hidden
-names belong to no sample. Nothing is ever extracted to a path.
-
-Headers are tarfile's to read; what counts as the end is ours, because tarfile takes garbage for
-it: of three images with a damaged second header it lists one and says nothing, where this reader
-ends with a fault that names the byte.
+Members belong to one sample while they have the same key, wherever in the tar they lie: the path
+up to the first dot of the file name. Every member with an image's suffix is an image, and its id is
+its path without that suffix (`IMG.jpg` and `IMG.1.jpg` are two), but for those whose suffix names
+another field of the sample: beside `a.jpg` or alone, `a.seg.png` is a mask and never the image. A
+key of which no image came is a fault, told at the end of the tar. A name without a suffix is an
+image if its bytes begin as one.
 """
 
+import re
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import IO, BinaryIO, cast
+from dataclasses import dataclass
+from typing import BinaryIO
 
-from pipeline.inputs.formats import image_suffixes
+from pipeline.inputs.archive import Archive, Damage
+from pipeline.inputs.decode import begins_as_image
+from pipeline.inputs.formats import READ_WITH, image_suffixes, is_installed, suffix_of, why_not_read
 from schemas.errors import ImageRejected
 
-# Long names and extended attributes: GNU tar's longest path is 4 KiB, macOS adds attributes of
-# some 100 KiB. A hostile header may claim the whole shard as one name.
-_MAX_HEADER_BYTES = 2**20
+# Raised by whoever changes which images come of a tar, under which ids, or in which order: a tar
+# begun by one rule cannot be finished by another. 2: 2026-11, ids keep every dot.
+READING = 2
+
+# What data sets call a sample's other pictures: "seg" of 003.seg.png, "depth16" of 014.depth16.png.
+_OTHER_FIELDS = frozenset(
+    {"alpha", "ann", "anno", "annot", "annotation", "annotations", "canny", "depth", "disp"}
+    | {"disparity", "edge", "edges", "flow", "gt", "groundtruth", "heatmap", "hed", "inst"}
+    | {"instance", "instances", "keypoints", "label", "labelids", "labelmap", "labels", "mask"}
+    | {"masks", "matte", "normal", "normals", "panoptic", "parsing", "saliency", "seg", "segm"}
+    | {"segmap", "segmentation", "segs", "sem", "semantic", "semseg", "target", "trimap"}
+)
+_WORD = re.compile("[a-z]+")
+_MOST_SUFFIXES = 8  # of a sample without an image, in its message
 
 
 @dataclass(frozen=True)
 class TarImage:
     """An image of a tar, or a fault in its place; `data` is b"" for a fault and when not wanted."""
 
-    key: str  # WebDataset's; @offset for a fault that belongs to no sample
+    key: str  # the image's id in its tar; @offset for a fault that belongs to no sample
     member: str
     data: bytes
     fault: ImageRejected | None = None
@@ -42,104 +53,117 @@ def read_tar(
     The bytes of the n-th are read only if `wanted(n)`; a key may come again. A tar that cannot be
     read on ends with one `truncated-shard` fault. Raises OSError and BadStorage as the file does.
     """
+    archive = Archive(file, size)
+    samples = _Samples()
     count = 0
-
-    def load(member: tarfile.TarInfo) -> bytes:
-        if not wanted(count):
-            return b""
-        file.seek(member.offset_data)
-        data = file.read(member.size)
-        if len(data) != member.size:
-            raise OSError(f"{len(data)} of {member.size} bytes of {member.name}: the file shrank")
-        return data
-
-    for image in _samples(file, size, max_bytes, load):
-        yield image
-        count += 1
-
-
-@dataclass
-class _Sample:
-    """What has come of one key."""
-
-    key: str
-    has_image: bool = False
-    spare: list[TarImage] = field(default_factory=list)  # of compound extensions
-    extensions: set[str] = field(default_factory=set)
-
-    def end(self) -> list[TarImage]:
-        """Return what is left to yield when the next key begins."""
-        if not self.key or self.has_image:
-            return []
-        if self.spare:
-            return self.spare
-        seen = ", ".join(sorted(self.extensions)[:8])
-        fault = ImageRejected("no-image", f"a sample of {seen}; wanted an image, such as .jpg")
-        return [TarImage(self.key, self.key, b"", fault)]
-
-
-class _Damage(Exception):
-    """The tar cannot be read on from `offset`; `member` is the name there, or "" if unknown."""
-
-    def __init__(self, message: str, offset: int, member: str = "") -> None:
-        super().__init__(message)
-        self.offset, self.member = offset, member
-
-
-def _samples(
-    file: BinaryIO, size: int, max_bytes: int, load: Callable[[tarfile.TarInfo], bytes]
-) -> Iterator[TarImage]:
-    sample = _Sample("")
     try:
-        for member in _members(file, size):
-            key, extension = _split_name(member.name)
-            unsafe = _unsafe(member)
-            if unsafe or key != sample.key:
-                yield from sample.end()
-                sample = _Sample("" if unsafe else key)
-            if unsafe:
-                yield TarImage(f"@{member.offset}", member.name, b"", unsafe)
-            elif key:
-                yield from _add(sample, member, extension, max_bytes, load)
-    except _Damage as damage:
-        key, _ = _split_name(damage.member)
-        if key != sample.key:
-            yield from sample.end()
-            sample = _Sample(key)
-        owner = f"@{damage.offset}" if sample.has_image or not key else key
+        for member in archive.members():
+            image = _image(archive, member, samples)
+            if image is None:
+                continue
+            fault = image.fault or _unreadable(member, max_bytes)
+            data = b"" if fault or not wanted(count) else archive.read(member)
+            yield TarImage(image.key, image.member, data, fault)
+            count += 1
+    except Damage as damage:
+        owner = samples.owner_of(damage.member) or f"@{damage.offset}"
+        yield from samples.without_image()
         message = f"the tar of {size} bytes cannot be read on from byte {damage.offset}: {damage}"
         yield TarImage(owner, damage.member, b"", ImageRejected("truncated-shard", message))
     else:
-        yield from sample.end()
+        yield from samples.without_image()
 
 
-def _add(
-    sample: _Sample,
-    member: tarfile.TarInfo,
-    extension: str,
-    max_bytes: int,
-    load: Callable[[tarfile.TarInfo], bytes],
-) -> Iterator[TarImage]:
-    sample.extensions.add(extension)
-    whole = extension in image_suffixes()
-    if not whole and (sample.has_image or extension.rpartition(".")[2] not in image_suffixes()):
-        return
-    fault = _unreadable(member, max_bytes)
-    # Of several compound extensions the first counts; the others' bytes are never held.
-    skipped = fault or (sample.spare and not whole)
-    image = TarImage(sample.key, member.name, b"" if skipped else load(member), fault)
-    if whole:
-        sample.has_image = True
-        yield image
-    else:
-        sample.spare.append(image)
+class _Samples:
+    """The keys seen, and of those without an image yet the suffixes."""
+
+    def __init__(self) -> None:
+        self._with_image: set[str] = set()
+        self._without: dict[str, set[str]] = {}
+
+    def add(self, key: str, suffix: str, *, is_image: bool) -> None:
+        """Count a member in."""
+        if is_image:
+            self._with_image.add(key)
+            self._without.pop(key, None)
+        elif key not in self._with_image:
+            self._without.setdefault(key, set()).add(suffix)
+
+    def owner_of(self, member: str) -> str:
+        """Return the key of a member whose sample has no image yet, else "", and forget it."""
+        key, _ = _split_name(_cleaned(member))
+        if key in self._with_image:
+            return ""
+        self._without.pop(key, None)
+        return key
+
+    def without_image(self) -> Iterator[TarImage]:
+        """Yield a fault for each key no image came of, in the order they were seen first."""
+        for key, suffixes in self._without.items():
+            seen = ", ".join(f".{suffix}" for suffix in sorted(suffixes)[:_MOST_SUFFIXES])
+            message = (
+                f"a sample of {seen}; wanted an image, such as .jpg, that names no other field"
+            )
+            last_parts = {suffix.rpartition(".")[2] for suffix in suffixes}
+            for last in sorted(last_parts & READ_WITH.keys()):
+                if not is_installed(last):
+                    message += f"; .{last}: {why_not_read(last)}"
+            yield TarImage(key, key, b"", ImageRejected("no-image", message))
+
+
+def _image(archive: Archive, member: tarfile.TarInfo, samples: _Samples) -> TarImage | None:
+    """Return a member's image or fault, still without bytes; None if it is neither."""
+    if unsafe := _unsafe(member):
+        return TarImage(f"@{member.offset}", member.name, b"", unsafe)
+    name = _cleaned(member.name)
+    key, extension = _split_name(name)
+    suffix = suffix_of(name)
+    if not key:
+        return _image_without_key(archive, member, name, samples)
+    is_image = suffix in image_suffixes() and not _names_other_field(extension)
+    samples.add(key, extension, is_image=is_image)
+    if not is_image:
+        return None
+    return TarImage(name[: -len(suffix) - 1], member.name, b"")
+
+
+def _image_without_key(
+    archive: Archive, member: tarfile.TarInfo, name: str, samples: _Samples
+) -> TarImage | None:
+    """Look into a file without a suffix; a hidden image is a fault, as nothing else tells of it."""
+    if _hidden(name):
+        suffix = suffix_of(name)
+        # macOS puts `._a.jpg`, a file's attributes, beside every `a.jpg`.
+        if suffix not in image_suffixes() or "/._" in f"/{name}":
+            return None
+        fault = ImageRejected("no-image", "a hidden name, which is passed over as in a folder")
+        return TarImage(name[: -len(suffix) - 1], member.name, b"", fault)
+    if not begins_as_image(archive.read(member, most=16)):
+        return None
+    samples.add(name, "", is_image=True)
+    return TarImage(name, member.name, b"")
+
+
+def _cleaned(name: str) -> str:
+    return name.removeprefix("./").rstrip()
 
 
 def _split_name(name: str) -> tuple[str, str]:
     """Split a member's name into key and lower-case extension; both "" if it has none."""
-    folder, slash, file_name = name.removeprefix("./").rpartition("/")
+    folder, slash, file_name = name.rpartition("/")
     stem, _, extension = file_name.partition(".")
-    return (folder + slash + stem, extension.lower()) if stem and extension else ("", "")
+    if not stem or not extension or _hidden(name):
+        return "", ""
+    return folder + slash + stem, extension.lower()
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith((".", "__MACOSX/")) or "/." in name
+
+
+def _names_other_field(extension: str) -> bool:
+    middle, _, _ = extension.rpartition(".")
+    return not _OTHER_FIELDS.isdisjoint(_WORD.findall(middle))
 
 
 def _unsafe(member: tarfile.TarInfo) -> ImageRejected | None:
@@ -158,73 +182,3 @@ def _unreadable(member: tarfile.TarInfo, max_bytes: int) -> ImageRejected | None
     if member.issparse():
         return ImageRejected("decode", "a sparse member; wanted the image stored whole")
     return None
-
-
-def _members(file: BinaryIO, size: int) -> Iterator[tarfile.TarInfo]:
-    """Yield every member but folders. Raises _Damage for whatever is no proper end."""
-    offset = 0
-    try:
-        with tarfile.open(
-            fileobj=cast(IO[bytes], _Headers(file)),
-            mode="r:",
-            encoding="utf-8",
-            errors="backslashreplace",  # not surrogates, which no Parquet text can hold
-            tarinfo=_StrictMember,
-        ) as tar:
-            while (member := tar.next()) is not None:
-                # tarfile keeps every header it has read; a shard may have millions.
-                tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # not in typeshed
-                stored = 0 if member.issparse() else member.size
-                if tar.offset <= offset or member.size < 0:
-                    raise _Damage("a header that leads backwards", offset)
-                if max(member.offset_data + stored, tar.offset - tarfile.BLOCKSIZE) > size:
-                    raise _Damage(f"{member.name} is cut off", member.offset, member.name)
-                offset = tar.offset
-                if not member.isdir():
-                    yield member
-    # Numbers of a header that tarfile computes with raise ValueError, IndexError or OverflowError;
-    # a chain of extension headers, which it follows by calling itself, RecursionError.
-    except (
-        tarfile.TarError,
-        ValueError,
-        IndexError,
-        OverflowError,
-        RecursionError,
-        _NotAHeader,
-    ) as error:
-        raise _Damage(str(error), offset) from error
-
-
-class _NotAHeader(Exception):
-    """Bytes where a header should be; no HeaderError, which tarfile would swallow."""
-
-
-class _StrictMember(tarfile.TarInfo):
-    """A header that says so when it is none: tarfile alone takes garbage for the archive's end."""
-
-    @classmethod
-    def fromtarfile(cls, tarfile: tarfile.TarFile) -> "_StrictMember":
-        try:
-            return super().fromtarfile(tarfile)
-        except _END_MARK:
-            raise
-        except _HEADER_ERROR as error:
-            raise _NotAHeader(str(error)) from error
-
-
-# Here, as inside fromtarfile its parameter hides the module.
-_END_MARK = tarfile.EOFHeaderError  # pyright: ignore[reportAttributeAccessIssue]  # not in typeshed
-_HEADER_ERROR = tarfile.HeaderError
-
-
-class _Headers:
-    """The file as tarfile sees it: it reads headers alone, and none without a bound."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.seek, self.tell = file.seek, file.tell
-
-    def read(self, size: int) -> bytes:
-        if not 0 <= size <= _MAX_HEADER_BYTES:
-            raise _NotAHeader(f"a header of {size} bytes; wanted {_MAX_HEADER_BYTES} at most")
-        return self._file.read(size)

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from model.segmenter import LoadedReference
-from pipeline.inputs.sources import plan_shards
+from pipeline.inputs.shards import check_reading
+from pipeline.inputs.sources import Inputs, plan_inputs
 from pipeline.label.references import read_references
 from pipeline.output.commit import is_complete, read_commit, unfinished
 from pipeline.output.identity import check_identity, identify, read_identity
+from pipeline.output.namesakes import by_size
 from pipeline.output.plan import Plan, merge_plan, read_plan
 from pipeline.output.unit import list_units
 from pipeline.storage.files import check_endpoint, check_writable
@@ -26,7 +28,7 @@ class CheckedJob:
     """What each reference's annotation is understood to be: pixels, share of the image, box."""
     identity: Identity
     output: Place
-    inputs: tuple[Shard, ...]
+    inputs: Inputs
     plan: Plan
     unfinished: tuple[tuple[Shard, frozenset[int]], ...]
     commit: Commit | None
@@ -46,18 +48,22 @@ def check(job: LabelJob) -> CheckedJob:
     output = Place.open(job.output.uri, job.storage)
     check_writable(job.output.uri, job.storage)
     check_identity(read_identity(output), identity, job.output.uri)
-    inputs = plan_shards(job.targets, job.storage, job.compute.images_per_unit)
+    inputs = plan_inputs(job.targets, job.storage, job.compute.images_per_unit)
     known, _ = read_plan(output)
-    plan = merge_plan(known, inputs)
+    plan = merge_plan(
+        known, inputs.shards, ids_given=inputs.ids_given, is_other=by_size(job.storage)
+    )
     units, commit = list_units(output), read_commit(output)
     left = tuple(unfinished(plan, units))
+    for shard, _ in left:
+        check_reading(shard)
     return CheckedJob(
         job=job,
         references=references,
         understood=tuple(reference.said for reference in read),
         identity=identity,
         output=output,
-        inputs=tuple(inputs),
+        inputs=inputs,
         plan=plan,
         unfinished=left,
         commit=commit,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pipeline.cluster.capacity import check_pool
 from pipeline.cluster.pool import stream_receipts
+from pipeline.inputs.shards import check_reading
 from pipeline.label.actor import SegmentTask, SegmentUnits
 from pipeline.label.budget import RejectedBudget
 from pipeline.label.check import CheckedJob
@@ -11,6 +12,7 @@ from pipeline.label.retry import Retry, find_retry
 from pipeline.label.rows import RowContext
 from pipeline.output.commit import read_parts, unfinished, write_commit
 from pipeline.output.identity import claim_output
+from pipeline.output.namesakes import by_size
 from pipeline.output.plan import Plan, extend_plan
 from pipeline.output.provenance import keep_run
 from pipeline.output.unit import UnitName, list_units
@@ -28,7 +30,8 @@ def label(checked: CheckedJob, on_receipt: Callable[[Receipt], None]) -> Commit:
         return checked.commit
     output = checked.output
     claim_output(output, checked.identity)
-    plan = extend_plan(output, checked.inputs)
+    inputs, is_other = checked.inputs, by_size(checked.job.storage)
+    plan = extend_plan(output, inputs.shards, ids_given=inputs.ids_given, is_other=is_other)
     units = list_units(output)
     known = _known_parts(checked, units)
     budget = RejectedBudget(output, checked.job.limits, known.values())
@@ -50,7 +53,11 @@ def check_retry(checked: CheckedJob, reasons: frozenset[RejectReason]) -> Retry:
             f"{len(checked.unfinished)} shards to do, or no commit of all parts",
             "a finished job: run `vrp label` first",
         )
-    return find_retry(checked.output, checked.commit, reasons)
+    again = find_retry(checked.output, checked.commit, reasons)
+    planned = {shard.id: shard for shard in checked.plan.shards}
+    for shard_id, _ in again.names:
+        check_reading(planned[shard_id])
+    return again
 
 
 def retry(checked: CheckedJob, again: Retry, on_receipt: Callable[[Receipt], None]) -> Commit:

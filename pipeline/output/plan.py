@@ -4,12 +4,13 @@ A plan is append-only: plan/00000.parquet lists the shards of the first run, pla
 those that had appeared by a later one. So growing inputs never shift a unit that is committed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipeline.inputs.sources import cut_list
+from pipeline.inputs.sources import cut_list, renamed
+from pipeline.output.namesakes import IsOther, match_files, never_other
 from pipeline.output.paths import PLAN, plan_file
 from pipeline.storage.place import Place
 from pipeline.storage.tables import from_parquet, to_parquet
@@ -26,6 +27,7 @@ PLAN_SCHEMA = pa.schema(
         ("image_ids", pa.list_(pa.string())),
         ("image_uris", pa.list_(pa.string())),
         ("images_per_unit", pa.int32()),
+        ("reading", pa.int8()),  # absent in older plans: 1
     ]
 )
 
@@ -52,57 +54,79 @@ def read_plan(output: Place) -> tuple[tuple[Shard, ...], int]:
     return tuple(shards), len(names)
 
 
-def merge_plan(known: Sequence[Shard], current: Sequence[Shard]) -> Plan:
+def merge_plan(
+    known: Sequence[Shard],
+    current: Sequence[Shard],
+    *,
+    ids_given: bool = False,
+    is_other: IsOther = never_other,
+) -> Plan:
     """Extend the known shards by those of the current inputs.
 
-    Known shards take the address of their current namesake, so that a collection may move. Raises
-    BadInput when a shard of a known name has changed: its images would be labelled twice.
+    What is known keeps the name it was planned under (`pipeline.output.namesakes`) and takes its
+    current address, so that lists may grow and collections move. Raises BadInput when a known file
+    has changed: its images would be labelled twice.
     """
-    known_lists = [shard for shard in known if shard.kind == "images"]
-    known_files = {shard.name: shard for shard in known if shard.kind != "images"}
-    current_files = {shard.name: shard for shard in current if shard.kind != "images"}
-    for name, shard in current_files.items():
-        before = known_files.get(name)
-        if before is not None and before.id != shard.id:
-            raise BadInput(
-                "a shard has changed since this output was begun",
-                shard.uri,
-                f"{shard.size_bytes} bytes",
-                f"{before.size_bytes} bytes as planned, or a new output",
-            )
-    new_files = [shard for name, shard in current_files.items() if name not in known_files]
-    gone_files = [name for name in known_files if name not in current_files]
+    files = {shard.name: shard for shard in known if shard.kind != "images"}
+    listed = {shard.uri: shard for shard in current if shard.kind != "images"}
+    planned = {name: shard.uri for name, shard in files.items()}
+    named = [(shard.name, uri) for uri, shard in listed.items()]
+    found = match_files(planned, named, is_other=is_other)
+    for name, uri in found.known.items():
+        _check_size(files[name], listed[uri])
+    new_files = [renamed(listed[uri], name) for name, uri in found.new]
 
-    addresses = {i: uri for shard in current if shard.kind == "images" for i, uri in shard.images}
-    planned = {image_id for shard in known_lists for image_id, _ in shard.images}
-    new_images = [(i, uri) for i, uri in addresses.items() if i not in planned]
-    gone_images = [image_id for image_id in planned if image_id not in addresses]
     lists = [shard for shard in current if shard.kind == "images"]
-    new_lists = cut_list(new_images, lists[0].uri, lists[0].images_per_unit) if new_images else []
+    # A tar's or Parquet file's shard lists no images.
+    planned_images = {image_id: uri for shard in known for image_id, uri in shard.images}
+    images = [image for shard in lists for image in shard.images]
+    found_images = match_files(planned_images, images, names_given=ids_given, is_other=is_other)
+    new_lists = (
+        cut_list(found_images.new, lists[0].uri, lists[0].images_per_unit)
+        if found_images.new
+        else []
+    )
 
-    moved = [_at_current_address(shard, current_files, addresses) for shard in known]
+    moved = [_at_current_address(shard, found.known, found_images.known) for shard in known]
     new = (*new_files, *new_lists)
-    return Plan((*moved, *new), new, tuple(sorted((*gone_files, *gone_images))))
+    gone = [*found.gone(planned), *found_images.gone(planned_images)]
+    return Plan((*moved, *new), new, tuple(sorted(gone)))
 
 
-def extend_plan(output: Place, current: Sequence[Shard]) -> Plan:
+def _check_size(planned: Shard, current: Shard) -> None:
+    if planned.size_bytes != current.size_bytes:
+        raise BadInput(
+            "a shard has changed since this output was begun",
+            current.uri,
+            f"{current.size_bytes} bytes",
+            f"{planned.size_bytes} bytes as planned, or a new output",
+        )
+
+
+def extend_plan(
+    output: Place,
+    current: Sequence[Shard],
+    *,
+    ids_given: bool = False,
+    is_other: IsOther = never_other,
+) -> Plan:
     """Write what is new as one more plan file; a driver that lost that race merges again."""
     while True:
         known, files = read_plan(output)
-        plan = merge_plan(known, current)
+        plan = merge_plan(known, current, ids_given=ids_given, is_other=is_other)
         if not plan.new:
             return plan
         if output.below(plan_file(files)).create(_to_file(plan.new)):
             return plan
 
 
-def _at_current_address(shard: Shard, files: dict[str, Shard], addresses: dict[str, str]) -> Shard:
+def _at_current_address(
+    shard: Shard, files: Mapping[str, str], addresses: Mapping[str, str]
+) -> Shard:
     if shard.kind == "images":
         images = tuple((i, addresses.get(i, uri)) for i, uri in shard.images)
         return shard.model_copy(update={"images": images})
-    if shard.name in files:
-        return shard.model_copy(update={"uri": files[shard.name].uri})
-    return shard
+    return shard.model_copy(update={"uri": files.get(shard.name, shard.uri)})
 
 
 def _to_file(shards: Sequence[Shard]) -> bytes:

@@ -73,6 +73,12 @@ class PatientS3(S3FileSystem):
 
     call_s3 = sync_wrapper(_call_s3)
 
+    def split_path(self, path: str) -> tuple[str, str, str | None]:
+        """Split a path into bucket and key; a key may look like a query and is none."""
+        before, query, after = path.partition("?versionId=")
+        bucket, key, _ = super().split_path(before)
+        return bucket, f"{key}{query}{after}", None
+
     async def _call_once(self, method: str, *defaults: Any, **named: Any) -> Any:
         await self.set_session()
         call = getattr(await self.get_s3(named.get("Bucket")), method)

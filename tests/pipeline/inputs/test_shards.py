@@ -1,5 +1,6 @@
 """Reading shards: units are the same on every run, and every image is in one of them."""
 
+import gzip
 import io
 import struct
 import weakref
@@ -123,24 +124,41 @@ def test_faults_are_entries_of_their_own_and_no_neighbour_is_lost(place: Place) 
     assert lines(read(shard, source, place, Limits(max_bytes=4999))) == [
         ("s/x/a", b"A"),
         ("s/x/a#2", "duplicate-id"),
-        ("s/x/b", "no-image"),
         ("s/x/@3072", "unsafe-name"),
         ("s/x/@4096", "unsafe-name"),
         ("s/x/e", "too-large"),
         ("s/x/f", b"F"),
+        ("s/x/b", "no-image"),
     ]
 
 
 def test_an_image_behind_a_fault_of_its_id_is_kept_under_the_next_name(folder: Place) -> None:
-    # Packed by extension: the rule of WebDataset breaks, no image is lost.
-    members = [("a.json", b"{}"), ("b.json", b"{}"), ("a.jpg", b"A"), ("b.jpg", b"B")]
+    members = [("a.jpg", bytes(11)), ("a.png", b"A"), ("b.jpg", b"B")]
     shard, source = tar_of(folder, make_tar(members))
-    assert lines(read(shard, source, folder)) == [
-        ("s/x/a", "no-image"),
-        ("s/x/b", "no-image"),
+    assert lines(read(shard, source, folder, Limits(max_bytes=10))) == [
+        ("s/x/a", "too-large"),
         ("s/x/a#2", b"A"),
-        ("s/x/b#2", b"B"),
+        ("s/x/b", b"B"),
     ]
+
+
+def test_a_tar_planned_by_another_rule_of_ids_is_refused_with_what_to_do(folder: Place) -> None:
+    shard, source = seven(folder)
+    assert shard.reading == 2
+    older = shard.model_copy(update={"reading": 1})
+    with pytest.raises(BadInput, match="a new output"):
+        read(older, source, folder)
+
+
+def test_a_compressed_tar_gives_the_same_units_as_a_plain_one(place: Place) -> None:
+    members = [(f"{n}.jpg", bytes([n])) for n in range(7)]
+    place.put({"s/x.tar.gz": gzip.compress(make_tar(members)), "s/y.tgz": gzip.compress(b"")})
+    source = WebDataset(type="webdataset", shards=place.uri)
+    first, second = plan_shards(source, place.storage, PER_UNIT)
+    expected = [(f"s/x/{n}", bytes([n])) for n in range(7)]
+    assert lines(read(first, source, place)) == expected
+    assert lines(read(first, source, place, done={0, 1})) == expected[6:]
+    assert lines(read(second, source, place)) == [("s/y/@0", "truncated-shard")]
 
 
 def test_ids_stay_unique_among_names_that_look_like_copies(folder: Place) -> None:
@@ -326,6 +344,9 @@ def test_images_may_lie_in_a_struct_with_their_paths(folder: Place) -> None:
     table = pa.table({"id": [1, 2, 3], "image": pa.array(values, kind)})
     shard, source = parquet_of(folder, table)
     assert lines(read(shard, source, folder)) == [("1", b"A"), ("2", "no-image"), ("3", "no-image")]
+    fault = read(shard, source, folder)[0].images[2].fault
+    assert fault is not None
+    assert "but a path, 'c'" in fault.message
 
 
 def test_a_parquet_file_without_rows_is_one_empty_unit(folder: Place) -> None:
@@ -365,15 +386,47 @@ def test_a_footer_that_promises_gigabytes_is_one_fault(folder: Place) -> None:
     assert lines(read(shard, source, folder)) == [("p.parquet#0", "truncated-shard")]
 
 
-def test_a_later_parquet_file_without_the_columns_says_so(folder: Place) -> None:
+def two_files(place: Place, second: pa.Table) -> ParquetImages:
     buffer = io.BytesIO()
-    pq.write_table(pa.table({"id": [1]}), buffer)
-    folder.put({"z.parquet": buffer.getvalue()})
-    parquet_of(folder, rows([1], [b"A"], pa.binary()))
-    source = PARQUET.model_copy(update={"files": folder.uri})
-    _, second = plan_shards(source, folder.storage, PER_UNIT)
+    pq.write_table(second, buffer)
+    place.put({"z.parquet": buffer.getvalue()})
+    buffer = io.BytesIO()
+    pq.write_table(rows([0, 1], [b"A", b"B"], pa.binary()), buffer)
+    place.put({"p.parquet": buffer.getvalue()})
+    return PARQUET.model_copy(update={"files": place.uri})
+
+
+def test_a_later_parquet_file_without_the_columns_is_found_by_the_plan(place: Place) -> None:
+    source = two_files(place, pa.table({"id": [1]}))
     with pytest.raises(BadInput, match=r"z\.parquet"):
-        read(second, source, folder)
+        plan_shards(source, place.storage, PER_UNIT)
+
+
+def test_a_column_that_is_there_twice_is_a_message(folder: Place) -> None:
+    column = pa.array([b"A"], pa.binary())
+    twice = pa.Table.from_arrays([pa.array([1]), column, column], names=["id", "image", "image"])
+    with pytest.raises(BadInput, match="two columns of one name"):
+        plan_shards(two_files(folder, twice), folder.storage, PER_UNIT)
+
+
+@pytest.mark.parametrize("ids", [[1, 5], ["1", "5"], [9, 1]])
+def test_ids_that_begin_again_in_each_file_are_refused_by_the_plan(
+    place: Place, ids: list[object]
+) -> None:
+    source = two_files(place, rows(ids, [b"C", b"D"], pa.binary()))
+    with pytest.raises(BadInput, match="id 1 in") as raised:
+        plan_shards(source, place.storage, PER_UNIT)
+    assert "ids_restart" in str(raised.value)
+    restarted = source.model_copy(update={"ids_restart": True})
+    shards = plan_shards(restarted, place.storage, PER_UNIT)
+    found = [line for shard in shards for line in lines(read(shard, restarted, place))]
+    assert [image_id for image_id, _ in found] == ["p/0", "p/1", *(f"z/{one}" for one in ids)]
+
+
+@pytest.mark.parametrize("ids", [[2, 3], ["a", "b"], [-1, 7], [None, 3]])
+def test_ids_of_their_own_in_each_file_are_accepted(folder: Place, ids: list[object]) -> None:
+    source = two_files(folder, rows(ids, [b"C", b"D"], pa.binary()))
+    assert len(plan_shards(source, folder.storage, PER_UNIT)) == 2
 
 
 def test_storage_that_fails_within_a_parquet_file_is_no_damage(

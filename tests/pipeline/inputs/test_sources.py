@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,8 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec import AbstractFileSystem
 
+from pipeline.inputs.formats import image_suffixes
+from pipeline.inputs.outputs import OUTPUT_FOLDERS, OUTPUT_MARKS
 from pipeline.inputs.shards import read_units
-from pipeline.inputs.sources import cut_list, plan_shards
+from pipeline.inputs.sources import cut_list, plan_inputs, plan_shards
+from pipeline.output import paths
 from pipeline.storage.files import list_files, open_filesystem, replace
 from schemas.commit import Shard
 from schemas.compute import Limits
@@ -91,12 +95,69 @@ def test_a_pattern_names_files_below_its_static_part(
     assert image_ids(plan(images(f"{place.uri}/{pattern}"), place)) == ids
 
 
-def test_a_list_names_files_below_what_they_share(place: Place) -> None:
-    place.put(dict.fromkeys(["p/x/1.jpg", "p/xy/1.jpg", "p/z.jpg"], b"x"))
-    listed = (f"{place.uri}/p/xy/1.jpg", f"{place.uri}/p/x/*", f"{place.uri}/p/z.jpg")
-    shards = plan(images(listed), place)
-    assert image_ids(shards) == ["x/1.jpg", "xy/1.jpg", "z.jpg"]
-    assert image_ids(plan(images(listed[:2]), place)) == ["x/1.jpg", "xy/1.jpg"]
+def test_a_folder_added_to_a_list_changes_no_id(place: Place) -> None:
+    place.put(dict.fromkeys(["p/a/1.jpg", "p/a/k/1.jpg", "p/b/1.jpg", "p/c/b/1.jpg"], b"x"))
+    a, b, c = (f"{place.uri}/p/{name}" for name in ("a", "b", "c/b"))
+    assert image_ids(plan(images(a), place)) == ["1.jpg", "k/1.jpg"]
+    assert image_ids(plan(images((a,)), place)) == ["1.jpg", "k/1.jpg"]
+    assert image_ids(plan(images((a, b)), place)) == ["1.jpg", "b/1.jpg", "k/1.jpg"]
+    wanted = ["1.jpg", "b/1.jpg", "b~2/1.jpg", "k/1.jpg"]
+    assert image_ids(plan(images((a, b, f"{c}/*.jpg")), place)) == wanted
+
+
+def test_a_list_of_files_names_them_below_their_folders(place: Place) -> None:
+    place.put(dict.fromkeys(["p/x/1.jpg", "p/x/2.jpg", "p/xy/1.jpg", "p/z.jpg"], b"x"))
+    names = ("p/x/1.jpg", "p/xy/1.jpg", "p/x/2.jpg", "p/z.jpg")
+    shards = plan(images(tuple(f"{place.uri}/{name}" for name in names)), place)
+    assert image_ids(shards) == ["1.jpg", "2.jpg", "p/z.jpg", "xy/1.jpg"]
+
+
+def test_what_is_passed_over_is_counted_by_suffix(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.inputs.formats.find_spec", lambda name: None)
+    image_suffixes.cache_clear()
+    place.put(dict.fromkeys([f"{n}.HEIC" for n in range(9)], b"x"))
+    place.put(dict.fromkeys(["a.jpg", "b.nef", "notes.txt", "x.json", "y.json", "raw"], b"xx"))
+    place.put({"._a.jpg": b"x"})
+    found = plan_inputs(images(place.uri), place.storage, 10)
+    place.put({f"only/{n}.heic": b"x" for n in range(9)})
+    with pytest.raises(BadStorage, match=r"9 files, none of them usable: 9 \.heic"):
+        plan_inputs(images(f"{place.uri}/only"), place.storage, 10)
+    image_suffixes.cache_clear()
+    assert found.size_bytes == 2
+    assert found.describe_passed_over() == [
+        "9 .heic passed over: not readable here; install pillow-heif",
+        "1 .nef passed over: a kind of image that is not read; convert it first",
+        "1 of hidden names passed over",
+        "2 .json, 1 without suffix, 1 .txt passed over: no inputs by their suffix",
+    ]
+
+
+def test_an_output_within_the_inputs_is_no_input(place: Place) -> None:
+    own = ["job.json", "plan/00000.parquet", "references/a1.jpg", "labels/x.parquet"]
+    place.put(dict.fromkeys(["1.jpg", *(f"out/{name}" for name in own), "out/mine.jpg"], b"x"))
+    place.put(dict.fromkeys([*own, "other/references/2.jpg", "other/job.json"], b"x"))
+    wanted = ["1.jpg", "other/references/2.jpg", "out/mine.jpg"]
+    assert image_ids(plan(images(place.uri), place)) == wanted
+    assert image_ids(plan(images(f"{place.uri}/**/*.jpg"), place)) == wanted
+    with pytest.raises(BadStorage, match="none of them usable"):
+        plan(parquet_source(place.uri), place)
+
+
+def test_what_an_output_keeps_is_named_as_it_names_it() -> None:
+    assert (paths.JOB, paths.plan_file(0)) == OUTPUT_MARKS
+    every = {value for name, value in vars(paths).items() if name.isupper()}
+    assert set(OUTPUT_FOLDERS) == {value for value in every if "." not in value}
+
+
+def test_a_key_that_looks_like_a_query_is_read_as_it_is(bucket: Bucket) -> None:
+    place = Place(f"{bucket.uri}/in", bucket.storage)
+    names = ["q?versionId=1.jpg", "q?versionId=2.jpg", "50%25 #1.jpg"]
+    place.put({name: name.encode() for name in names})
+    (shard,) = plan(images(place.uri), place)
+    units = list(read_units(shard, images(place.uri), place.storage, Limits()))
+    assert [image.data.decode() for unit in units for image in unit.images] == sorted(names)
 
 
 def test_a_name_with_brackets_and_braces_is_a_file_first(place: Place) -> None:
@@ -239,15 +300,21 @@ def test_images_of_two_buckets_are_told_apart(bucket: Bucket, s3_endpoint: str) 
     other = create_bucket(s3_endpoint, f"{bucket.name}-b")
     uris = (bucket.put("p/1.jpg", b"x"), other.put("p/1.jpg", b"x"))
     shards = plan_shards(images(uris), bucket.storage, 10)
-    assert image_ids(shards) == sorted(uri.removeprefix("s3://") for uri in uris)
+    assert image_ids(shards) == ["1.jpg", "p/1.jpg"]
     units = read_units(shards[0], images(uris), bucket.storage, Limits())
     assert [image.data for unit in units for image in unit.images] == [b"x", b"x"]
 
 
-def test_a_local_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a\udcff.jpg").write_bytes(b"x")
-    with pytest.raises(BadInput, match="UTF-8"):
-        plan(images(str(tmp_path)), Place(str(tmp_path), Storage()))
+def test_a_local_name_that_is_no_text_is_read_beside_its_neighbours(tmp_path: Path) -> None:
+    for name in (b"a\xff.jpg", b"b.jpg", b"c%41.jpg"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(name)
+    place = Place(str(tmp_path), Storage())
+    (shard,) = plan(images(str(tmp_path)), place)
+    assert [image_id for image_id, _ in shard.images] == ["a%FF.jpg", "b.jpg", "c%41.jpg"]
+    shard = Shard.model_validate_json(shard.model_dump_json())
+    units = list(read_units(shard, images(str(tmp_path)), place.storage, Limits()))
+    found = [image.data for unit in units for image in unit.images]
+    assert found == [b"a\xff.jpg", b"b.jpg", b"c%41.jpg"]
 
 
 def parquet(schema: dict[str, pa.DataType]) -> bytes:
