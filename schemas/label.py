@@ -34,8 +34,11 @@ class Components(Spec):
     most: int = Field(
         default=100, ge=1, description="Rows for one category of an image, the largest first."
     )
-    # One cell of SAM's logits covers 4 x 4 pixels of its input: what is smaller is interpolation.
-    min_area_px: int = Field(default=16, ge=1, description="Smaller ones get no row.")
+    min_area_px: int | None = Field(
+        default=None,
+        ge=1,
+        description="Smaller ones get no row; left out: one cell of the logits, 16 at least.",
+    )
 
 
 class Iterative(Spec):

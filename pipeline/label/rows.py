@@ -9,7 +9,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from model.masks.overlaps import owners
-from model.masks.upsample import mask_at, stability
+from model.masks.upsample import logits_at, mask_at, stability
 from model.segmenter import Prediction
 from pipeline.inputs.shards import EncodedImage
 from pipeline.masks.components import components
@@ -17,6 +17,8 @@ from pipeline.masks.runs import encode_rle
 from schemas.commit import Identity
 from schemas.errors import ImageRejected
 from schemas.label import Components, Instances, Iterative, Overlaps, Thresholds
+
+LEAST_OBJECT_PX = 16  # of an image of SAM's own size: a cell of its logits covers 4 x 4 pixels
 
 
 @dataclass(frozen=True)
@@ -142,17 +144,35 @@ def _instance_rows(
         case None:
             objects = []
         case Components() as wanted:
-            objects = _components(row, wanted)
+            objects = _components(row, measured.prediction, wanted)
         case Iterative() as wanted:
             objects = _searched(row, measured, wanted, context.thresholds)
     return [{**row, **one, "instance_id": number} for number, one in enumerate(objects, start=1)]
 
 
-def _components(row: dict[str, Any], wanted: Components) -> list[dict[str, Any]]:
-    """Split the category's mask, the largest first; a component has the category's score."""
+def _components(
+    row: dict[str, Any], prediction: Prediction, wanted: Components
+) -> list[dict[str, Any]]:
+    """Split the category's mask, the largest first; a score is the mean probability under it."""
     size_HW = (row["height"], row["width"])
-    split = components(row["rle_counts"], size_HW, wanted.most, wanted.min_area_px)
-    return [_mask_columns(rle, area_px) for rle, area_px in split]
+    least_px = wanted.min_area_px or _cell_px(prediction.logits_hw, size_HW)
+    split = components(row["rle_counts"], size_HW, wanted.most, least_px)
+    found = [_mask_columns(rle, area_px) for rle, area_px in split]
+    if found:
+        left, top, width, height = (int(side) for side in row["box_xywh"])
+        box = slice(top, top + height), slice(left, left + width)
+        sure_YX = 1 / (1 + np.exp(-logits_at(prediction, size_HW, box)))
+        for columns, (rle, _) in zip(found, split, strict=True):
+            x, y, w, h = (int(side) for side in columns["box_xywh"])
+            inside_yx = coco_mask.decode(rle)[y : y + h, x : x + w].astype(bool)
+            under = sure_YX[y - top :, x - left :][:h, :w][inside_yx]
+            columns["score"] = float(under.mean(dtype=np.float64))
+    return found
+
+
+def _cell_px(logits_hw: np.ndarray, size_HW: tuple[int, int]) -> int:
+    """Return how many pixels one cell of the logits covers: what is smaller is interpolation."""
+    return max(LEAST_OBJECT_PX, round((max(size_HW) / max(logits_hw.shape)) ** 2))
 
 
 def _searched(

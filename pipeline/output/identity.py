@@ -37,6 +37,12 @@ def identify(
         # Left at their defaults they are no fields, as in outputs made before they existed.
         **({"overlaps": job.overlaps} if job.overlaps != "keep" else {}),
         **(dict(leaves("instances", job.instances.model_dump())) if job.instances else {}),
+        # Until 2026-11-25 they had the score of their category.
+        **(
+            {"instances.score": "mean probability"}
+            if job.instances and job.instances.by == "components"
+            else {}
+        ),
         # Embeddings from a store are rounded to float16, so a mask may differ in a pixel.
         **({"embeddings": "float16"} if job.embeddings is not None else {}),
     }

@@ -50,7 +50,27 @@ def test_each_object_has_a_row_after_that_of_its_category() -> None:
     assert found == [(3, None, 1300), (3, 1, 900), (3, 2, 400), (18, None, 1600), (18, 1, 1600)]
     assert rows[2]["box_xywh"] == [60.0, 40.0, 20.0, 20.0]
     assert np.array_equal(_mask(rows[1]) | _mask(rows[2]), TWO)
-    assert rows[1]["score"] == rows[0]["score"]
+
+
+def test_an_object_has_its_own_score_the_mean_probability_under_it() -> None:
+    logits = np.where(filled((8, 8, 38, 38)), 2.0, np.where(TWO, 0.5, -9.0)).astype(np.float32)
+    prediction = replace(predicted(3, TWO), logits_hw=logits)
+    rows = label_rows([prediction], SIZE, SPLIT)
+    wanted = [1 / (1 + np.exp(-2.0)), 1 / (1 + np.exp(-0.5))]
+    assert [row["score"] for row in rows[1:]] == pytest.approx(wanted)
+    assert [row["area_px"] for row in rows[1:]] == [900, 400]
+
+
+def test_objects_smaller_than_a_cell_of_the_logits_have_no_row() -> None:
+    small = filled((0, 0, 4, 4)) | filled((40, 40, 60, 60))
+    assert [row["area_px"] for row in label_rows([predicted(3, small)], SIZE, SPLIT)[1:]] == [
+        400,
+        16,
+    ]
+    coarse = replace(predicted(3, small), logits_hw=predicted(3, small).logits_hw[::5, ::5])
+    found = label_rows([coarse], SIZE, SPLIT)[1:]
+    assert all(row["area_px"] >= 25 for row in found)
+    assert len(found) == 1
 
 
 def test_a_mask_below_a_threshold_has_no_objects() -> None:
