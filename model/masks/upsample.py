@@ -21,11 +21,7 @@ COLUMNS_PER_STEP = 64
 
 def mask_at(prediction: Prediction, size_HW: tuple[int, int], threshold: float) -> np.ndarray:
     """Return the mask of the image's size: bool [H, W], in Fortran order (as COCO's RLE reads)."""
-    match prediction.frame:
-        case "squash":
-            return _squash_mask(prediction, size_HW, threshold)
-        case "letterbox":
-            return _letterbox_mask(prediction.logits_hw, size_HW, threshold)
+    return _mask(_over_image(prediction, size_HW), size_HW, threshold, prediction.align_corners)
 
 
 def logits_at(
@@ -36,17 +32,11 @@ def logits_at(
     box: rows and columns of the image, with a start and a stop.
     """
     ys, xs = box
-    match prediction.frame:
-        case "squash":
-            logits_hw = prediction.logits_hw
-            (h, w), (H, W) = logits_hw.shape, size_HW
-            corners = prediction.align_corners
-            rows_Yw = _blend(logits_hw, *(line[ys] for line in _neighbours(H, h, corners)))
-            rows_wY = np.ascontiguousarray(rows_Yw.T)
-            return _blend(rows_wY, *(line[xs] for line in _neighbours(W, w, corners))).T
-        case "letterbox":
-            maps_1HW = letterbox_maps(torch.from_numpy(prediction.logits_hw)[None], size_HW)
-            return maps_1HW[0].numpy()[ys, xs]
+    logits_hw, corners = _over_image(prediction, size_HW), prediction.align_corners
+    (h, w), (H, W) = logits_hw.shape, size_HW
+    rows_Yw = _blend(logits_hw, *(line[ys] for line in _neighbours(H, h, corners)))
+    rows_wY = np.ascontiguousarray(rows_Yw.T)
+    return _blend(rows_wY, *(line[xs] for line in _neighbours(W, w, corners))).T
 
 
 def stability(logits_hw: np.ndarray, threshold: float, offset: float = 1.0) -> float:
@@ -59,8 +49,9 @@ def stability(logits_hw: np.ndarray, threshold: float, offset: float = 1.0) -> f
     return smaller / larger if larger else 0.0
 
 
-def _squash_mask(prediction: Prediction, size_HW: tuple[int, int], threshold: float) -> np.ndarray:
-    logits_hw, corners = prediction.logits_hw, prediction.align_corners
+def _mask(
+    logits_hw: np.ndarray, size_HW: tuple[int, int], threshold: float, corners: bool
+) -> np.ndarray:
     (h, w), (H, W) = logits_hw.shape, size_HW
     mask_WH = np.zeros((W, H), dtype=bool)
     above_hw = logits_hw > threshold
@@ -109,11 +100,14 @@ def _blend(
     return lines[first] * (1 - part)[:, None] + lines[second] * part[:, None]
 
 
-def _letterbox_mask(
-    logits_hw: np.ndarray, size_HW: tuple[int, int], threshold: float
-) -> np.ndarray:
-    logits_HW = letterbox_maps(torch.from_numpy(logits_hw)[None], size_HW)[0]
-    return np.asfortranarray((logits_HW > threshold).numpy())
+def _over_image(prediction: Prediction, size_HW: tuple[int, int]) -> np.ndarray:
+    """Return the logits that cover the image and nothing else: of SAM's padded input, its part."""
+    match prediction.frame:
+        case "squash":
+            return prediction.logits_hw
+        case "letterbox":
+            maps_1hw = torch.from_numpy(prediction.logits_hw)[None]
+            return np.ascontiguousarray(_input_maps(maps_1hw, size_HW)[0].numpy())
 
 
 def letterbox_maps(maps_Mhw: Tensor, size_HW: tuple[int, int]) -> Tensor:
@@ -121,10 +115,14 @@ def letterbox_maps(maps_Mhw: Tensor, size_HW: tuple[int, int]) -> Tensor:
 
     `Sam.postprocess_masks`: to the input's size, the padding cut off, then to [M, H, W].
     """
+    return _bilinear(_input_maps(maps_Mhw, size_HW)[None], size_HW)[0]
+
+
+def _input_maps(maps_Mhw: Tensor, size_HW: tuple[int, int]) -> Tensor:
+    """Upsample maps to SAM's input, and cut its padding off."""
     side_px = LOGITS_STRIDE * maps_Mhw.shape[-1]
     input_h, input_w = letterbox_hw(size_HW, side_px)
-    maps_1MHW = _bilinear(maps_Mhw[None], (side_px, side_px))
-    return _bilinear(maps_1MHW[..., :input_h, :input_w], size_HW)[0]
+    return _bilinear(maps_Mhw[None], (side_px, side_px))[0, :, :input_h, :input_w]
 
 
 def _bilinear(logits_11hw: Tensor, size_hw: tuple[int, int]) -> Tensor:

@@ -85,18 +85,20 @@ def episode_logits(
     device = networks.encoder.queries.device
     dtype = next(networks.backbone.parameters()).dtype
     B, R = len(episodes), len(episodes[0].references_R3HW)
+    # The frozen networks compute in their own precision. Autocast is for the encoder's float32
+    # weights, and would cast before and after each of their layers.
+    with torch.no_grad():
+        target_B3HW = _stacked([e.target_3HW for e in episodes], device, dtype)
+        references_P3HW = _stacked([e.references_R3HW for e in episodes], device, dtype)
+        references_P3HW = references_P3HW.flatten(0, 1)
+        mask_Phw = _stacked([e.annotations_Rhw for e in episodes], device, dtype).flatten(0, 1)
+        block5_mask = mask_Phw[:, None] if networks.encoder.reading.masked_block5 else None
+        reference = networks.backbone(references_P3HW, block5_mask)
+        target = _repeated(networks.backbone(target_B3HW), R)
+        embedding_BDhw = _embed(networks, episodes, target_B3HW)
+        no_mask = networks.sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
+        position_1Dhw = dense_position(networks.sam)
     with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-        with torch.no_grad():
-            target_B3HW = _stacked([e.target_3HW for e in episodes], device, dtype)
-            references_P3HW = _stacked([e.references_R3HW for e in episodes], device, dtype)
-            references_P3HW = references_P3HW.flatten(0, 1)
-            mask_Phw = _stacked([e.annotations_Rhw for e in episodes], device, dtype).flatten(0, 1)
-            block5_mask = mask_Phw[:, None] if networks.encoder.reading.masked_block5 else None
-            reference = networks.backbone(references_P3HW, block5_mask)
-            target = _repeated(networks.backbone(target_B3HW), R)
-            embedding_BDhw = _embed(networks, episodes, target_B3HW)
-            no_mask = networks.sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
-            position_1Dhw = dense_position(networks.sam)
         prompts_PND = prompt(target, reference, mask_Phw, scales)
         logits_B1hw, _ = decode(
             networks.sam.mask_decoder,
