@@ -34,8 +34,9 @@ from model.networks.pixels import normalise, squash
 from pipeline.inputs.decode import decode_image
 from pipeline.masks.runs import encode_rle
 from schemas.compute import Limits
-from schemas.method import Backbone, Sam, Vrp
+from schemas.method import Vrp
 from schemas.names import SamType
+from schemas.networks import Backbone, Sam
 
 # docs: the authors' sizes at 1024 x 1024; a multiply and an add are 2.
 ENCODER_TFLOP = {"vit_b": 0.972, "vit_l": 2.986, "vit_h": 5.961}

@@ -11,13 +11,14 @@ from typer.testing import CliRunner
 from jobs.datasets import datasets_app
 from pipeline.datasets.check import Checked, check_dataset
 from pipeline.datasets.index import DatasetIndex, open_index
-from pipeline.datasets.layouts import LAYOUTS, LayoutName
+from pipeline.datasets.layouts import LAYOUTS
 from pipeline.episodes.draw import draw_episode, make_pool
 from pipeline.episodes.folds import split
 from pipeline.episodes.load import EpisodeReader
 from schemas.episode import EpisodeSettings
 from schemas.errors import BadInput
 from schemas.fold import FOLDS_OF
+from schemas.names import LayoutName
 from schemas.storage import Storage
 from tests.made import layouts as made
 from tests.made.datasets import LARGE, SMALL, filled, write_folder

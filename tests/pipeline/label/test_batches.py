@@ -16,9 +16,9 @@ from pipeline.label.unit_labeler import UnitLabeler
 from schemas.compute import Compute, Limits
 from schemas.errors import BadInput, ImageRejected
 from schemas.label import LabelJob
+from tests.made.label_jobs import job
 from tests.made.units import RED, WHITE, Died, MeanColour, is_red, png, row_context, unit
 from tests.pipeline.label.test_unit_labeler import attempt_at
-from tests.schemas.test_label import job
 
 GREY = np.full((4, 4, 3), 200, np.uint8)
 
