@@ -1,7 +1,11 @@
 """Join the cluster that RAY_ADDRESS names, or start one on this machine."""
 
+from __future__ import annotations
+
 import logging
 import os
+
+from schemas.errors import BadInput
 
 # Trailing checksums, the AWS libraries' default, are refused by some S3 servers (Ceph RGW 16).
 WORKER_ENV = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required"}
@@ -12,19 +16,33 @@ def join_cluster() -> None:
 
     Raises BadInput where RAY_ADDRESS is no head's that answers.
     """
-    import ray
-
-    from jobs.head import cluster_of, resolve_address
+    from jobs.head import resolve_address
 
     address = resolve_address()
     # Behind TLS only Ray's own client knows the certificates.
+    import ray
+
+    from jobs.head import CLUSTER, cluster_of
+
     if address != "local" and not ray.is_initialized() and os.environ.get("RAY_USE_TLS") != "1":
-        cluster_of(address)
+        found = cluster_of(address)
+        home = os.environ.get(CLUSTER, "")
+        if home and home != found:
+            raise BadInput(
+                "another cluster has the address of this job's",
+                f"RAY_ADDRESS {address}",
+                f"cluster {found}",
+                f"cluster {home}, which is lost: submit the job again",
+            )
     # Ray Data's log of each execution, and its advice about progress bars, which are ours here.
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+    from jobs.terminal import is_submitted
+
     ray.init(
         address=address,
         runtime_env={"env_vars": WORKER_ENV},
         logging_level=logging.WARNING,
+        # Workers' lines are kept among Ray's logs of their nodes; a submitted job's log has all.
+        log_to_driver=is_submitted(),
         ignore_reinit_error=True,
     )

@@ -14,6 +14,9 @@ from jobs.options import AsJson, Overrides
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from jobs.run_record import RunRecord
+    from pipeline.embed.check import CheckedEmbedding
+    from pipeline.embed.store import EmbeddingStore
     from schemas.embed import EmbedReceipt
 
 
@@ -30,41 +33,27 @@ def embed(
     Running the same job again does only what is missing. Exit codes: 0 done, 2 wrong input,
     1 anything else (an interrupted job too).
     """
-    from rich.console import Console
+    from jobs.terminal import open_console
 
-    from jobs.job_file import read_job
-    from schemas.embed import EmbedJob
+    console = open_console(as_json)
+    from jobs.job_file import read_embedding
 
-    console = Console(stderr=as_json, highlight=False)
-    job = read_job(EmbedJob, job_file, overrides)
-    from jobs.cluster import join_cluster
-    from pipeline.cluster.pool import configure_ray_data
+    job = read_embedding(job_file, overrides)
+    from jobs.run_record import RunRecord
     from pipeline.embed.check import check
-    from pipeline.embed.run import embed as embed_collection
 
-    checked = check(job)
-    console.print(
-        f"{len(checked.unfinished)} of {len(checked.plan.shards)} shards to do in {checked.folder}",
-        soft_wrap=True,
-    )
-    if dry_run:
-        return
-    if checked.unfinished:
-        join_cluster()
-        configure_ray_data(progress=False)
-    tally = _Tally(console)
-    try:
-        store = embed_collection(checked, tally.add)
-    except KeyboardInterrupt:
-        console.print(f"\nstopped after {tally.embedded} images; run the same command to go on")
-        raise typer.Exit(1) from None
+    with RunRecord("embed", job.embeddings, job.storage) as record:
+        checked = check(job)
+        console.print(
+            f"{len(checked.unfinished)} of {len(checked.plan.shards)} shards to do in "
+            f"{checked.folder}"
+        )
+        if dry_run:
+            return
+        tally = EmbedTally(console)
+        store = _run(checked, tally, record, console)
     tally.print_rejected()
-    mib = tally.bytes / 2**20
-    console.print(
-        f"{tally.embedded} embedded ({mib:.1f} MiB), {tally.known} known, "
-        f"{len(tally.rejected)} rejected; the store has {len(store)}: {store.folder.uri}",
-        soft_wrap=True,
-    )
+    console.print(tally.summary(store))
     if as_json:
         summary = {
             "embedded": tally.embedded,
@@ -77,17 +66,43 @@ def embed(
         typer.echo(json.dumps(summary))
 
 
-class _Tally:
+def _run(
+    checked: CheckedEmbedding, tally: EmbedTally, record: RunRecord, console: Console
+) -> EmbeddingStore:
+    from pipeline.embed.run import embed as embed_collection
+
+    if not checked.unfinished:
+        return embed_collection(checked, tally.add)
+    record.begin(console, alone=False)  # a store is for any number of jobs
+    from jobs.cluster import join_cluster
+
+    join_cluster()
+    from pipeline.cluster.pool import configure_ray_data
+
+    configure_ray_data(progress=False)
+    from jobs.node_events import watch_nodes
+
+    try:
+        with watch_nodes(console):
+            return embed_collection(checked, tally.add)
+    except KeyboardInterrupt:
+        console.print(f"\nstopped after {tally.embedded} images; run the same command to go on")
+        raise typer.Exit(1) from None
+
+
+class EmbedTally:
     """Adds up receipts, and prints a line now and then."""
 
     def __init__(self, console: Console) -> None:
-        from jobs.seldom import Seldom
-
         self.embedded = self.known = self.bytes = 0
         self.rejected: list[tuple[str, str]] = []
         self._console = console
-        self._start = time.monotonic()
-        self._seldom = Seldom(self._start)
+        from jobs.seldom import Seldom
+
+        self._seldom = Seldom(time.monotonic())
+        from jobs.pace import Pace
+
+        self._pace = Pace()
 
     def add(self, receipt: EmbedReceipt) -> None:
         """Count one committed unit."""
@@ -95,9 +110,21 @@ class _Tally:
         self.known += receipt.known
         self.bytes += receipt.bytes
         self.rejected += receipt.rejected
+        self._pace.add(receipt.embedded)
         if self._seldom.due():
-            pace = self.embedded / (time.monotonic() - self._start)
-            self._console.print(f"{self.embedded} images, {pace:.1f}/s")
+            pace = self._pace.per_s()
+            speed = f", {pace:.1f}/s" if pace is not None else ""
+            self._console.print(f"{self.embedded} images{speed}")
+
+    def summary(self, store: EmbeddingStore) -> str:
+        """Say what was done, and how it adds up with what the store has."""
+        images = self.embedded + self.known + len(self.rejected)
+        return (
+            f"{images} images: {self.embedded} embedded ({self.bytes / 2**20:.1f} MiB), "
+            f"{self.known} known, {len(self.rejected)} rejected; the store has {len(store)} "
+            f"embeddings, of all its jobs, each photo's once however many files are equal to it: "
+            f"{store.folder.uri}"
+        )
 
     def print_rejected(self) -> None:
         """Name the images without an embedding; the first of them, if many."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.options import AsJson, Overrides, Preset, with_preset
+from jobs.options import AsJson, Overrides, Preset, Wait, with_preset
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,43 +27,58 @@ def evaluate(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the plan, score nothing.")
     ] = False,
+    wait: Wait = False,
 ) -> None:
     """Score every method of the job on the same references and targets, and compare them.
 
     Running the same job again does only what is missing; a method added to it, or trained anew, is
     run alone. Exit codes: 0 done, 2 wrong input, 1 anything else (an interrupted job too).
     """
-    from rich.console import Console
+    from jobs.terminal import open_console
 
+    console = open_console(as_json)
+    start = time.monotonic()
     from jobs.job_file import read_job
     from schemas.evaluate import EvaluateJob
 
-    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
-    start = time.monotonic()
     job = read_job(EvaluateJob, job_file, with_preset(preset, overrides))
-    from jobs.cluster import join_cluster
+    from jobs.run_record import RunRecord
     from pipeline.evaluate.check import check
-    from pipeline.evaluate.result import publish, read_scores
-    from pipeline.evaluate.run import evaluate as evaluate_methods
+    from pipeline.evaluate.result import publish
 
-    checked = check(job)
-    print_plan(checked, console)
-    if dry_run:
-        return
-    lines = _Lines(console, checked)
-    if lines.left:
-        join_cluster()
-    try:
-        evaluate_methods(checked, lines.show)
-    except KeyboardInterrupt:
-        console.print("\nstopped; run the same command again to do the rest")
-        raise typer.Exit(1) from None
-    publish(checked)
+    with RunRecord("evaluate", job.output.uri, job.storage) as record:
+        checked = check(job)
+        print_plan(checked, console)
+        if dry_run:
+            return
+        if _Lines(console, checked).left and record.begin(console, wait=wait):
+            checked = check(job)  # the run that was waited for has done some of it
+        _run(checked, console)
+        publish(checked)
+    from pipeline.evaluate.result import read_scores
+
     scores = read_scores(checked)
     console.print(_score_table(scores))
     console.print(f"{time.monotonic() - start:.0f} s; {checked.job.output.uri}/results.md")
     if as_json:
         typer.echo(json.dumps({"output": checked.job.output.uri, "scores": scores}))
+
+
+def _run(checked: CheckedEvaluation, console: Console) -> None:
+    lines = _Lines(console, checked)
+    from jobs.cluster import join_cluster
+
+    if lines.left:
+        join_cluster()
+    from jobs.node_events import watch_nodes
+    from pipeline.evaluate.run import evaluate as evaluate_methods
+
+    try:
+        with watch_nodes(console):
+            evaluate_methods(checked, lines.show)
+    except KeyboardInterrupt:
+        console.print("\nstopped; run the same command again to do the rest")
+        raise typer.Exit(1) from None
 
 
 def print_plan(checked: CheckedEvaluation, console: Console) -> None:
@@ -86,21 +101,23 @@ class _Lines:
     """Prints a line now and then: parts committed, and how long the rest may take."""
 
     def __init__(self, console: Console, checked: CheckedEvaluation) -> None:
-        from jobs.seldom import Seldom
-
         self.left = sum(len(checked.missing(unit)) for unit in checked.units)
         self._console = console
         self._todo = self.left
-        self._start = time.monotonic()
-        self._seldom = Seldom(self._start)
+        from jobs.seldom import Seldom
+
+        self._seldom = Seldom(time.monotonic())
+        from jobs.pace import Pace
+
+        self._pace = Pace()
 
     def show(self, done: ScoredUnit) -> None:
         """Count one committed unit."""
         self.left -= len(done.methods)
+        self._pace.add(len(done.methods))
         if self._seldom.due():
             finished = self._todo - self.left
-            eta_s = (time.monotonic() - self._start) / finished * self.left
-            self._console.print(f"{finished} of {self._todo} parts, about {eta_s:.0f} s to go")
+            self._console.print(f"{finished} of {self._todo} parts{self._pace.to_go(self.left)}")
 
 
 def _score_table(scores: list[dict[str, Any]]) -> Table:

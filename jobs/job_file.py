@@ -8,10 +8,23 @@ from pydantic import ValidationError
 
 from jobs.strict_yaml import MAX_BYTES, load_yaml
 from pipeline.weights.from_card import fill_methods
+from schemas.embed import IMAGES_PER_UNIT, EmbedJob
+from schemas.episode import EpisodeJob
 from schemas.errors import BadInput
+from schemas.evaluate import EvaluateJob
+from schemas.label import LabelJob
+from schemas.method import Vrp
 from schemas.spec import Spec
+from schemas.train import TrainJob
 
 Job = TypeVar("Job", bound=Spec)
+KINDS: dict[str, type[Spec]] = {
+    "label": LabelJob,
+    "train": TrainJob,
+    "episodes": EpisodeJob,
+    "embed": EmbedJob,
+    "evaluate": EvaluateJob,
+}
 _FAULTS_SHOWN = 20
 
 
@@ -28,7 +41,38 @@ def read_job(kind: type[Job], path: Path, overrides: list[str] | None = None) ->
     try:
         return kind.model_validate(document, context={"folder": str(folder)})
     except ValidationError as error:
-        raise _readable(error, path) from error
+        raise _readable(error, path, kind) from error
+
+
+def read_embedding(path: Path, overrides: list[str] | None = None) -> EmbedJob:
+    """Read an embedding job; a labeling job stands for the embedding of its targets.
+
+    Raises BadInput as `read_job`, and for a labeling job without a store or without a SAM of its
+    own to embed with.
+    """
+    if "references" not in _read_yaml(path):
+        return read_job(EmbedJob, path, overrides)
+    job = read_job(LabelJob, path, overrides)
+    if job.embeddings is None or not isinstance(job.method, Vrp):
+        got = "no embeddings" if job.embeddings is None else f"method.type {job.method.type}"
+        raise BadInput(
+            "a labeling job that names no embeddings to make",
+            str(path),
+            got,
+            "embeddings: the store's folder, and method.type vrp; or an embedding job "
+            "(`vrp schema embed`)",
+        )
+    # Units of labels are larger than a file of embeddings should be.
+    units = min(job.compute.images_per_unit, IMAGES_PER_UNIT)
+    return EmbedJob(
+        targets=job.targets,
+        method=job.method,
+        embeddings=job.embeddings,
+        compute=job.compute.model_copy(update={"images_per_unit": units}),
+        limits=job.limits,
+        storage=job.storage,
+        allow_random_weights=job.allow_random_weights,
+    )
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -69,9 +113,10 @@ def _override(document: dict[str, Any], text: str) -> None:
         raise BadInput("an override is not YAML", "--set", repr(text), "a YAML value") from error
 
 
-def _readable(error: ValidationError, path: Path) -> BadInput:
+def _readable(error: ValidationError, path: Path, kind: type[Spec]) -> BadInput:
     """One line for each fault: the place in the file, what is wrong, what stands there."""
     faults = []
+    schema = next((f" {name}" for name, known in KINDS.items() if known is kind), "")
     every = error.errors(include_url=False)
     for fault in every[:_FAULTS_SHOWN]:
         # A key may hold half a surrogate pair, which no terminal prints.
@@ -93,5 +138,5 @@ def _readable(error: ValidationError, path: Path) -> BadInput:
         f"the job has {len(every)} fault{'s' if len(every) > 1 else ''}",
         str(path),
         "\n          ".join(faults),
-        "the keys of `vrp schema`, with values of their types",
+        f"the keys of `vrp schema{schema}`, with values of their types",
     )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.options import AsJson, Overrides
+from jobs.options import AsJson, Overrides, Wait
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
 
     from jobs.progress import LabelProgress
     from pipeline.label.check import CheckedJob
@@ -26,6 +26,7 @@ def label(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="As `vrp plan`: label nothing.")
     ] = False,
+    wait: Wait = False,
 ) -> None:
     """Label every target image with every category the references show.
 
@@ -35,49 +36,60 @@ def label(
     Running the same job again does only what is missing. Exit codes: 0 done, 2 wrong input,
     1 anything else (an interrupted job too: its output is resumable).
     """
-    from rich.console import Console
+    from jobs.terminal import open_console
 
+    console = open_console(as_json)
     from jobs.job_file import read_job
     from schemas.label import LabelJob
 
-    console = Console(stderr=as_json, highlight=False)
     job = read_job(LabelJob, job_file, overrides)
+    start = time.monotonic()
     from jobs.plan import describe, print_plan, print_understood
-    from jobs.progress import LabelProgress
+    from jobs.progress import LabelProgress, tell_done
+    from jobs.run_record import RunRecord
     from pipeline.label.check import check
     from pipeline.label.disk_space import check_space
 
-    start = time.monotonic()
-    checked = check(job)
-    check_space(checked)
-    if dry_run:
-        print_plan(checked, console)
-        _finish(as_json, {"dry_run": True, **describe(checked)})
-        return
-    print_understood(checked, console)
-    with LabelProgress(checked, console) as progress:
-        try:
-            commit = _run(checked, progress)
-        except KeyboardInterrupt:
-            console.print(
-                f"\nstopped after {progress.images} images; what is committed stays. "
-                "Run the same command again to go on."
-            )
-            raise typer.Exit(1) from None
+    with RunRecord("label", job.output.uri, job.storage) as record:
+        checked = check(job)
+        check_space(checked)
+        if dry_run:
+            print_plan(checked, console)
+            _finish(as_json, {"dry_run": True, **describe(checked)})
+            return
+        if not checked.done and record.begin(console, wait=wait):
+            checked = check(job)  # the run that was waited for has done some of it
+        print_understood(checked, console)
+        tell_done(checked, console)
+        with LabelProgress(checked, console) as progress:
+            commit = _run(checked, progress, console)
     summary = _summary(checked, commit, progress, time.monotonic() - start)
-    console.print(_summary_table(checked, summary))
+    _print_summary(checked, summary, console)
     _finish(as_json, summary)
 
 
-def _run(checked: CheckedJob, progress: LabelProgress) -> Commit:
-    from jobs.cluster import join_cluster
-    from pipeline.cluster.pool import configure_ray_data
+def _run(checked: CheckedJob, progress: LabelProgress, console: Console) -> Commit:
     from pipeline.label.run import label as label_collection
 
-    if not checked.done:
-        join_cluster()
-        configure_ray_data(progress=False)
-    return label_collection(checked, progress.add)
+    if checked.done:
+        return label_collection(checked, progress.add)
+    from jobs.cluster import join_cluster
+
+    join_cluster()
+    from pipeline.cluster.pool import configure_ray_data
+
+    configure_ray_data(progress=False)
+    from jobs.node_events import watch_nodes
+
+    try:
+        with watch_nodes(console):
+            return label_collection(checked, progress.add)
+    except KeyboardInterrupt:
+        console.print(
+            f"\nstopped after {progress.images} images; what is committed stays. "
+            "Run the same command again to go on."
+        )
+        raise typer.Exit(1) from None
 
 
 def _summary(
@@ -96,20 +108,20 @@ def _summary(
     }
 
 
-def _summary_table(checked: CheckedJob, summary: dict[str, object]) -> Table:
-    from rich.table import Table
-
+def _print_summary(checked: CheckedJob, summary: dict[str, object], console: Console) -> None:
+    """Print a line for each fact: a table would cut a long address on a narrow screen."""
     done = "done" if summary["new_images"] else "nothing to do: the job is finished"
-    table = Table("", "", title=done, show_header=False)
+    facts = [("state", done)]
     for key in ("images", "with_labels", "rejected", "rows", "labelled", "empty", "new_images"):
-        table.add_row(key.replace("_", " "), str(summary[key]))
-    table.add_row("seconds", f"{summary['seconds']} in all; by stage {summary['seconds_by_stage']}")
+        facts.append((key.replace("_", " "), str(summary[key])))
+    facts.append(("seconds", f"{summary['seconds']}; by stage {summary['seconds_by_stage']}"))
     if summary["vanished"]:
-        table.add_row("vanished inputs", ", ".join(map(str, checked.plan.vanished[:10])))
+        facts.append(("vanished inputs", ", ".join(map(str, checked.plan.vanished[:10]))))
     if summary["random_weights"]:
-        table.add_row("warning", "random weights: these masks mean nothing")
-    table.add_row("output", str(summary["output"]))
-    return table
+        facts.append(("warning", "random weights: these masks mean nothing"))
+    facts.append(("output", str(summary["output"])))
+    for name, text in facts:
+        console.print(f"{name:<16}{text}", markup=False, soft_wrap=True)
 
 
 def _finish(as_json: bool, value: dict[str, object]) -> None:

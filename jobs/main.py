@@ -67,50 +67,41 @@ def schema(
 
 def spec_of(kind: Kind) -> type[Spec]:
     """Return what a job file of this kind holds."""
-    match kind:
-        case "label":
-            from schemas.label import LabelJob
+    from jobs.job_file import KINDS
 
-            return LabelJob
-        case "train":
-            from schemas.train import TrainJob
-
-            return TrainJob
-        case "episodes":
-            from schemas.episode import EpisodeJob
-
-            return EpisodeJob
-        case "embed":
-            from schemas.embed import EmbedJob
-
-            return EmbedJob
-        case "evaluate":
-            from schemas.evaluate import EvaluateJob
-
-            return EvaluateJob
+    return KINDS[kind]
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; errors end as a message and an exit code, not as a traceback."""
+    from jobs.terminal import tell_warnings
+
+    tell_warnings()
     try:
         app(arguments)
     except BadInput as error:
-        _print_error("", str(error))
+        _print_error(str(error))
         sys.exit(2)
     except _ray_errors() as error:
-        _print_error(" a worker failed; rerun the same command to continue\n", str(error))
+        # Most of it is the worker's stack: beside our lines, in the last of which is the reason.
+        typer.echo(str(error), err=True)
+        _print_error(
+            "a worker failed; run the same command again to go on\n"
+            "its lines are in session_latest/logs below Ray's folder (/tmp/ray) there\n"
+            + str(error).strip().splitlines()[-1]
+        )
         sys.exit(1)
     except OSError as error:
         # Storage that kept failing after all retries; the message names the object.
-        _print_error("", str(error))
+        _print_error(str(error))
         sys.exit(1)
 
 
-def _print_error(first: str, message: str) -> None:
-    from rich.console import Console
+def _print_error(message: str) -> None:
+    from jobs.terminal import open_console
 
-    console = Console(stderr=True, highlight=False)
-    console.print(f"[red]error:[/red]{first}", end="" if first else " ")
+    console = open_console(as_json=True)
+    console.print("[red]error:[/red]", end=" ")
     console.print(message, markup=False, soft_wrap=True)
 
 

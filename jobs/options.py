@@ -11,6 +11,9 @@ EndpointUrl = Annotated[str | None, typer.Option(help="Of S3, if it is not AWS."
 Region = Annotated[str | None, typer.Option(help="Of S3.")]
 Anonymous = Annotated[bool, typer.Option("--anonymous", help="Read a public bucket unsigned.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The last line of output is one JSON object.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Where another run is at work on the output: after it.")
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="key.subkey=value, may be repeated.")
 ]

@@ -9,51 +9,40 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from jobs.pace import Pace
+    from jobs.tally import Tally
     from pipeline.label.check import CheckedJob
     from schemas.receipt import Receipt
 
 
 class LabelProgress:
-    """Counts what receipts report, and shows it; `images_total` is an estimate for archives.
-
-    How many images a tar holds is known once it has been read: until then the finished shards'
-    average stands for the others.
-    """
+    """Counts what receipts report, and shows it."""
 
     def __init__(self, checked: CheckedJob, console: Console) -> None:
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        from jobs.seldom import Seldom
         from schemas.receipt import StageSeconds
 
-        self.images = self.rejected = self.units = 0
         self.seconds = StageSeconds()
-        self._shards_to_do = len(checked.unfinished)
-        self._shards_done = 0
-        self._exact = sum(
-            len(shard.images) for shard, _ in checked.unfinished if shard.kind == "images"
-        )
+        from jobs.tally import Tally
+
+        self._tally = Tally(checked.unfinished)
+        from jobs.pace import Pace
+
+        self._pace = Pace()
         self._console = console
-        self._start = time.monotonic()
-        self._seldom = Seldom(self._start)
+        from jobs.seldom import Seldom
+
+        self._seldom = Seldom(time.monotonic())
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
         self._bar = Progress(
             TextColumn("labeling"),
             BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.fields[about]} images"),
-            TextColumn("{task.fields[rate]:.1f}/s"),
-            TextColumn("rejected {task.fields[rejected]}"),
+            TextColumn("{task.fields[line]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=None, about="?", rate=0.0, rejected=0)
+        self._task = self._bar.add_task("", total=None, line="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -68,39 +57,69 @@ class LabelProgress:
         self._bar.stop()
 
     @property
-    def images_total(self) -> int | None:
-        """Images this run will see, None while nothing tells."""
-        if self._exact:
-            return self._exact
-        if not self._shards_done:
-            return None
-        return round(self.images / self._shards_done * self._shards_to_do)
-
-    @property
-    def images_per_s(self) -> float:
-        """Since the run began, the start of actors included."""
-        return self.images / max(time.monotonic() - self._start, 1e-9)
+    def images(self) -> int:
+        """Images that this run has committed."""
+        return self._tally.images
 
     def add(self, receipt: Receipt) -> None:
-        """Count one committed unit."""
-        self.images += receipt.part.images
-        self.rejected += receipt.part.rejected
-        self.units += 1
+        """Count one committed unit, and say where a worker's death had it done again."""
+        if not self._tally.add(receipt):
+            return
         self.seconds += receipt.seconds
-        self._shards_done += receipt.last
-        total = self.images_total
+        self._pace.add(receipt.part.images)
+        if receipt.again:
+            unit = f"{receipt.shard_id}-{receipt.number:05d}"
+            self._console.print(
+                f"a worker died or was stopped; its unit is done again: {unit}", markup=False
+            )
+        line = describe(self._tally, self._pace)
+        total = self._tally.total()
         self._bar.update(
-            self._task,
-            completed=self.images,
-            total=total,
-            about=total or "?",
-            rate=self.images_per_s,
-            rejected=self.rejected,
+            self._task, completed=self.images, total=total[0] if total else None, line=line
         )
         if not self._console.is_terminal and self._seldom.due():
-            self._console.print(self._line(total))
+            self._console.print(line)
 
-    def _line(self, total: int | None) -> str:
-        left_s = (total - self.images) / self.images_per_s if total else None
-        ahead = f"of about {total}, {left_s:.0f} s to go, " if left_s is not None else ""
-        return f"{self.images} images {ahead}{self.images_per_s:.1f}/s, rejected {self.rejected}"
+
+def describe(tally: Tally, pace: Pace) -> str:
+    """Say how far a run is; `about` is an estimate, from the files that were read to their end."""
+    line = f"{tally.images}"
+    ahead = ""
+    if total := tally.total():
+        count, exact = total
+        line += f" of {'' if exact else 'about '}{count}"
+        ahead = pace.to_go(count - tally.images)
+    rate = pace.per_s()
+    speed = f", {rate:.1f}/s" if rate is not None else ""
+    return f"{line} images{speed}{ahead}, rejected {tally.rejected}"
+
+
+def tell_done(checked: CheckedJob, console: Console) -> None:
+    """Say how much there is to do of a job that begins or goes on."""
+    if checked.done:
+        return
+    from pipeline.output.unit import list_units
+
+    units = list_units(checked.output)
+    shards = checked.plan.shards
+    listed = all(shard.kind == "images" for shard in shards)
+    images = sum(len(shard.images) for shard in shards)
+    if not units:
+        console.print(f"{len(shards)} shards to do" + (f", {images} images" if listed else ""))
+        return
+    from pipeline.status.images import count_images
+
+    found = count_images(checked.output, shards, units, checked.commit)
+    of_all = f" of {images}" if listed else ""
+    finished = len(shards) - len(checked.unfinished)
+    console.print(
+        f"going on: {at_most(*found)}{of_all} images already done, in {len(units)} units; "
+        f"{finished} of {len(shards)} shards are finished"
+    )
+
+
+def at_most(least: int, most: int) -> str:
+    """Say a count that is exact, or lies between two."""
+    if least == most:
+        return str(least)
+    return f"{least} to {most} (tars whose last unit was not looked into)"

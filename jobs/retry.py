@@ -1,5 +1,7 @@
 """vrp retry: label again the images of a finished job that were rejected for some reason."""
 
+from __future__ import annotations
+
 import json
 import time
 from pathlib import Path
@@ -24,30 +26,33 @@ def retry(
     For faults that have gone: --set limits.seconds_per_image=600, a restored file, more memory. All
     other rows stay as they are. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
-    from rich.console import Console
+    from jobs.terminal import open_console
 
+    console = open_console(as_json)
     from jobs.job_file import read_job
     from schemas.label import LabelJob
 
-    console = Console(stderr=as_json, highlight=False)
     job = read_job(LabelJob, job_file, overrides)
-    reasons = frozenset(_known(name) for name in reason)
+    start = time.monotonic()
     from jobs.cluster import join_cluster
     from jobs.progress import LabelProgress
+    from jobs.run_record import RunRecord
     from pipeline.cluster.pool import configure_ray_data
     from pipeline.label.check import check
-    from pipeline.label.retry import count_reasons
     from pipeline.label.run import check_retry
     from pipeline.label.run import retry as retry_rejected
 
-    checked = check(job)
-    again = check_retry(checked, reasons)
-    if again.names:
-        join_cluster()
-        configure_ray_data(progress=False)
-    start = time.monotonic()
-    with LabelProgress(checked, console) as progress:
-        commit = retry_rejected(checked, again, progress.add)
+    with RunRecord("retry", job.output.uri, job.storage) as record:
+        checked = check(job)
+        again = check_retry(checked, frozenset(_known(name) for name in reason))
+        if again.names:
+            record.begin(console)
+            join_cluster()
+            configure_ray_data(progress=False)
+        with LabelProgress(checked, console) as progress:
+            commit = retry_rejected(checked, again, progress.add)
+    from pipeline.label.retry import count_reasons
+
     left = count_reasons(checked.output, commit)
     summary: dict[str, object] = {
         "tried": again.images,

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.options import AsJson, Overrides, Preset, with_preset
+from jobs.options import AsJson, Overrides, Preset, Wait, with_preset
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from jobs.pace import Pace
+    from jobs.run_record import RunRecord
     from jobs.seldom import Seldom
     from pipeline.train.check import CheckedTraining
-    from schemas.train import TrainProgress
+    from schemas.train import FoldResult, TrainProgress
 
 
-def train(
+def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
     folds: Annotated[
         list[int] | None, typer.Option("--fold", help="0 to 3, may be repeated; default 0.")
@@ -31,34 +33,29 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the plan, train nothing.")
     ] = False,
+    wait: Wait = False,
 ) -> None:
     """Train the VRP encoder; folds share the cluster, as many at once as fit.
 
     Running the same command again goes on from the last checkpoint; a finished fold is left as it
     is. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
-    from rich.console import Console
+    from jobs.terminal import open_console
 
+    console = open_console(as_json)
     from jobs.job_file import read_job
     from schemas.train import TrainJob
 
-    console = Console(stderr=as_json, highlight=False)
     job = read_job(TrainJob, job_file, with_preset(preset, overrides))
-    from jobs.cluster import join_cluster
+    from jobs.run_record import RunRecord
     from pipeline.train.check import check
-    from pipeline.train.run import train as train_folds
 
-    checked = check(job, folds or [0])
-    console.print(_plan_table(checked))
-    if dry_run:
-        return
-    if len(checked.results) < len(checked.runs):
-        join_cluster()
-    try:
-        results = train_folds(checked, _Lines(console).show)
-    except KeyboardInterrupt:
-        console.print("\nstopped; run the same command again to go on from the last checkpoint")
-        raise typer.Exit(1) from None
+    with RunRecord("train", job.output.uri, job.storage) as record:
+        checked = check(job, folds or [0])
+        console.print(_plan_table(checked))
+        if dry_run:
+            return
+        results = _run(checked, record, console, wait=wait)
     for result in results:
         miou = "nothing held out" if result.best_miou is None else f"mIoU {result.best_miou:.4f}"
         console.print(
@@ -70,25 +67,72 @@ def train(
         typer.echo(json.dumps([result.model_dump() for result in results]))
 
 
-class _Lines:
+def _run(
+    checked: CheckedTraining, record: RunRecord, console: Console, *, wait: bool
+) -> tuple[FoldResult, ...]:
+    from pipeline.train.run import train as train_folds
+
+    if len(checked.results) == len(checked.runs):
+        return train_folds(checked, lambda _: None)
+    from pipeline.train.check import check
+
+    if record.begin(console, wait=wait):
+        # The run that was waited for has done some of it.
+        checked = check(checked.job, [run.fold.number for run in checked.runs])
+    from jobs.cluster import join_cluster
+
+    join_cluster()
+    from jobs.node_events import watch_nodes
+
+    try:
+        with watch_nodes(console):
+            return train_folds(checked, FoldLines(console).show)
+    except KeyboardInterrupt:
+        console.print("\nstopped; run the same command again to go on from the last checkpoint")
+        raise typer.Exit(1) from None
+
+
+class FoldLines:
     """Prints a line for a fold now and then, and for every checkpoint that was judged."""
 
     def __init__(self, console: Console) -> None:
+        self._console = console
         from jobs.seldom import Seldom
 
-        self._console = console
         self._seldom: defaultdict[int, Seldom] = defaultdict(Seldom)
+        self._begun: dict[int, float] = {}
+        self._steps: dict[int, int] = {}
+        self._paces: dict[int, Pace] = {}
 
     def show(self, progress: TrainProgress) -> None:
-        due = self._seldom[progress.fold].due()
+        """Tell of a fold's steps, and of workers that began anew."""
+        fold = progress.fold
+        before = self._begun.get(fold)
+        from jobs.pace import Pace
+
+        if before != progress.begun:
+            self._begun[fold] = progress.begun
+            self._steps[fold], self._paces[fold] = progress.begun_at, Pace()
+            if before is not None:
+                self._console.print(
+                    f"fold {fold}: a worker died; going on from step {progress.begun_at}"
+                )
+            elif progress.begun_at:
+                self._console.print(
+                    f"fold {fold}: going on: {progress.begun_at} of {progress.steps} steps already "
+                    "done"
+                )
+        self._paces[fold].add(progress.step - self._steps[fold])
+        self._steps[fold] = progress.step
+        due = self._seldom[fold].due()
         miou = progress.held_out_miou
         if due or miou is not None or progress.step == progress.steps:
             judged = "" if miou is None else f", held-out mIoU {miou:.4f}"
             self._console.print(
                 f"fold {progress.fold} step {progress.step}/{progress.steps}: "
                 f"loss {progress.loss:.4f}, lr {progress.learning_rate:.2e}, "
-                f"{progress.episodes_per_s:.1f} episodes/s on {progress.workers} workers, "
-                f"{progress.eta_s:.0f} s to go{judged}",
+                f"{progress.episodes_per_s:.1f} episodes/s on {progress.workers} workers"
+                f"{self._paces[fold].to_go(progress.steps - progress.step)}{judged}",
                 soft_wrap=True,
             )
 

@@ -1,5 +1,7 @@
 """What a segmenting actor reports of a unit it committed; the only thing that flows back."""
 
+from pydantic import Field
+
 from schemas.commit import Part
 from schemas.spec import Spec
 
@@ -29,3 +31,4 @@ class Receipt(Spec):
     last: bool
     part: Part
     seconds: StageSeconds
+    again: bool = Field(default=False, description="An earlier try never came to its end.")

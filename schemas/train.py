@@ -190,6 +190,8 @@ class TrainProgress(Spec):
     eta_s: float
     workers: int
     held_out_miou: float | None = None
+    begun_at: int = Field(default=0, description="The step that these workers began at.")
+    begun: float = Field(default=0.0, description="Unix time; a worker that died begins anew.")
 
 
 class FoldResult(Spec):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,7 +25,13 @@ Address = Annotated[
         help="Of the cluster's dashboard, e.g. what `ray dashboard cluster.yaml` forwards.",
     ),
 ]
-ANSWER_S = 60.0  # as Ray's own client waits
+ANSWER_S = 10.0
+# They tell of packages that are sent, and of connections that are closed as they should be.
+_TALKATIVE = (
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray.dashboard.modules.job.sdk",
+    "ray._private.runtime_env.packaging",
+)
 LOCAL_DASHBOARD = "http://127.0.0.1:8265"
 SubmissionId = Annotated[str, typer.Argument(metavar="ID", help="As `vrp jobs` prints it.")]
 
@@ -34,61 +41,73 @@ def open_client(address: str) -> JobSubmissionClient:
 
     Raises BadInput: no such server, or one that refuses the token.
     """
-    from ray.job_submission import JobSubmissionClient
-
-    headers = _headers(address)
+    if not address.startswith(("http://", "https://")):
+        raise BadInput("an address that is no URL", "--address", address, "http://host:8265")
     # Ray lets RAY_ADDRESS, which may name another cluster, win over the address it is given; only
     # this variable wins over that.
     os.environ["RAY_API_SERVER_ADDRESS"] = address
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    token = read_token()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     with answered(address):
+        _check_dashboard(address, headers)
+        from ray.job_submission import JobSubmissionClient
+
         return JobSubmissionClient(address, headers=headers)
 
 
-def list_jobs(address: str) -> list[dict[str, Any]]:
-    """Return the cluster's jobs as its server describes them. Raises BadInput as `open_client`.
+def _check_dashboard(address: str, headers: dict[str, str]) -> None:
+    """Ask for the version that Ray's dashboard tells; Ray's own client would wait for ever.
 
-    Ray's own client does the same and takes seconds to import.
+    Raises BadInput for a server of another kind.
     """
-    from http import HTTPStatus
-    from urllib.error import HTTPError, URLError
-    from urllib.request import Request, urlopen
+    import requests
 
-    url = f"{address.rstrip('/')}/api/jobs/"
-    request = Request(url, headers=_headers(address))  # noqa: S310 - http(s), checked
+    answer = requests.get(f"{address.rstrip('/')}/api/version", headers=headers, timeout=ANSWER_S)
+    if answer.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
+        return  # Ray's client says what it makes of that
     try:
-        with urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310
-            return json.load(answer)
-    except HTTPError as error:
-        if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise _refused(address) from error
-        raise OSError(f"{address}: {error}") from error
-    except URLError as error:
-        raise _unanswered(address) from error
-
-
-def _headers(address: str) -> dict[str, str]:
-    if not address.startswith(("http://", "https://")):
-        raise BadInput("an address that is no URL", "--address", address, "http://host:8265")
-    token = read_token()
-    return {"Authorization": f"Bearer {token}"} if token else {}
+        found = answer.json()
+    except requests.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict) or "ray_version" not in found:
+        kind = answer.headers.get("Content-Type", "no type").partition(";")[0]
+        raise BadInput(
+            "an address that is no Ray dashboard's",
+            address,
+            f"HTTP status {answer.status_code}, {len(answer.content)} bytes of {kind}",
+            "the dashboard of a head, which `ray start --head` prints (http://host:8265, not the "
+            "6379 of the head itself); `ray dashboard cluster.yaml` forwards it to this machine",
+        )
 
 
 @contextmanager
 def answered(address: str) -> Iterator[None]:
     """Raise what the job server refuses as BadInput."""
-    import aiohttp
     import requests
-    from ray.exceptions import AuthenticationError
 
     try:
         yield
-    except AuthenticationError as error:
-        raise _refused(address) from error
-    except (ConnectionError, requests.ConnectionError) as error:
-        raise _unanswered(address) from error
-    except aiohttp.ClientError as error:
-        # Only a log that is followed comes this way.
-        raise OSError(f"{address}: {error}; the job goes on") from error
+    except _unauthenticated() as error:
+        had = "a token it does not accept" if read_token() else "no token"
+        raise BadInput(
+            "the cluster refuses this user",
+            address,
+            had,
+            WANTED_TOKEN,
+        ) from error
+    except (ConnectionError, requests.ConnectionError, requests.Timeout) as error:
+        raise BadInput(
+            "a cluster that does not answer",
+            address,
+            "no answer" if isinstance(error, requests.Timeout) else "no connection",
+            "the dashboard's address; `ray dashboard cluster.yaml` forwards it to this machine",
+        ) from error
+    except requests.RequestException as error:
+        raise BadInput(
+            "an address that cannot be asked", address, str(error), "http://host:8265"
+        ) from error
     except RuntimeError as error:
         # The job server's other refusals have no type: "Request failed with status code 404: …".
         status = re.search(r"status code (\d+)", str(error))
@@ -99,22 +118,19 @@ def answered(address: str) -> Iterator[None]:
         ) from error
 
 
-def _refused(address: str) -> BadInput:
-    had = "a token it does not accept" if read_token() else "no token"
-    return BadInput("the cluster refuses this user", address, had, WANTED_TOKEN)
-
-
-def _unanswered(address: str) -> BadInput:
-    return BadInput(
-        "a cluster that does not answer",
-        address,
-        "no connection",
-        "the dashboard's address; `ray dashboard cluster.yaml` forwards it to this machine",
-    )
-
-
 def exit_code(details: JobDetails) -> int:
     """Return the exit code of an ended job's command, 1 where it was stopped or never began."""
-    if details.status == "SUCCEEDED":
+    from ray.job_submission import JobStatus
+
+    if details.status == JobStatus.SUCCEEDED:
         return 0
     return details.driver_exit_code or 1
+
+
+def _unauthenticated() -> tuple[type[Exception], ...]:
+    """Return what Ray's client raises; asked for once something was raised, so Ray stays out."""
+    if "ray" not in sys.modules:
+        return ()
+    from ray.exceptions import AuthenticationError
+
+    return (AuthenticationError,)

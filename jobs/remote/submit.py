@@ -7,13 +7,15 @@ import shlex
 import tempfile
 import uuid
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from jobs.options import AsJson, Overrides
-from jobs.remote.ray_jobs import LOCAL_DASHBOARD, Address, answered, open_client
+from jobs.options import AsJson, Overrides, Wait
+from jobs.remote.follow import Followed, follow, tell_end
+from jobs.remote.ray_jobs import LOCAL_DASHBOARD, Address, answered, exit_code, open_client
 from schemas.errors import BadInput
 
 if TYPE_CHECKING:
@@ -23,12 +25,11 @@ if TYPE_CHECKING:
 
 # A driver that dies goes on where it stopped; one that dies three times has a reason to.
 TRIES = 3
+Kind = Literal["label", "train", "evaluate", "embed"]
 
 
 def submit(  # noqa: PLR0913, PLR0917 - typer makes one option of each
-    kind: Annotated[
-        Literal["label", "train", "evaluate", "embed"], typer.Argument(help="The command.")
-    ],
+    kind: Annotated[Kind, typer.Argument(help="The command.")],
     job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
     address: Address = LOCAL_DASHBOARD,
     overrides: Overrides = None,
@@ -40,58 +41,80 @@ def submit(  # noqa: PLR0913, PLR0917 - typer makes one option of each
         bool,
         typer.Option("--send-secrets", help="Let the job's credentials travel in its package."),
     ] = False,
-    wait: Annotated[bool, typer.Option("--follow", "-f", help="Print its log until it ends.")] = (
-        False
-    ),
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Leave it to the cluster to read weights and data.")
+    ] = False,
+    wait: Wait = False,
+    to_the_end: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print its log until it ends.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run `vrp KIND JOB.yaml` on a cluster.
+    """Run `vrp KIND JOB.yaml` on a cluster, after the checks of that command on this machine.
 
     Weights and references of this machine are uploaded to <output>/inputs/; images, datasets and
     outputs must be on storage. Submitting a job again goes on with it. Exit codes: 0 submitted
     (with --follow: done), 2 wrong input, 1 anything else.
     """
-    from rich.console import Console
+    from jobs.terminal import open_console
 
-    from jobs.job_file import read_job
-
-    console = Console(stderr=as_json, highlight=False)
+    console = open_console(as_json)
     if folds and kind != "train":
         raise BadInput("an option of another command", "--fold", kind, "vrp submit train")
-    job = read_job(_spec(kind), job_file, overrides)
-    from jobs.remote.submitted import follow
-    from pipeline.submit.inputs import portable, results_uri
-    from pipeline.submit.package import JOB_FILE
-
+    job = _read(kind, job_file, overrides)
     client = open_client(address)
+    from pipeline.submit.inputs import check_portable
+
+    check_portable(job, shared_paths=shared_paths, send_secrets=send_secrets)
+    if not unchecked:
+        from jobs.remote.check import check_alone, check_job
+
+        check_job(job, folds or ())
+    if not wait:
+        check_alone(job)
+    from pipeline.submit.inputs import portable
+
     document = portable(job, shared_paths=shared_paths, send_secrets=send_secrets)
     options = [option for fold in folds or () for option in ("--fold", str(fold))]
-    command = [kind, JOB_FILE, *options]
+    later = ["--wait"] if wait and kind != "embed" else []
+    from pipeline.submit.package import JOB_FILE
+
     with answered(address):
-        submission = _submit(client, job, document, command)
-    console.print(f"submitted {submission}; results in {results_uri(job)}", soft_wrap=True)
+        submission = _submit(client, job, document, [kind, JOB_FILE, *options, *later])
+    from pipeline.submit.inputs import results_uri
+
+    output = results_uri(job)
+    console.print(f"submitted {submission}; results in {output}", markup=False)
+    shown: dict[str, object] = {"id": submission, "output": output}
+    code = 0
+    if to_the_end:
+        followed = Followed(client, submission, address, kind, output, job.storage)
+        details = follow(followed, verbose=False, echo=partial(typer.echo, nl=False, err=as_json))
+        code = tell_end(followed, details)
+        shown |= {"status": details.status, "exit_code": exit_code(details)}
+    else:
+        for command in (f"logs -f {submission}", f"cancel {submission}", f"status {job_file}"):
+            console.print(f"  vrp {command}", markup=False)
     if as_json:
-        typer.echo(json.dumps({"id": submission, "output": results_uri(job)}))
-    if wait:
-        raise typer.Exit(follow(client, submission, address))
-    console.print(f"vrp logs -f {submission}, vrp cancel {submission}, vrp status {job_file}")
+        typer.echo(json.dumps(shown))
+    raise typer.Exit(code)
 
 
-def _spec(kind: Literal["label", "train", "evaluate", "embed"]) -> type[SubmittedJob]:
-    from schemas.embed import EmbedJob
+def _read(kind: Kind, path: Path, overrides: list[str] | None) -> SubmittedJob:
+    from jobs.job_file import read_embedding, read_job
     from schemas.evaluate import EvaluateJob
     from schemas.label import LabelJob
     from schemas.train import TrainJob
 
     match kind:
         case "label":
-            return LabelJob
+            return read_job(LabelJob, path, overrides)
         case "train":
-            return TrainJob
+            return read_job(TrainJob, path, overrides)
         case "evaluate":
-            return EvaluateJob
+            return read_job(EvaluateJob, path, overrides)
         case "embed":
-            return EmbedJob
+            return read_embedding(path, overrides)
 
 
 def _submit(
@@ -100,16 +123,35 @@ def _submit(
     document: Document,
     command: list[str],
 ) -> str:
+    began = datetime.now(UTC)
+    submission = f"{command[0]}-{began:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+    repeat = ["python", "-m", "jobs.remote.persist", submission, str(TRIES)]
     from pipeline.submit.inputs import packaged_weights, results_uri
     from pipeline.submit.package import pack
 
-    began = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
-        pack(Path(folder), document, packaged_weights(job))
-        return client.submit_job(
-            entrypoint=shlex.join(["python", "-m", "jobs.remote.persist", str(TRIES), *command]),
+        pack(Path(folder), document, packaged_weights(job), submission)
+        client.submit_job(
+            entrypoint=shlex.join([*repeat, *command]),
             runtime_env={"working_dir": folder},
-            # Shown by the dashboard: no secret belongs here.
-            metadata={"vrp": command[0], "output": results_uri(job)},
-            submission_id=f"{command[0]}-{began:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}",
+            metadata={"vrp": command[0], "output": results_uri(job), **_address_of(job)},
+            submission_id=submission,
         )
+    from pipeline.storage.place import Place
+
+    output = Place.open(results_uri(job), job.storage)
+    from schemas.at_work import Submitted
+
+    record = Submitted(run=submission, kind=command[0], at=began.isoformat(timespec="seconds"))
+    from pipeline.output.paths import SUBMITTED
+
+    output.below(SUBMITTED).replace(record.model_dump_json().encode())
+    return submission
+
+
+def _address_of(job: SubmittedJob) -> dict[str, str]:
+    """Return where the results' storage is, for `vrp logs`; the dashboard shows it: no secrets."""
+    storage = job.storage
+    shown = {"endpoint_url": storage.endpoint_url, "region": storage.region}
+    found = {key: text for key, text in shown.items() if text and "@" not in text}
+    return found | ({"anonymous": "true"} if storage.anonymous else {})

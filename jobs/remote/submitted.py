@@ -3,51 +3,64 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jobs.options import AsJson
+from jobs.remote.follow import find_job, follow, tell_end
+from jobs.remote.job_log import Reader
 from jobs.remote.ray_jobs import (
     LOCAL_DASHBOARD,
     Address,
     SubmissionId,
     answered,
     exit_code,
-    list_jobs,
     open_client,
 )
 from schemas.errors import BadInput
 
 if TYPE_CHECKING:
-    from ray.job_submission import JobSubmissionClient
+    from ray.job_submission import JobDetails
+
+Verbose = Annotated[bool, typer.Option("--verbose", help="Ray's and its workers' lines too.")]
 
 
 def jobs(address: Address = LOCAL_DASHBOARD, as_json: AsJson = False) -> None:
     """List the jobs that `vrp submit` sent to a cluster, the newest first."""
-    from rich.console import Console
-    from rich.table import Table
+    client = open_client(address)
+    with answered(address):
+        found = [job for job in client.list_jobs() if "vrp" in (job.metadata or {})]
+    found.sort(key=lambda job: job.start_time or 0, reverse=True)
+    # Not a table: that would cut ids and addresses on a narrow screen.
+    from jobs.terminal import open_console
 
-    found = [job for job in list_jobs(address) if "vrp" in (job["metadata"] or {})]
-    found.sort(key=lambda job: job["start_time"] or 0, reverse=True)
-    table = Table("id", "status", "begun (UTC)", "took", "output")
-    for job in found:
-        begun, took = _times(job["start_time"], job["end_time"])
-        table.add_row(
-            job["submission_id"], job["status"], begun, took, job["metadata"].get("output", "")
-        )
-    Console(stderr=as_json, highlight=False).print(table)
+    open_console(as_json).print(job_lines(found), markup=False)
     if as_json:
-        keys = ("submission_id", "status", "start_time", "end_time", "metadata", "driver_exit_code")
-        typer.echo(json.dumps([{key: job.get(key) for key in keys} for job in found]))
+        keys = {"submission_id", "status", "start_time", "end_time", "metadata", "driver_exit_code"}
+        typer.echo(json.dumps([job.model_dump(mode="json", include=keys) for job in found]))
 
 
-def _times(start_ms: int | None, end_ms: int | None) -> tuple[str, str]:
-    if not start_ms:
+def job_lines(found: Sequence[JobDetails]) -> str:
+    """Return a line for each job, its columns as wide as they must be."""
+    rows = [("id", "status", "begun (UTC)", "took", "output")]
+    for job in found:
+        output = (job.metadata or {}).get("output", "")
+        rows.append((job.submission_id or "", str(job.status), *_times(job), output))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _times(job: JobDetails) -> tuple[str, str]:
+    if not job.start_time:
         return "", ""
-    begun = datetime.fromtimestamp(start_ms / 1000, UTC)
-    ended = datetime.fromtimestamp(end_ms / 1000, UTC) if end_ms else datetime.now(UTC)
+    begun = datetime.fromtimestamp(job.start_time / 1000, UTC)  # Ray's times are in milliseconds
+    ended = datetime.fromtimestamp(job.end_time / 1000, UTC) if job.end_time else datetime.now(UTC)
     return f"{begun:%Y-%m-%d %H:%M:%S}", str(ended - begun).partition(".")[0]
 
 
@@ -55,33 +68,36 @@ def logs(
     submission: SubmissionId,
     address: Address = LOCAL_DASHBOARD,
     wait: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Print what a submitted job's command printed.
+    """Print what a submitted job's command printed: times are UTC.
 
     With --follow the exit code is the job's, 1 for one that was stopped.
     """
-    client = open_client(address)
+    job = find_job(open_client(address), submission, address)
+    text: list[str] = []
+
+    def echo(piece: str) -> None:
+        text.append(piece)
+        typer.echo(piece, nl=False, err=as_json)
+
     if wait:
-        raise typer.Exit(follow(client, submission, address))
-    with answered(address):
-        typer.echo(client.get_job_logs(submission), nl=False)
-
-
-def follow(client: JobSubmissionClient, submission: str, address: str) -> int:
-    """Print a job's log as it grows until the job ends; return its exit code."""
-    import asyncio
-
-    with answered(address):
-        client.get_job_info(submission)
-        asyncio.run(_print_log(client, submission))
-        details = client.get_job_info(submission)
-    typer.echo(f"{submission}: {details.status}", err=True)
-    return exit_code(details)
-
-
-async def _print_log(client: JobSubmissionClient, submission: str) -> None:
-    async for text in client.tail_job_logs(submission):
-        typer.echo(text, nl=False)
+        details = follow(job, verbose=verbose, echo=echo)
+    else:
+        reader = Reader(verbose)
+        with answered(address):
+            echo(reader.feed(job.client.get_job_logs(submission)) + reader.end())
+            details = job.client.get_job_info(submission)
+        if reader.hidden and not any(text):
+            typer.echo(f"nothing of vrp's own yet; --verbose shows {reader.hidden} lines", err=True)
+    code = exit_code(details) if details.status.is_terminal() else None
+    if as_json:
+        lines = "".join(text).splitlines()
+        shown = {"id": submission, "status": details.status, "exit_code": code, "lines": lines}
+        typer.echo(json.dumps({**shown, "message": details.message, "output": job.output}))
+    if wait:
+        raise typer.Exit(tell_end(job, details))
 
 
 def cancel(submission: SubmissionId, address: Address = LOCAL_DASHBOARD) -> None:

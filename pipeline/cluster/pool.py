@@ -1,9 +1,11 @@
 """Stream units through a pool of actors; take back a receipt for each."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ray.data import ActorPoolStrategy, DataContext
+from ray.util.annotations import RayDeprecationWarning
 
 from pipeline.cluster.capacity import Pool
 from pipeline.cluster.units import read_dataset
@@ -39,6 +41,8 @@ def stream_receipts(
     actor is constructed with arguments, called with one unit (a table of UNIT_SCHEMA), and returns
     its receipts as the column `receipt`.
     """
+    # Ray 2.60 has no other way to bound restarts, and warns of this one.
+    warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated", RayDeprecationWarning)
     compute = job.compute
     receipts = read_dataset(job, work).map_batches(
         actor,

@@ -71,17 +71,26 @@ class SegmentUnits:
             name = replace(earlier, revision=earlier.revision + 1)
         try:
             # A retried read task hands out all its units again: the committed ones cost a GET.
-            part, seconds = read_part(self._output, name.path), StageSeconds()
+            part = read_part(self._output, name.path)
+            seconds, again = StageSeconds(), False
         except MissingFile:
-            part, seconds = self._write(unit, name, earlier)
+            part, seconds, again = self._write(unit, name, earlier)
         return Receipt(
-            shard_id=name.shard_id, number=name.number, last=name.last, part=part, seconds=seconds
+            shard_id=name.shard_id,
+            number=name.number,
+            last=name.last,
+            part=part,
+            seconds=seconds,
+            again=again,
         )
 
     def _write(
         self, unit: Unit, name: UnitName, earlier: UnitName | None
-    ) -> tuple[Part, StageSeconds]:
-        """Label a unit, or what is to be retried of it, and commit it whole."""
+    ) -> tuple[Part, StageSeconds, bool]:
+        """Label a unit, or what is to be retried of it, and commit it whole.
+
+        Also returns whether an earlier try at it was cut off.
+        """
         self._watch.begin()
         attempt = Attempt(self._output, name)
         todo, stay = unit, None
@@ -94,7 +103,7 @@ class SegmentUnits:
         attempt.forget()
         seconds += StageSeconds(write=time.perf_counter() - start)
         self._watch.end(LabelledUnit(name, len(todo.images), new, faults, seconds, attempt.careful))
-        return part, seconds
+        return part, seconds, attempt.careful
 
 
 def _load_segmenter(task: SegmentTask) -> Segmenter:

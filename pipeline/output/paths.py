@@ -8,6 +8,8 @@ labels/<unit>.parquet         its presence commits the unit
 references/<id>.jpg, .json    copies of the references
 runs/<time>-<random>.json     counts and times of a run
 commit.json                   written last: the only list of what exists
+state/at-work-<n>.json         a run that works on it, beating; state/ended.json: how the last ended
+state/submitted.json          what `vrp submit` sent last
 inputs/<sha256><suffix>       files of the submitting machine, for the cluster
 report.html                   written by `vrp report`
 """
@@ -23,6 +25,9 @@ LABELS = "labels"
 REFERENCES = "references"
 RUNS = "runs"
 INPUTS = "inputs"
+STATE = "state"
+ENDED = f"{STATE}/ended.json"
+SUBMITTED = f"{STATE}/submitted.json"
 
 
 def plan_file(number: int) -> str:
@@ -47,3 +52,7 @@ def kept_reference(reference_id: str, suffix: str) -> str:
 
 def run_record(name: str) -> str:
     return f"{RUNS}/{name}.json"
+
+
+def at_work(number: int) -> str:
+    return f"{STATE}/at-work-{number:05d}.json"

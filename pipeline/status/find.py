@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.embed.store import SHARD_NAME
 from pipeline.evaluate.paths import EPISODES_STEM, PARTS, RESULT
-from pipeline.output.paths import INPUTS, JOB
+from pipeline.output.paths import INPUTS, JOB, STATE
 from pipeline.status.labeling import LabelStatus, label_status
 from pipeline.status.training import TrainStatus, train_status
 from pipeline.storage.files import check_endpoint
@@ -73,8 +73,8 @@ def _without_identity(output: Place) -> EmbedStatus | EvaluateStatus | None:
             size += shard_bytes
     if units:
         return EmbedStatus(False, units, size)
-    # What `vrp submit` uploads comes before the job's own first file.
-    strange = [name for name in sizes if not name.startswith((f"{INPUTS}/", "."))]
+    # What `vrp submit` uploads, and what runs say, comes before the job's own first file.
+    strange = [name for name in sizes if not name.startswith((f"{INPUTS}/", f"{STATE}/", "."))]
     if strange:
         raise BadStorage(
             "a folder that is no job's output",

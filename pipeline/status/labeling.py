@@ -1,6 +1,5 @@
 """A labeling job's output becomes how far it is: listings and a plan, no cluster and no driver."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.output.attempts import list_begun
@@ -8,9 +7,10 @@ from pipeline.output.commit import is_complete, read_commit, unfinished
 from pipeline.output.paths import REJECTED
 from pipeline.output.plan import Plan, read_plan
 from pipeline.output.provenance import read_runs
-from pipeline.output.unit import UnitName, list_units
+from pipeline.output.unit import list_units
+from pipeline.status.images import count_images
 from pipeline.storage.place import Place
-from schemas.commit import Counts, Shard
+from schemas.commit import Counts
 from schemas.run import Run
 
 RUNS_SHOWN = 3
@@ -29,7 +29,7 @@ class LabelStatus:
     units_with_rejected: int
     images_least: int
     images_most: int
-    """Images of the committed units: a shard's last unit may hold fewer than the others."""
+    """Images of the committed units; two numbers where very many tars have ended of late."""
     counts: Counts | None
     runs: tuple[Run, ...]
     """The last that ended otherwise than by a kill, oldest first."""
@@ -41,7 +41,7 @@ def label_status(output: Place) -> LabelStatus:
     units, commit = list_units(output), read_commit(output)
     plan = Plan(shards, (), commit.vanished if commit else ())
     left = unfinished(plan, units)
-    least, most = count_images(shards, units)
+    least, most = count_images(output, shards, units, commit)
     return LabelStatus(
         done=bool(shards) and not left and is_complete(commit, plan, units),
         shards=len(shards),
@@ -54,20 +54,3 @@ def label_status(output: Place) -> LabelStatus:
         counts=commit.counts if commit else None,
         runs=tuple(read_runs(output, RUNS_SHOWN)),
     )
-
-
-def count_images(shards: Iterable[Shard], units: Iterable[UnitName]) -> tuple[int, int]:
-    """Return the least and the most images that committed units hold, from their names alone."""
-    planned = {shard.id: shard for shard in shards}
-    least = most = 0
-    for unit in units:
-        shard = planned.get(unit.shard_id)
-        if shard is None:
-            continue
-        if shard.kind == "images":
-            least += len(shard.images)
-            most += len(shard.images)
-        else:
-            least += 0 if unit.last else shard.images_per_unit
-            most += shard.images_per_unit
-    return least, most

@@ -80,27 +80,48 @@ def results_uri(job: SubmittedJob) -> str:
     return job.embeddings if isinstance(job, EmbedJob) else job.output.uri
 
 
-def portable(job: SubmittedJob, *, shared_paths: bool, send_secrets: bool) -> Document:
-    """Return the document of the same job for any node, its weights and references uploaded.
-
-    shared_paths: every node sees this machine's paths, so they stay. Raises BadInput for paths
-    that stay local, for secrets that are not to be sent, and for files that are not there.
-    """
-    document = job.model_dump(mode="json", exclude_unset=True)
-    _put_secrets(document, job, send=send_secrets)
-    local = local_files(job)
-    if shared_paths:
-        for place, path in local.inputs:
-            _put(document, place, str(path))
-        return document
-    if local.fixed:
-        place, uri = local.fixed[0]
+def check_portable(job: SubmittedJob, *, shared_paths: bool, send_secrets: bool) -> None:
+    """Refuse paths that stay local, and secrets that are not to be sent. Raises BadInput."""
+    held = _held_secrets(job)
+    endpoint = (("storage", "endpoint_url"), job.storage.endpoint_url or "")
+    uris = [*named_files(job), *_weights(job), endpoint]
+    users = [".".join(map(str, place)) for place, uri in uris if _USER_PART.search(uri)]
+    if (held or users) and not send_secrets:
+        raise BadInput(
+            "the job holds secrets",
+            ", ".join([*(f"storage.{name}" for name in held), *users]),
+            "credentials, which would lie in the job's package on every node",
+            "none: an instance profile or the AWS variables on the nodes; or --send-secrets",
+        )
+    if (fixed := local_files(job).fixed) and not shared_paths:
+        place, uri = fixed[0]
         raise BadInput(
             "the cluster cannot see a path of this machine",
             ".".join(map(str, place)),
             uri,
             "an s3:// address; or --shared-paths, if every node has this path",
         )
+
+
+def _held_secrets(job: SubmittedJob) -> list[str]:
+    return [name for name in _SECRETS if getattr(job.storage, name) is not None]
+
+
+def portable(job: SubmittedJob, *, shared_paths: bool, send_secrets: bool) -> Document:
+    """Return the document of the same job for any node, its weights and references uploaded.
+
+    shared_paths: every node sees this machine's paths, so they stay. Raises BadInput as
+    `check_portable`, and for files that are not there.
+    """
+    check_portable(job, shared_paths=shared_paths, send_secrets=send_secrets)
+    document = job.model_dump(mode="json", exclude_unset=True)
+    for name in _held_secrets(job):
+        document["storage"][name] = getattr(job.storage, name).get_secret_value()
+    local = local_files(job)
+    if shared_paths:
+        for place, path in local.inputs:
+            _put(document, place, str(path))
+        return document
     if local.inputs:
         folder = f"{results_uri(job).rstrip('/')}/{INPUTS}"
         uploaded = {path: "" for _, path in local.inputs}
@@ -128,22 +149,6 @@ def _size(place: Place) -> int | None:
         return place.size()
     except MissingFile:
         return None
-
-
-def _put_secrets(document: Document, job: SubmittedJob, *, send: bool) -> None:
-    held = [name for name in _SECRETS if getattr(job.storage, name) is not None]
-    endpoint = (("storage", "endpoint_url"), job.storage.endpoint_url or "")
-    uris = [*named_files(job), *_weights(job), endpoint]
-    users = [".".join(map(str, place)) for place, uri in uris if _USER_PART.search(uri)]
-    if (held or users) and not send:
-        raise BadInput(
-            "the job holds secrets",
-            ", ".join([*(f"storage.{name}" for name in held), *users]),
-            "credentials, which would lie in the job's package on every node",
-            "none: an instance profile or the AWS variables on the nodes; or --send-secrets",
-        )
-    for name in held:
-        document["storage"][name] = getattr(job.storage, name).get_secret_value()
 
 
 def _put(document: Document, key: KeyPath, value: str) -> None:

@@ -159,6 +159,8 @@ class _FoldTraining:
                     eta_s=pace.eta_s(done),
                     workers=worker.workers,
                     held_out_miou=miou,
+                    begun_at=pace.start,
+                    begun=pace.begun,
                 )
             )
 
@@ -190,7 +192,8 @@ class _Pace:
 
     def __init__(self, schedule: Schedule, start: int) -> None:
         self._schedule = schedule
-        self._start = self._last = start
+        self.start = self._last = start
+        self.begun = time.time()
         self._began = self._asked = time.monotonic()
 
     def episodes_per_s(self, done: int) -> float:
@@ -202,5 +205,5 @@ class _Pace:
 
     def eta_s(self, done: int) -> float:
         """Return the time to go at the mean pace so far."""
-        steps_per_s = (done - self._start) / max(time.monotonic() - self._began, 1e-9)
+        steps_per_s = (done - self.start) / max(time.monotonic() - self._began, 1e-9)
         return (self._schedule.steps - done) / steps_per_s

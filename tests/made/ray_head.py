@@ -29,9 +29,10 @@ START_S = 120  # 8 s on an idle machine
 
 @dataclass(frozen=True)
 class Head:
-    """A running head: the dashboard's address, the token, and Ray's folder of logs."""
+    """A running head: its dashboard's address and its own, the token, and Ray's folder of logs."""
 
     address: str
+    gcs: str
     token: str
     folder: Path
 
@@ -115,7 +116,7 @@ def serve_head(folder: Path) -> Iterator[Head]:
             start_new_session=True,
         )
         try:
-            found = Head(f"http://127.0.0.1:{dashboard}", token, folder)
+            found = Head(f"http://127.0.0.1:{dashboard}", f"127.0.0.1:{port}", token, folder)
             _wait_until_ready(found, head)
             yield found
         finally:

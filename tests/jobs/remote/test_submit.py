@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from jobs.head import cluster_of
 from pipeline.output.commit import read_commit
 from pipeline.storage.place import Place
+from schemas.errors import BadInput
 from tests.made.commands import run
 from tests.made.photos import photo, tar_of
 from tests.made.ray_head import Head, serve_head
@@ -67,11 +69,13 @@ def test_a_submitted_job_labels_what_the_same_file_would_label_here(
 ) -> None:
     code, out, err = run(capsys, "submit", "label", str(job_file), "--send-secrets", "--json", "-f")
     assert code == 0, out + err
-    assert "waiting for the cluster to grow: 1.25 CPUs wanted, 0 there" in out
+    assert "waiting for the cluster to grow: 1.25 CPUs wanted, 0 there" in err
     assert {"CPU": 8.0} in [
         {k: v for k, v in node.items() if k in {"CPU", "GPU"}} for node in head.nodes()
     ]
-    submission = json.loads(next(line for line in out.splitlines() if line.startswith("{")))["id"]
+    ended = json.loads(out.splitlines()[-1])
+    submission = ended["id"]
+    assert (ended["status"], ended["exit_code"]) == ("SUCCEEDED", 0)
     commit = read_commit(Place.open(f"{bucket.uri}/labels", bucket.storage))
     assert commit is not None
     assert commit.counts.images == commit.counts.with_labels == IMAGES
@@ -84,6 +88,15 @@ def test_a_submitted_job_labels_what_the_same_file_would_label_here(
     code, out, _ = run(capsys, "logs", submission)
     assert code == 0
     assert "with labels" in out
+    # Every line is ours, the last says where all others are, and they are there.
+    assert all(re.match(r"\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in out.splitlines())
+    assert f"vrp logs --verbose {submission}" in out.splitlines()[-1]
+    _, everything, _ = run(capsys, "logs", submission, "--verbose")
+    assert len(everything.splitlines()) > len(out.splitlines())
+    assert "ray_remote_args" not in everything  # Ray's warning of a deprecated way
+    _, out, _ = run(capsys, "logs", submission, "--json")
+    found = json.loads(out.splitlines()[-1])
+    assert (found["id"], found["exit_code"]) == (submission, 0)
     code, _, err = run(capsys, "cancel", submission)
     assert code == 2
     assert "has ended" in err
@@ -123,3 +136,14 @@ def test_a_wrong_token_is_told(
     code, _, err = run(capsys, "submit", "label", str(job_file), "--send-secrets")
     assert code == 2
     assert "a token it does not accept" in err
+
+
+def test_a_head_tells_which_cluster_it_is_and_refuses_a_wrong_token_at_once(
+    head: Head, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = cluster_of(head.gcs)
+    assert found
+    assert cluster_of(head.gcs) == found
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    with pytest.raises(BadInput, match="refuses this user"):
+        cluster_of(head.gcs)

@@ -110,6 +110,11 @@ def test_a_training_job_and_an_evaluation_survive_the_journey(tmp_path: Path) ->
         portable(evaluation, shared_paths=False, send_secrets=False)
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
 def test_the_package_holds_the_source_the_job_and_no_weights_but_those_named(
     bucket: Bucket, tmp_path: Path
 ) -> None:
@@ -117,11 +122,16 @@ def test_the_package_holds_the_source_the_job_and_no_weights_but_those_named(
     folder = tmp_path / "package"
     folder.mkdir()
     document = portable(job, shared_paths=True, send_secrets=True)
-    pack(folder, document, packaged_weights(job))
+    pack(folder, document, packaged_weights(job), "label-1")
     assert read_job(LabelJob, folder / JOB_FILE) == job
     weights = {path.name for path in folder.rglob("*.safetensors")}
     assert weights == {"nano-sam.safetensors", "nano-backbone.safetensors"}
     assert (folder / "pipeline" / "report" / "page.html.j2").is_file()
     assert not list(folder.rglob("__pycache__"))
+    # Ray names a package by its contents, and never forgets one that failed.
+    again = tmp_path / "again"
+    again.mkdir()
+    pack(again, document, packaged_weights(job), "label-2")
+    assert contents(again) != contents(folder)
     assert isinstance(yaml.safe_load((folder / JOB_FILE).read_text()), dict)
     assert job.storage.secret == SecretStr(SECRET)

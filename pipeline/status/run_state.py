@@ -1,0 +1,115 @@
+"""What runs left below <output>/state/ becomes what is known of the last: at work, lost, ended."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from pydantic import ValidationError
+
+from pipeline.output.paths import ENDED, SUBMITTED
+from pipeline.status.at_work import (
+    LONG_S,
+    SILENT_S,
+    age_s,
+    find_working,
+    has_ended,
+    read_at_work,
+)
+from pipeline.storage.place import Place
+from schemas.at_work import AtWork, Ended, Submitted
+from schemas.errors import MissingFile
+from schemas.spec import Spec
+
+State = Literal["at work", "submitted", "done", "failed", "stopped", "lost", "unknown"]
+OVER: frozenset[State] = frozenset(("done", "failed", "stopped", "lost", "unknown"))
+"""States in which nothing comes any more unless somebody begins it."""
+Record = TypeVar("Record", bound=Spec)
+
+
+@dataclass(frozen=True)
+class RunState:
+    """The last run that anything is known of; `unknown` where no run has left a word."""
+
+    state: State
+    run: str | None
+    says: str
+    """One line for people."""
+
+
+def read_run_state(output: Place) -> RunState:
+    """Read an output's state: a listing and a few small files.
+
+    Takes up to SILENT_S where a run seemed at work of late and may have died. Raises BadStorage.
+    """
+    records = [record for record in read_at_work(output).values() if not has_ended(record)]
+    fresh = [record for record in records if age_s(record.seen) < SILENT_S]
+    working = fresh[0] if fresh else (find_working(output, "") if records else None)
+    if working is not None:
+        return _at_work(working)
+    ended = _read(output.below(ENDED), Ended)
+    submitted = _read(output.below(SUBMITTED), Submitted)
+    silent = list(read_at_work(output).values())
+    last = max(silent, key=lambda record: record.seen, default=None)
+    if submitted and _newer(submitted, ended, last):
+        return _submitted(submitted)
+    if last and (ended is None or ended.at < last.begun):
+        return RunState(
+            "lost",
+            last.run,
+            f"lost: {last.run} on {last.host} was last seen at work {last.seen}; "
+            f"{_again(last.kind)}",
+        )
+    if ended is None:
+        return RunState("unknown", None, "unknown: no run has left a word here")
+    return _ended(ended)
+
+
+def _newer(submitted: Submitted, ended: Ended | None, last: AtWork | None) -> bool:
+    """True where the submitted job has neither begun nor ended, as far as storage tells."""
+    begun = last is not None and last.run == submitted.run
+    return (
+        not begun
+        and (ended is None or ended.run != submitted.run)
+        and (ended is None or ended.at < submitted.at)
+    )
+
+
+def _at_work(record: AtWork) -> RunState:
+    return RunState(
+        "at work",
+        record.run,
+        f"at work: {record.run} on {record.host}, since {record.begun}, last seen {record.seen}",
+    )
+
+
+def _submitted(job: Submitted) -> RunState:
+    if age_s(job.at) < LONG_S:
+        return RunState("submitted", job.run, f"submitted: {job.run}, {job.at}, has not begun yet")
+    return RunState(
+        "lost",
+        job.run,
+        f"lost: {job.run}, submitted {job.at}, was never seen at work; {_again(job.kind)}",
+    )
+
+
+def _ended(record: Ended) -> RunState:
+    told = f"{record.run}, {record.at}"
+    match record.outcome:
+        case "done":
+            return RunState("done", record.run, f"done: {told}")
+        case "stopped":
+            return RunState("stopped", record.run, f"stopped: {told}; {_again(record.kind)}")
+        case "failed":
+            return RunState("failed", record.run, f"failed: {record.said} ({told})")
+        case "wrong-input":
+            return RunState("failed", record.run, f"failed, wrong input: {record.said} ({told})")
+
+
+def _again(kind: str) -> str:
+    return f"`vrp {kind}` or `vrp submit {kind}` of the same job goes on"
+
+
+def _read(file: Place, kind: type[Record]) -> Record | None:
+    try:
+        return kind.model_validate_json(file.read())
+    except (MissingFile, ValidationError):
+        return None

@@ -1,0 +1,74 @@
+"""A log that is followed while its head dies ends with what storage tells, and the next command."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+import pytest
+from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
+
+from jobs.remote import follow as following
+from jobs.remote.follow import Followed, follow
+from pipeline.output.paths import ENDED
+from pipeline.storage.place import Place
+from schemas.at_work import Ended
+from schemas.storage import Storage
+
+ID = "label-20261125-184801-a1b2c3"
+LOG = "".join(f"vrp 11-25 18:48:0{i} line {i}\n" for i in range(4))
+
+
+class Client:
+    """A job server that closes the connection after so many characters, and then answers so."""
+
+    def __init__(self, cuts: list[int | None], answers: list[JobStatus | None]) -> None:
+        self.cuts, self.answers = iter(cuts), iter(answers)
+
+    async def tail_job_logs(self, _: str) -> AsyncIterator[str]:
+        cut = next(self.cuts)
+        for start in range(0, len(LOG[:cut]), 7):
+            yield LOG[:cut][start : start + 7]
+        if cut is not None:
+            raise RuntimeError("WebSocket connection closed unexpectedly with close code 1006")
+
+    def get_job_info(self, _: str) -> JobDetails:
+        status = next(self.answers, None)
+        if status is None:
+            raise ConnectionError("Failed to connect to Ray")
+        return JobDetails.model_construct(status=status, message="")
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "LOOK_S", 0.01)
+    monkeypatch.setattr(following, "LOST_S", 0.05)
+
+
+def job(client: Client, output: str) -> Followed:
+    stand_in = cast("JobSubmissionClient", client)
+    return Followed(stand_in, ID, "http://head:8265", "label", output, Storage())
+
+
+def lines(pieces: list[str]) -> Iterator[Any]:
+    return (line.split(" ", 2)[2] for line in "".join(pieces).splitlines())
+
+
+def test_a_cut_connection_is_taken_up_again_without_a_line_lost_or_twice(tmp_path: Any) -> None:
+    client = Client([40, 60, None], [JobStatus.RUNNING, JobStatus.RUNNING, JobStatus.SUCCEEDED])
+    pieces: list[str] = []
+    details = follow(job(client, str(tmp_path)), verbose=False, echo=pieces.append)
+    assert details.status == JobStatus.SUCCEEDED
+    assert list(lines(pieces)) == [f"line {i}" for i in range(4)]
+
+
+def test_a_head_that_died_is_told_with_the_job_and_the_next_command(tmp_path: Any) -> None:
+    output = str(tmp_path)
+    ended = Ended(run=ID, kind="label", at="2026-11-25T18:48:01+00:00", outcome="failed", said="x")
+    Place.open(output, Storage()).below(ENDED).replace(ended.model_dump_json().encode())
+    with pytest.raises(OSError, match="has not answered") as told:
+        follow(job(Client([40], []), output), verbose=False, echo=lambda _: None)
+    text = str(told.value)
+    assert "1006" not in text
+    assert ID in text
+    assert "storage: state not begun, last run failed" in text
+    assert f"vrp status {output} --watch" in text
+    assert "vrp submit label" in text
