@@ -6,9 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from model.checkpoints.state_dict import read_card
 from pipeline.weights.catalogue import CATALOGUE
-from pipeline.weights.fetch import localise
 from schemas.card import VrpCard
 from schemas.storage import Storage
 from schemas.weights import Weights, random_seed
@@ -46,6 +44,10 @@ def _filled(method: dict[str, Any], storage: Storage, folder: Path) -> dict[str,
         return method
     if random_seed(weights) is not None:
         return method
+    # Only a job that leaves its networks to a card waits for torch before its mistakes are told.
+    from model.checkpoints.state_dict import read_card  # noqa: PLC0415
+    from pipeline.weights.fetch import localise  # noqa: PLC0415
+
     # Of the folds of an evaluation the first stands for all.
     card = read_card(localise(weights.replace("{fold}", "0"), storage))
     if not isinstance(card, VrpCard):
