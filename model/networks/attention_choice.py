@@ -44,7 +44,7 @@ def use_fast_attention(encoder: nn.Module) -> Forms | None:
 
 def fastest_forms(encoder: ImageEncoderViT) -> Forms:
     """Return the forms to use for an encoder where it is."""
-    weight = encoder.blocks[0].attn.qkv.weight
+    weight = cast(Attention, encoder.blocks[0].attn).qkv.weight
     if weight.device.type == "cpu" and weight.dtype == torch.float32:
         return Forms("rows", "rows")
     chosen: dict[bool, Form] = {}

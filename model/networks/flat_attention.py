@@ -6,6 +6,7 @@ projected (a cell of zeros becomes the bias, whatever the weights).
 """
 
 from dataclasses import dataclass
+from functools import partial
 from types import MethodType
 from typing import cast
 
@@ -58,20 +59,20 @@ def use_forms(encoder: ImageEncoderViT, forms: Forms) -> None:
                 cells = (len(values) + 1) // 2
                 looked_up = get_rel_pos(cells, cells, values)
                 attention.register_buffer(name, looked_up, persistent=False)
-        attention.form = forms.whole if block.window_size == 0 else forms.window
-        block.forward = MethodType(_block, block)
+        form = forms.whole if block.window_size == 0 else forms.window
+        block.forward = partial(_block, cast(Block, block), form)
 
 
-def _block(block: Block, x_BhwC: Tensor) -> Tensor:
+def _block(block: Block, form: Form, x_BhwC: Tensor) -> Tensor:
     """Run `Block.forward`."""
     attention = block.attn
     h, w = x_BhwC.shape[1:3]
     qkv_BhwC = attention.qkv(block.norm1(x_BhwC))
     if block.window_size == 0:
-        attended_BhwC = _attend(attention, qkv_BhwC)
+        attended_BhwC = _attend(attention, form, qkv_BhwC)
     else:
         windows, padded_hw = _windows(qkv_BhwC, attention.qkv.bias, block.window_size)
-        attended = _attend(attention, windows)
+        attended = _attend(attention, form, windows)
         attended_BhwC = window_unpartition(attended, block.window_size, padded_hw, (h, w))
     x_BhwC = x_BhwC + attention.proj(attended_BhwC)
     return x_BhwC + block.mlp(block.norm2(x_BhwC))
@@ -88,10 +89,10 @@ def _windows(qkv_BhwC: Tensor, bias_C: Tensor | None, cells: int) -> tuple[Tenso
     return window_partition(qkv_BhwC, cells)
 
 
-def _attend(attention: Attention, qkv_BhwC: Tensor) -> Tensor:
+def _attend(attention: Attention, form: Form, qkv_BhwC: Tensor) -> Tensor:
     rows_hhC, columns_wwC = attention.rows_hhC, attention.columns_wwC
     inputs = _inputs(attention, qkv_BhwC, cast(Tensor, rows_hhC), cast(Tensor, columns_wwC))
-    out_BnSC = attend(cast(Form, attention.form), inputs)
+    out_BnSC = attend(form, inputs)
     return out_BnSC.transpose(1, 2).flatten(2).view(*qkv_BhwC.shape[:3], -1)
 
 
