@@ -12,6 +12,7 @@ from schemas.embed import IMAGES_PER_UNIT, EmbedJob
 from schemas.episode import EpisodeJob
 from schemas.errors import BadInput
 from schemas.evaluate import EvaluateJob
+from schemas.faults import in_our_words
 from schemas.label import LabelJob
 from schemas.method import Vrp
 from schemas.spec import Spec
@@ -131,7 +132,7 @@ def _readable(error: ValidationError, path: Path, kind: type[Spec]) -> BadInput:
         shown = got if len(got) <= 80 and not isinstance(fault["input"], dict) else ""
         if key.startswith("storage"):
             shown = ""  # a mistyped secret is still a secret
-        faults.append(f"{key}: {fault['msg']}{f', got {shown}' if shown else ''}")
+        faults.append(f"{key}: {in_our_words(fault)}{f', got {shown}' if shown else ''}")
     if len(every) > len(faults):
         faults.append(f"and {len(every) - len(faults)} more")
     return BadInput(

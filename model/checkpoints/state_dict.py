@@ -18,6 +18,7 @@ from model.checkpoints.file_format import file_format, torch_failure, unreadable
 from model.local_files import whole_file
 from schemas.card import CARD, Card
 from schemas.errors import BadWeights
+from schemas.faults import faults_of
 
 StateDict = dict[str, Tensor]
 
@@ -93,8 +94,9 @@ def read_card(path: Path) -> Card | None:
             text = (file.metadata() or {}).get(CARD_KEY)
         return None if text is None else CARD.validate_json(text)
     except (SafetensorError, ValidationError) as error:
+        said = faults_of(error) if isinstance(error, ValidationError) else str(error)
         raise BadWeights(
-            "a model card cannot be read", str(path), str(error), "a card of schemas/card.py"
+            "a model card cannot be read", str(path), said, "a card of schemas/card.py"
         ) from error
 
 

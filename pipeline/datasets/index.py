@@ -40,6 +40,7 @@ from schemas.dataset import (
 )
 from schemas.episode import PRESENT_PX
 from schemas.errors import BadInput, BadStorage, MissingFile
+from schemas.faults import faults_of
 from schemas.storage import Storage
 
 COMMIT = "index.json"  # written last, below the index's folder
@@ -83,7 +84,7 @@ def open_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
         return build_index(dataset, uri, storage)
     except ValueError as error:
         raise BadStorage(
-            "an index that cannot be read", uri, str(error), "an index.json"
+            "an index that cannot be read", uri, faults_of(error), "an index.json"
         ) from error
     if commit.dataset != dataset:
         raise BadInput(

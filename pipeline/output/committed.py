@@ -11,6 +11,7 @@ from pipeline.storage.place import Place
 from pipeline.storage.tables import from_parquet
 from schemas.commit import Commit, Identity, Part
 from schemas.errors import BadStorage, MissingFile
+from schemas.faults import faults_of
 from schemas.row import ADDED_COLUMNS, LABEL_SCHEMA
 
 
@@ -28,7 +29,7 @@ def read_committed(output: Place) -> tuple[Commit, Identity]:
         ) from error
     except ValueError as error:
         raise BadStorage(
-            "a commit that cannot be read", output.uri, str(error), "a commit"
+            "a commit that cannot be read", output.uri, faults_of(error), "a commit"
         ) from error
     if commit.fingerprint != identity.fingerprint:
         raise BadStorage(

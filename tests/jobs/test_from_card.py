@@ -61,5 +61,5 @@ def test_what_the_job_says_counts_more_than_the_card(tmp_path: Path) -> None:
 @pytest.mark.parametrize("weights", ["bare.safetensors", "random:1"])
 def test_without_a_card_the_job_must_name_its_networks(tmp_path: Path, weights: str) -> None:
     path = job_file(tmp_path, {"type": "vrp", "weights": weights})
-    with pytest.raises(BadInput, match=r"method\.vrp\.sam: Field required"):
+    with pytest.raises(BadInput, match=r"method\.vrp\.sam: is missing"):
         read_job(LabelJob, path)
