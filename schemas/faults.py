@@ -6,9 +6,22 @@ from typing import Any
 from pydantic import ValidationError
 
 _SHOWN = 5
-_WANTED = {
+_SAID = {
+    "value_error": "{error}",
+    "assertion_error": "{error}",
     "missing": "is missing",
     "extra_forbidden": "is no key of this",
+    "json_invalid": "is not JSON: {error}",
+    "literal_error": "is none of {expected}",
+    "union_tag_invalid": "{discriminator} is none of {expected_tags}",
+    "union_tag_not_found": "lacks {discriminator}",
+    "greater_than_equal": "is below {ge}",
+    "greater_than": "is not above {gt}",
+    "less_than_equal": "is above {le}",
+    "less_than": "is not below {lt}",
+    "too_short": "is shorter than {min_length}",
+    "string_too_short": "is shorter than {min_length}",
+    "too_long": "is longer than {max_length}",
     "int": "is not a whole number",
     "float": "is not a number",
     "finite": "is not a finite number",
@@ -19,40 +32,14 @@ _WANTED = {
     "dict": "is not a mapping of keys to values",
     "model": "is not a mapping of keys to values",
 }
+"""By pydantic's type of a fault, or that type's first word: int_type, int_parsing, …"""
 
 
 def in_our_words(fault: Mapping[str, Any]) -> str:
     """Say one entry of `ValidationError.errors()` without its place and input."""
-    kind, context = str(fault["type"]), fault.get("ctx") or {}
-    match kind:
-        case "value_error" | "assertion_error":
-            return str(context["error"])
-        case "json_invalid":
-            return f"is not JSON: {context['error']}"
-        case "literal_error" | "enum":
-            return f"is none of {context['expected']}"
-        case "union_tag_invalid":
-            return f"{_key(context)} is none of {context['expected_tags']}"
-        case "union_tag_not_found":
-            return f"lacks {_key(context)}"
-        case "greater_than_equal":
-            return f"is below {context['ge']}"
-        case "greater_than":
-            return f"is not above {context['gt']}"
-        case "less_than_equal":
-            return f"is above {context['le']}"
-        case "less_than":
-            return f"is not below {context['lt']}"
-        case "too_short" | "string_too_short":
-            return f"is shorter than {context['min_length']}"
-        case "too_long":
-            return f"has {context['actual_length']} entries, more than {context['max_length']}"
-        case _:
-            return _WANTED.get(kind) or _WANTED.get(kind.partition("_")[0]) or str(fault["msg"])
-
-
-def _key(context: Mapping[str, Any]) -> str:
-    return str(context["discriminator"]).strip("'")
+    kind = str(fault["type"])
+    said = _SAID.get(kind) or _SAID.get(kind.partition("_")[0])
+    return said.format(**fault.get("ctx", {})) if said else str(fault["msg"])
 
 
 def faults_of(error: ValueError) -> str:

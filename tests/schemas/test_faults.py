@@ -28,8 +28,8 @@ def said(adapter: TypeAdapter[Any], value: object) -> str:
         ({"type": "coco", "uri": "a", "annotation_id": "x"}, "is not a whole number"),
         ({"type": "polygon", "polygons": [[1, 2]]}, "wanted x and y of at least 3 corners"),
         ({"type": "polygon", "polygons": []}, "is shorter than 1"),
-        ({"type": "lasso"}, "type is none of 'mask', 'rle'"),
-        ({}, "lacks type"),
+        ({"type": "lasso"}, "'type' is none of 'mask', 'rle'"),
+        ({}, "lacks 'type'"),
         (3, "is not a mapping"),
     ],
 )
