@@ -1,13 +1,17 @@
 """What data set libraries and query engines count in an output and in its export, as docs say."""
 
+import io
 import json
 import os
 import re
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from torchvision.io import ImageReadMode, decode_image
 
 from pipeline.export.coco import export_coco
@@ -88,3 +92,24 @@ def test_torchvision_reads_the_indices_of_png_masks(tmp_path: Path) -> None:
     indices_HW = decode_image(str(tmp_path / "png/a/1.png"), ImageReadMode.UNCHANGED)[0].numpy()
     assert np.array_equal(indices_HW == 1, made.masks["a/1.jpg", "cat"])
     assert indices_HW.max() == 1
+
+
+def test_torchvision_finds_the_images_of_a_coco_file(tmp_path: Path) -> None:
+    made = make(tmp_path)
+    export_coco(made.output, Storage(), str(tmp_path / "X.json"))
+    Path(made.images).rename(tmp_path / "IMAGES")
+    photos = run(snippet("CocoDetection"), tmp_path)["photos"]
+    found = [(photo.size, len(annotations)) for photo, annotations in photos]
+    assert found == [((100, 80), number) for number in (1, 2, 0, 1, 1)]
+
+
+def test_images_and_masks_of_one_folder_are_a_webdataset(tmp_path: Path) -> None:
+    pytest.importorskip("webdataset", reason="webdataset is not installed")
+    made = make(tmp_path)
+    export_png(made.output, Storage(), made.images)
+    tar = snippet("tar --sort").splitlines()[-1].replace("PAIRS", made.images)
+    subprocess.run(shlex.split(tar), cwd=tmp_path, check=True)
+    pairs = list(run(snippet("import webdataset"), tmp_path)["pairs"])
+    with Image.open(io.BytesIO(pairs[0][1])) as mask:
+        assert np.array_equal(np.asarray(mask) == 1, made.masks["a/1.jpg", "cat"])
+    assert len(pairs) == 5
