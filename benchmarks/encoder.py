@@ -1,8 +1,10 @@
 """SAM's image encoder on one image, ours against segment_anything's: both precisions."""
 
 import copy
+from typing import cast
 
 import torch
+from segment_anything.modeling.image_encoder import Attention
 
 from benchmarks.figure import Figure, faster, in_turns, one_thread
 from model.networks.attention_choice import use_fast_attention
@@ -20,8 +22,9 @@ def encoder_figure(precision: Precision, target: float) -> Figure:
     torch.manual_seed(0)
     theirs = build_sam("vit_b").image_encoder
     for block in theirs.blocks:  # segment_anything begins with zeros
-        torch.nn.init.normal_(block.attn.rel_pos_h, std=0.05)
-        torch.nn.init.normal_(block.attn.rel_pos_w, std=0.05)
+        attention = cast(Attention, block.attn)
+        torch.nn.init.normal_(attention.rel_pos_h, std=0.05)
+        torch.nn.init.normal_(attention.rel_pos_w, std=0.05)
     theirs = theirs.to(DTYPES[precision])
     ours = copy.deepcopy(theirs)
     forms = use_fast_attention(ours)

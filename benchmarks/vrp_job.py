@@ -50,7 +50,7 @@ def photo(seed: int) -> np.ndarray:
     total = np.zeros((*SIZE_HW, 3))
     for cells in (4, 16, 64):
         coarse = draw.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
-        large = Image.fromarray(coarse).resize(SIZE_HW[::-1], Image.Resampling.BICUBIC)
+        large = Image.fromarray(coarse).resize((SIZE_HW[1], SIZE_HW[0]), Image.Resampling.BICUBIC)
         total += np.asarray(large) / 3
     return np.clip(total, 0, 255).astype(np.uint8)
 

@@ -75,10 +75,10 @@ def _tar(folder: Path, members: Sequence[tuple[str, PurePath]]) -> bytes:
 
 def upload(folder: Path, dest: str, images_per_shard: int, storage: Storage) -> list[str]:
     """Pack a folder and write its shards below dest; return their URIs."""
-    folder = Place.open(dest, storage)
+    shards = Place.open(dest, storage)
     uris = []
     for name, data in pack(folder, images_per_shard):
-        folder.below(name).replace(data)
+        shards.below(name).replace(data)
         uris.append(f"{dest.rstrip('/')}/{name}")
     return uris
 

@@ -66,9 +66,9 @@ def submit(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     from pipeline.submit.inputs import check_portable
 
     check_portable(job, shared_paths=shared_paths, send_secrets=send_secrets)
-    if not unchecked:
-        from jobs.remote.check import check_alone, check_job
+    from jobs.remote.check import check_alone, check_job
 
+    if not unchecked:
         check_job(job, folds or ())
     if not wait:
         check_alone(job)

@@ -50,7 +50,7 @@ def fastest_forms(encoder: ImageEncoderViT) -> Forms:
     chosen: dict[bool, Form] = {}
     for block in encoder.blocks:
         attention = cast(Attention, block.attn)
-        whole = block.window_size == 0
+        whole = bool(block.window_size == 0)
         if whole not in chosen:
             side = (len(attention.rel_pos_h) + 1) // 2
             C = attention.rel_pos_h.shape[1]
@@ -73,8 +73,8 @@ def _fastest(device: str, dtype: torch.dtype, shape: tuple[int, int, int, int]) 
     """Return the fastest form whose result is the original's; shape is [B, n, side, C]."""
     forms = CPU_FORMS if torch.device(device).type == "cpu" else GPU_FORMS
     inputs = _random_inputs(torch.device(device), dtype, shape)
-    exact = Inputs(*(part.float() if isinstance(part, Tensor) else part for part in inputs))
-    expected = attend("original", exact)
+    *parts, scale = inputs
+    expected = attend("original", Inputs(*(part.float() for part in parts), scale=scale))
     seconds: dict[Form, float] = {}
     for form in forms:
         taken = _seconds(form, inputs, expected)

@@ -41,7 +41,7 @@ class FeatureMaps:
 
 def mid_on_grid(maps: FeatureMaps) -> Tensor:
     """Return the mid-level map, averaged over the grid of the high-level one where it is finer."""
-    grid_hw = maps.high_BChw.shape[-2:]
-    if maps.mid_BChw.shape[-2:] == grid_hw:
+    height, width = maps.high_BChw.shape[-2:]
+    if maps.mid_BChw.shape[-2:] == (height, width):
         return maps.mid_BChw
-    return F.adaptive_avg_pool2d(maps.mid_BChw, grid_hw)
+    return F.adaptive_avg_pool2d(maps.mid_BChw, (height, width))

@@ -5,6 +5,7 @@ Written here, as datumaro's writer holds all images; its reader is what the test
 
 from typing import Any
 from xml.sax.saxutils import XMLGenerator
+from xml.sax.xmlreader import AttributesImpl
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.storage.place import Place
 from pipeline.storage.stream_out import stream_out
 from schemas.storage import Storage
+
+NONE = AttributesImpl({})
 
 
 def export_cvat(output_uri: str, storage: Storage, to: str, selection: Selection) -> Exported:
@@ -28,7 +31,7 @@ def export_cvat(output_uri: str, storage: Storage, to: str, selection: Selection
     ):
         xml = XMLGenerator(file, "utf-8", short_empty_elements=True)
         xml.startDocument()
-        xml.startElement("annotations", {})
+        xml.startElement("annotations", NONE)
         _text(xml, "version", "1.1")
         _write_head(xml, labels)
         for image in labelled_only(counted(labels.images())):
@@ -40,9 +43,9 @@ def export_cvat(output_uri: str, storage: Storage, to: str, selection: Selection
 
 def _write_head(xml: XMLGenerator, labels: Labels) -> None:
     for name in ("meta", "task", "labels"):
-        xml.startElement(name, {})
+        xml.startElement(name, NONE)
     for category in labels.categories:
-        xml.startElement("label", {})
+        xml.startElement("label", NONE)
         _text(xml, "name", category.name)
         _text(xml, "type", "mask")
         _text(xml, "attributes", "")
@@ -81,11 +84,11 @@ def _mask(mask: Mask, size_HW: tuple[int, int]) -> dict[str, Any]:
     }
 
 
-def _attributes(values: dict[str, Any]) -> Any:
-    return {name: str(value) for name, value in values.items()}
+def _attributes(values: dict[str, Any]) -> AttributesImpl:
+    return AttributesImpl({name: str(value) for name, value in values.items()})
 
 
 def _text(xml: XMLGenerator, name: str, text: str) -> None:
-    xml.startElement(name, {})
+    xml.startElement(name, NONE)
     xml.characters(text)
     xml.endElement(name)

@@ -199,9 +199,9 @@ def _attending(record: Record) -> Callable[..., Tensor]:
     ) -> Tensor:
         if query.device.type == "cpu":
             return real(query, key, value, attn_mask, *rest, **options)
-        shapes = [tuple(tensor.shape) for tensor in (query, key, value)]
         mask = None if attn_mask is None else tuple(attn_mask.shape)
-        record.attentions.append(Attention(_where(), *shapes, mask, query.dtype))
+        q, k, v = tuple(query.shape), tuple(key.shape), tuple(value.shape)
+        record.attentions.append(Attention(_where(), q, k, v, mask, query.dtype))
         # The result of a fused kernel, whichever this build of PyTorch would choose; the sums
         # compare devices and dtypes.
         sums = query.sum() + key.sum() + value.sum()
