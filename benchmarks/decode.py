@@ -11,8 +11,8 @@ from PIL import Image
 
 from benchmarks.figure import faster, in_turns, one_thread, tell
 from model.networks.pixels import squash
-from pipeline.inputs.decode import decode_image
-from schemas.compute import Limits
+from pipeline.images.decode import decode_image
+from schemas.job.compute import Limits
 
 REPEATS = 5
 

@@ -15,7 +15,7 @@ from benchmarks.many_units import commit_units
 EXPORT = """
 import resource, sys
 from pipeline.export.coco import export_coco
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 export_coco(sys.argv[1], Storage(), sys.argv[1] + "/coco.json")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """

@@ -31,12 +31,12 @@ from model.masks.upsample import mask_at
 from model.methods.vrp import VrpNetworks, VrpSegmenter, load_vrp
 from model.networks.device import Precision, pick_precision
 from model.networks.pixels import normalise, squash
-from pipeline.inputs.decode import decode_image
+from pipeline.images.decode import decode_image
 from pipeline.masks.runs import encode_rle
-from schemas.compute import Limits
-from schemas.method import Vrp
+from schemas.job.compute import Limits
+from schemas.job.method import Vrp
+from schemas.job.networks import Backbone, Sam
 from schemas.names import SamType
-from schemas.networks import Backbone, Sam
 
 # docs: the authors' sizes at 1024 x 1024; a multiply and an add are 2.
 ENCODER_TFLOP = {"vit_b": 0.972, "vit_l": 2.986, "vit_h": 5.961}

@@ -23,12 +23,12 @@ from PIL import Image
 from model.build import build_segmenter
 from model.networks.device import pick_precision
 from pipeline.cluster.pool import configure_ray_data
-from pipeline.inputs.decode import decode_image
+from pipeline.images.decode import decode_image
 from pipeline.label.check import CheckedJob, check
 from pipeline.label.rows import RowContext, label_rows
 from pipeline.label.run import label
-from schemas.label import LabelJob
-from schemas.receipt import Receipt
+from schemas.job.label import LabelJob
+from schemas.record.receipt import Receipt
 
 SHARDS = 4
 

@@ -26,9 +26,9 @@ from pipeline.output.commit import total_counts, unfinished
 from pipeline.output.plan import Plan, extend_plan
 from pipeline.output.unit import UnitName, parse_unit, write_unit
 from pipeline.storage.place import Place
-from schemas.commit import Commit, Counts, Identity, Part, Shard
-from schemas.reference import Category
-from schemas.storage import Storage
+from schemas.job.reference import Category
+from schemas.job.storage import Storage
+from schemas.record.commit import Commit, Counts, Identity, Part, Shard
 
 EXPORTED_UNITS = 40
 UNITS_PER_SHARD = 40  # tars of 10,240 images, 1 GB of photos of 100 KB

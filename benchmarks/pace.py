@@ -30,10 +30,10 @@ from pipeline.cluster.pool import configure_ray_data
 from pipeline.label.check import check
 from pipeline.label.run import label
 from pipeline.storage.place import Place
-from schemas.compute import Compute
-from schemas.label import LabelJob
-from schemas.receipt import Receipt
-from schemas.storage import Storage
+from schemas.job.compute import Compute
+from schemas.job.label import LabelJob
+from schemas.job.storage import Storage
+from schemas.record.receipt import Receipt
 
 IMAGES_PER_UNIT = 4
 UNITS_PER_SHARD = 40  # 10,240 images of 100 KB at 256 a unit: shards of 1 GB

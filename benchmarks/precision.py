@@ -23,9 +23,9 @@ from model.masks.upsample import mask_at
 from model.methods.vrp import VrpSegmenter, load_vrp
 from model.segmenter import LoadedReference, Prediction, Segmenter
 from pipeline.weights.catalogue import CATALOGUE
-from schemas.card import VrpCard
-from schemas.method import READINGS, Vrp
-from schemas.networks import Backbone, Sam
+from schemas.job.method import READINGS, Vrp
+from schemas.job.networks import Backbone, Sam
+from schemas.record.card import VrpCard
 
 # SAM's own threshold on logits, which is a job's default too.
 MASK_LOGIT = 0.0

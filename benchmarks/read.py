@@ -17,13 +17,13 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from pipeline.inputs.decode import decode_image
+from pipeline.images.decode import decode_image
 from pipeline.inputs.shards import read_units
 from pipeline.inputs.sources import plan_shards
 from pipeline.storage.place import Place
-from schemas.compute import Limits
-from schemas.source import WebDataset
-from schemas.storage import Storage
+from schemas.job.compute import Limits
+from schemas.job.source import WebDataset
+from schemas.job.storage import Storage
 
 _IMAGES_PER_UNIT = 256
 

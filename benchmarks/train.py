@@ -28,15 +28,15 @@ from model.methods.vrp import load_vrp
 from pipeline.embed.store import EmbeddingStore, image_key, model_fields, pack_shard, write_shard
 from pipeline.episodes.draw import draw_episode, hash_episodes, share_of
 from pipeline.episodes.load import EpisodeReader
-from pipeline.inputs.decode import decode_image
+from pipeline.images.decode import decode_image
 from pipeline.output.unit import UnitName
 from pipeline.train.feed import EpisodeFeed, InputSizes, input_sizes
 from pipeline.train.fold import FoldRun, open_fold
 from pipeline.train.learner import Learner, Worker
 from pipeline.train.loop import train_fold
-from schemas.compute import Limits
-from schemas.networks import Backbone, Sam
-from schemas.train import TrainJob, TrainProgress
+from schemas.job.compute import Limits
+from schemas.job.networks import Backbone, Sam
+from schemas.job.train import TrainJob, TrainProgress
 
 SAM = "random:2"
 STEPS = 50

@@ -19,8 +19,8 @@ from model.networks.attention_choice import use_fast_attention
 from model.networks.device import Precision
 from model.segmenter import LoadedReference
 from pipeline.masks.runs import encode_rle
-from schemas.method import Vrp
-from schemas.networks import Backbone, Sam
+from schemas.job.method import Vrp
+from schemas.job.networks import Backbone, Sam
 
 SIZE_HW = (480, 640)
 NETWORKS = "SAM ViT-B and ResNet-50, random weights, 640 x 480, one thread"

@@ -38,9 +38,9 @@ from pipeline.scenes.categories import RESERVED
 from pipeline.scenes.compose import VERSION, Scene, scene
 from pipeline.scenes.write import SceneSet, jpeg, write_shards
 from pipeline.storage.place import Place
-from schemas.commit import Commit
-from schemas.reference import Box, Points
-from schemas.storage import Storage
+from schemas.job.reference import Box, Points
+from schemas.job.storage import Storage
+from schemas.record.commit import Commit
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = {
@@ -58,7 +58,7 @@ class Shown:
     """A category of the demo, how its references are annotated, and how many there are."""
 
     category: str
-    form: Any  # schemas.episode.AnnotationFormat
+    form: Any  # schemas.job.episode.AnnotationFormat
     references: int = 1
 
 

@@ -30,9 +30,9 @@ from model.masks.simulate import simulate_annotation
 from pipeline.export.coco import export_coco
 from pipeline.output.paths import LABELS
 from pipeline.storage.place import Place
-from schemas.episode import AnnotationFormat
-from schemas.reference import Box, Points
-from schemas.storage import Storage
+from schemas.job.episode import AnnotationFormat
+from schemas.job.reference import Box, Points
+from schemas.job.storage import Storage
 
 IMAGES_PER_SHARD = 64
 SCRIBBLE_ROWS = (0.35, 0.5, 0.65)  # heights within the object at which a stroke is drawn

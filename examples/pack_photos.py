@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path, PurePath
 
-from pipeline.inputs.formats import image_suffixes
+from pipeline.images.formats import image_suffixes
 from pipeline.storage.place import Place
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 
 def image_paths(folder: Path) -> list[PurePath]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.options import Anonymous, AsJson, EndpointUrl, Region
+from jobs.terminal.options import Anonymous, AsJson, EndpointUrl, Region
 from schemas.names import LayoutName
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def check(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     from rich.console import Console
 
     from pipeline.datasets.check import check_dataset
-    from schemas.storage import Storage
+    from schemas.job.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     checked = check_dataset(path, storage, type_, split)

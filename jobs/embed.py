@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.options import AsJson, Overrides
+from jobs.terminal.options import AsJson, Overrides
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from jobs.run_record import RunRecord
+    from jobs.cluster.run_record import RunRecord
     from pipeline.embed.check import CheckedEmbedding
     from pipeline.embed.store import EmbeddingStore
-    from schemas.embed import EmbedReceipt
+    from schemas.job.embed import EmbedReceipt
 
 
 def embed(
@@ -33,15 +33,13 @@ def embed(
     Running the same job again does only what is missing. Exit codes: 0 done, 2 wrong input,
     1 anything else (an interrupted job too).
     """
-    from jobs.terminal import open_console
-
-    console = open_console(as_json)
-    from jobs.job_file import read_embedding
-
-    job = read_embedding(job_file, overrides)
-    from jobs.run_record import RunRecord
+    from jobs.cluster.run_record import RunRecord
+    from jobs.terminal.console import open_console
+    from jobs.terminal.job_file import read_embedding
     from pipeline.embed.check import check
 
+    console = open_console(as_json)
+    job = read_embedding(job_file, overrides)
     with RunRecord("embed", job.embeddings, job.storage) as record:
         checked = check(job)
         console.print(
@@ -69,19 +67,16 @@ def embed(
 def _run(
     checked: CheckedEmbedding, tally: EmbedTally, record: RunRecord, console: Console
 ) -> EmbeddingStore:
+    from jobs.cluster.connect import join_cluster
+    from jobs.cluster.node_events import watch_nodes
+    from pipeline.cluster.pool import configure_ray_data
     from pipeline.embed.run import embed as embed_collection
 
     if not checked.unfinished:
         return embed_collection(checked, tally.add)
     record.begin(console, alone=False)  # a store is for any number of jobs
-    from jobs.cluster import join_cluster
-
     join_cluster()
-    from pipeline.cluster.pool import configure_ray_data
-
     configure_ray_data(progress=False)
-    from jobs.node_events import watch_nodes
-
     try:
         with watch_nodes(console):
             return embed_collection(checked, tally.add)
@@ -94,14 +89,13 @@ class EmbedTally:
     """Adds up receipts, and prints a line now and then."""
 
     def __init__(self, console: Console) -> None:
+        from jobs.terminal.pace import Pace
+        from jobs.terminal.seldom import Seldom
+
         self.embedded = self.known = self.bytes = 0
         self.rejected: list[tuple[str, str]] = []
         self._console = console
-        from jobs.seldom import Seldom
-
         self._seldom = Seldom(time.monotonic())
-        from jobs.pace import Pace
-
         self._pace = Pace()
 
     def add(self, receipt: EmbedReceipt) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.options import AsJson, Overrides
+from jobs.terminal.options import AsJson, Overrides
 from schemas.errors import BadInput
 
 if TYPE_CHECKING:
@@ -36,17 +36,16 @@ def episodes(
     Builds the dataset's index when there is none. With --json every episode is printed. Exit codes:
     0 done, 2 wrong input, 1 anything else.
     """
-    from jobs.job_file import read_job
-    from schemas.episode import EpisodeJob
-
-    worker, workers = _parse_share(share)
-    job = read_job(EpisodeJob, job_file, overrides)
     from rich.console import Console
 
+    from jobs.terminal.job_file import read_job
     from pipeline.datasets.index import open_index
     from pipeline.episodes.draw import describe, draw_episode, held_out, make_pool, share_of
     from pipeline.episodes.folds import split
+    from schemas.job.episode import EpisodeJob
 
+    worker, workers = _parse_share(share)
+    job = read_job(EpisodeJob, job_file, overrides)
     index = open_index(job.dataset, job.index, job.storage)
     training = split(job.protocol, fold, index.commit.categories).training
     pool = make_pool(index, training, job.episodes, ~held_out(index, job.held_out))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.options import AsJson, Overrides, Preset, Wait, with_preset
+from jobs.terminal.options import AsJson, Overrides, Preset, Wait, with_preset
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,18 +34,16 @@ def evaluate(
     Running the same job again does only what is missing; a method added to it, or trained anew, is
     run alone. Exit codes: 0 done, 2 wrong input, 1 anything else (an interrupted job too).
     """
-    from jobs.terminal import open_console
+    from jobs.cluster.run_record import RunRecord
+    from jobs.terminal.console import open_console
+    from jobs.terminal.job_file import read_job
+    from pipeline.evaluate.check import check
+    from pipeline.evaluate.result import publish, read_scores
+    from schemas.job.evaluate import EvaluateJob
 
     console = open_console(as_json)
     start = time.monotonic()
-    from jobs.job_file import read_job
-    from schemas.evaluate import EvaluateJob
-
     job = read_job(EvaluateJob, job_file, with_preset(preset, overrides))
-    from jobs.run_record import RunRecord
-    from pipeline.evaluate.check import check
-    from pipeline.evaluate.result import publish
-
     with RunRecord("evaluate", job.output.uri, job.storage) as record:
         checked = check(job)
         print_plan(checked, console)
@@ -55,8 +53,6 @@ def evaluate(
             checked = check(job)  # the run that was waited for has done some of it
         _run(checked, console)
         publish(checked)
-    from pipeline.evaluate.result import read_scores
-
     scores = read_scores(checked)
     console.print(_score_table(scores))
     console.print(f"{time.monotonic() - start:.0f} s; {checked.job.output.uri}/results.md")
@@ -65,14 +61,13 @@ def evaluate(
 
 
 def _run(checked: CheckedEvaluation, console: Console) -> None:
-    lines = _Lines(console, checked)
-    from jobs.cluster import join_cluster
-
-    if lines.left:
-        join_cluster()
-    from jobs.node_events import watch_nodes
+    from jobs.cluster.connect import join_cluster
+    from jobs.cluster.node_events import watch_nodes
     from pipeline.evaluate.run import evaluate as evaluate_methods
 
+    lines = _Lines(console, checked)
+    if lines.left:
+        join_cluster()
     try:
         with watch_nodes(console):
             evaluate_methods(checked, lines.show)
@@ -101,14 +96,13 @@ class _Lines:
     """Prints a line now and then: parts committed, and how long the rest may take."""
 
     def __init__(self, console: Console, checked: CheckedEvaluation) -> None:
+        from jobs.terminal.pace import Pace
+        from jobs.terminal.seldom import Seldom
+
         self.left = sum(len(checked.missing(unit)) for unit in checked.units)
         self._console = console
         self._todo = self.left
-        from jobs.seldom import Seldom
-
         self._seldom = Seldom(time.monotonic())
-        from jobs.pace import Pace
-
         self._pace = Pace()
 
     def show(self, done: ScoredUnit) -> None:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.options import AsJson, Overrides, Wait
+from jobs.terminal.options import AsJson, Overrides, Wait
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from jobs.progress import LabelProgress
+    from jobs.terminal.progress import LabelProgress
     from pipeline.label.check import CheckedJob
-    from schemas.commit import Commit
+    from schemas.record.commit import Commit
 
 
 def label(
@@ -36,20 +36,18 @@ def label(
     Running the same job again does only what is missing. Exit codes: 0 done, 2 wrong input,
     1 anything else (an interrupted job too: its output is resumable).
     """
-    from jobs.terminal import open_console
-
-    console = open_console(as_json)
-    from jobs.job_file import read_job
-    from schemas.label import LabelJob
-
-    job = read_job(LabelJob, job_file, overrides)
-    start = time.monotonic()
+    from jobs.cluster.run_record import RunRecord
     from jobs.plan import describe, print_plan, print_understood
-    from jobs.progress import LabelProgress, tell_done
-    from jobs.run_record import RunRecord
+    from jobs.terminal.console import open_console
+    from jobs.terminal.job_file import read_job
+    from jobs.terminal.progress import LabelProgress, tell_done
     from pipeline.label.check import check
     from pipeline.label.disk_space import check_space
+    from schemas.job.label import LabelJob
 
+    console = open_console(as_json)
+    job = read_job(LabelJob, job_file, overrides)
+    start = time.monotonic()
     with RunRecord("label", job.output.uri, job.storage) as record:
         checked = check(job)
         check_space(checked)
@@ -69,18 +67,15 @@ def label(
 
 
 def _run(checked: CheckedJob, progress: LabelProgress, console: Console) -> Commit:
+    from jobs.cluster.connect import join_cluster
+    from jobs.cluster.node_events import watch_nodes
+    from pipeline.cluster.pool import configure_ray_data
     from pipeline.label.run import label as label_collection
 
     if checked.done:
         return label_collection(checked, progress.add)
-    from jobs.cluster import join_cluster
-
     join_cluster()
-    from pipeline.cluster.pool import configure_ray_data
-
     configure_ray_data(progress=False)
-    from jobs.node_events import watch_nodes
-
     try:
         with watch_nodes(console):
             return label_collection(checked, progress.add)

@@ -19,10 +19,10 @@ from jobs.datasets import datasets_app
 from jobs.embed import embed
 from jobs.episodes import episodes
 from jobs.evaluate import evaluate
-from jobs.export import export_app
+from jobs.export.masks import export_app
 from jobs.label import label
-from jobs.lite import lite_app
-from jobs.nano import nano_app
+from jobs.own_weights.lite import lite_app
+from jobs.own_weights.nano import nano_app
 from jobs.plan import plan
 from jobs.remote.submit import submit
 from jobs.remote.submitted import cancel, jobs, logs
@@ -67,14 +67,14 @@ def schema(
 
 def spec_of(kind: Kind) -> type[Spec]:
     """Return what a job file of this kind holds."""
-    from jobs.job_file import KINDS
+    from jobs.terminal.job_file import KINDS
 
     return KINDS[kind]
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; errors end as a message and an exit code, not as a traceback."""
-    from jobs.terminal import tell_warnings
+    from jobs.terminal.console import tell_warnings
 
     tell_warnings()
     try:
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _print_error(message: str) -> None:
-    from jobs.terminal import open_console
+    from jobs.terminal.console import open_console
 
     console = open_console(as_json=True)
     console.print("[red]error:[/red]", end=" ")
@@ -107,10 +107,10 @@ def _print_error(message: str) -> None:
 
 def _ray_errors() -> tuple[type[Exception], ...]:
     """Return what Ray raises; asked for only once something was raised, so Ray is not imported."""
-    if "ray" not in sys.modules:
-        return ()
     from ray.exceptions import RayError
 
+    if "ray" not in sys.modules:
+        return ()
     return (RayError,)
 
 

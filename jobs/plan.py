@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.options import AsJson, Overrides
+from jobs.terminal.options import AsJson, Overrides
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,15 +29,14 @@ def plan(
     A job whose output is another job's is refused with every field that differs. Exit codes: 0
     fine, 2 wrong input.
     """
-    from jobs.job_file import read_job
-    from schemas.label import LabelJob
-
-    job = read_job(LabelJob, job_file, overrides)
     from rich.console import Console
 
+    from jobs.terminal.job_file import read_job
     from pipeline.label.check import check
     from pipeline.label.disk_space import check_space
+    from schemas.job.label import LabelJob
 
+    job = read_job(LabelJob, job_file, overrides)
     checked = check(job)
     check_space(checked)
     print_plan(checked, Console(stderr=as_json, highlight=False))

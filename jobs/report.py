@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.options import Anonymous, EndpointUrl, OutputUri, Region
+from jobs.terminal.options import Anonymous, EndpointUrl, OutputUri, Region
 
 
 def report(
@@ -28,7 +28,7 @@ def report(
     from pipeline.output.paths import REPORT
     from pipeline.report.page import make_report
     from pipeline.storage.place import Place
-    from schemas.storage import Storage
+    from schemas.job.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     output = output.rstrip("/")

@@ -9,15 +9,17 @@ from typing import Annotated, get_args
 
 import typer
 
-from jobs.options import AsJson, Overrides
+from jobs.terminal.options import AsJson, Overrides
 from schemas.errors import BadInput, RejectReason
+
+Reasons = Annotated[
+    list[str], typer.Option(help="As in rejected rows, e.g. timeout; may be repeated.")
+]
 
 
 def retry(
     job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
-    reason: Annotated[
-        list[str], typer.Option(help="As in rejected rows, e.g. timeout; may be repeated.")
-    ],
+    reason: Reasons,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -26,22 +28,20 @@ def retry(
     For faults that have gone: --set limits.seconds_per_image=600, a restored file, more memory. All
     other rows stay as they are. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
-    from jobs.terminal import open_console
-
-    console = open_console(as_json)
-    from jobs.job_file import read_job
-    from schemas.label import LabelJob
-
-    job = read_job(LabelJob, job_file, overrides)
-    start = time.monotonic()
-    from jobs.cluster import join_cluster
-    from jobs.progress import LabelProgress
-    from jobs.run_record import RunRecord
+    from jobs.cluster.connect import join_cluster
+    from jobs.cluster.run_record import RunRecord
+    from jobs.terminal.console import open_console
+    from jobs.terminal.job_file import read_job
+    from jobs.terminal.progress import LabelProgress
     from pipeline.cluster.pool import configure_ray_data
     from pipeline.label.check import check
+    from pipeline.label.retry import count_reasons
     from pipeline.label.run import check_retry
     from pipeline.label.run import retry as retry_rejected
+    from schemas.job.label import LabelJob
 
+    console = open_console(as_json)
+    job, start = read_job(LabelJob, job_file, overrides), time.monotonic()
     with RunRecord("retry", job.output.uri, job.storage) as record:
         checked = check(job)
         again = check_retry(checked, frozenset(_known(name) for name in reason))
@@ -51,22 +51,22 @@ def retry(
             configure_ray_data(progress=False)
         with LabelProgress(checked, console) as progress:
             commit = retry_rejected(checked, again, progress.add)
-    from pipeline.label.retry import count_reasons
-
     left = count_reasons(checked.output, commit)
-    summary: dict[str, object] = {
+    labelled = again.rejected - commit.counts.rejected
+    console.print(
+        f"{again.images} images tried again, {labelled} labelled now; "
+        f"rejected: {', '.join(f'{n} {name}' for name, n in left.most_common()) or 'none'}"
+    )
+    if not as_json:
+        return
+    summary = {
         "tried": again.images,
-        "labelled_now": again.rejected - commit.counts.rejected,
+        "labelled_now": labelled,
         "rejected": dict(left),
         "seconds": round(time.monotonic() - start, 2),
         "output": checked.job.output.uri,
     }
-    console.print(
-        f"{again.images} images tried again, {summary['labelled_now']} labelled now; "
-        f"rejected: {', '.join(f'{n} {name}' for name, n in left.most_common()) or 'none'}"
-    )
-    if as_json:
-        typer.echo(json.dumps(summary))
+    typer.echo(json.dumps(summary))
 
 
 def _known(name: str) -> RejectReason:

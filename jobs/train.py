@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.options import AsJson, Overrides, Preset, Wait, with_preset
+from jobs.terminal.options import AsJson, Overrides, Preset, Wait, with_preset
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from jobs.pace import Pace
-    from jobs.run_record import RunRecord
-    from jobs.seldom import Seldom
+    from jobs.cluster.run_record import RunRecord
+    from jobs.terminal.pace import Pace
+    from jobs.terminal.seldom import Seldom
     from pipeline.train.check import CheckedTraining
-    from schemas.train import FoldResult, TrainProgress
+    from schemas.job.train import FoldResult, TrainProgress
 
 
 def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
@@ -40,16 +40,14 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     Running the same command again goes on from the last checkpoint; a finished fold is left as it
     is. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
-    from jobs.terminal import open_console
+    from jobs.cluster.run_record import RunRecord
+    from jobs.terminal.console import open_console
+    from jobs.terminal.job_file import read_job
+    from pipeline.train.check import check
+    from schemas.job.train import TrainJob
 
     console = open_console(as_json)
-    from jobs.job_file import read_job
-    from schemas.train import TrainJob
-
     job = read_job(TrainJob, job_file, with_preset(preset, overrides))
-    from jobs.run_record import RunRecord
-    from pipeline.train.check import check
-
     with RunRecord("train", job.output.uri, job.storage) as record:
         checked = check(job, folds or [0])
         console.print(_plan_table(checked))
@@ -70,20 +68,17 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
 def _run(
     checked: CheckedTraining, record: RunRecord, console: Console, *, wait: bool
 ) -> tuple[FoldResult, ...]:
+    from jobs.cluster.connect import join_cluster
+    from jobs.cluster.node_events import watch_nodes
+    from pipeline.train.check import check
     from pipeline.train.run import train as train_folds
 
     if len(checked.results) == len(checked.runs):
         return train_folds(checked, lambda _: None)
-    from pipeline.train.check import check
-
     if record.begin(console, wait=wait):
         # The run that was waited for has done some of it.
         checked = check(checked.job, [run.fold.number for run in checked.runs])
-    from jobs.cluster import join_cluster
-
     join_cluster()
-    from jobs.node_events import watch_nodes
-
     try:
         with watch_nodes(console):
             return train_folds(checked, FoldLines(console).show)
@@ -96,9 +91,9 @@ class FoldLines:
     """Prints a line for a fold now and then, and for every checkpoint that was judged."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        from jobs.seldom import Seldom
+        from jobs.terminal.seldom import Seldom
 
+        self._console = console
         self._seldom: defaultdict[int, Seldom] = defaultdict(Seldom)
         self._begun: dict[int, float] = {}
         self._steps: dict[int, int] = {}
@@ -106,10 +101,10 @@ class FoldLines:
 
     def show(self, progress: TrainProgress) -> None:
         """Tell of a fold's steps, and of workers that began anew."""
+        from jobs.terminal.pace import Pace
+
         fold = progress.fold
         before = self._begun.get(fold)
-        from jobs.pace import Pace
-
         if before != progress.begun:
             self._begun[fold] = progress.begun
             self._steps[fold], self._paces[fold] = progress.begun_at, Pace()

@@ -4,7 +4,7 @@ import json
 
 import typer
 
-from jobs.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
+from jobs.terminal.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
 
 SHOWN = 1000  # faults printed; a damaged output of a million images may have as many
 
@@ -24,7 +24,7 @@ def verify(
 
     from pipeline.output.audit import audit
     from pipeline.storage.place import Place
-    from schemas.storage import Storage
+    from schemas.job.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)

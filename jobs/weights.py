@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.options import Anonymous, EndpointUrl, Region
+from jobs.terminal.options import Anonymous, EndpointUrl, Region
 from schemas.errors import BadInput, BadWeights
 from schemas.names import LabelType, SamType
 
@@ -52,7 +52,7 @@ def pull(
     from model.checkpoints.identify import identify
     from pipeline.weights.catalogue import CATALOGUE
     from pipeline.weights.fetch import localise
-    from schemas.storage import Storage
+    from schemas.job.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     path = localise(name, storage)
@@ -73,7 +73,7 @@ def verify(
     from model.checkpoints.identify import identify
     from pipeline.weights.catalogue import CATALOGUE
     from pipeline.weights.fetch import localise, sha256_of
-    from schemas.storage import Storage
+    from schemas.job.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     path = localise(weights, storage)
@@ -101,8 +101,8 @@ def import_weights(
     """Convert a checkpoint that was trained with the authors' public code."""
     from model.checkpoints.identify import read_authors
     from model.checkpoints.state_dict import save_weights
-    from schemas.card import Training, VrpCard
-    from schemas.method import READINGS
+    from schemas.job.method import READINGS
+    from schemas.record.card import Training, VrpCard
 
     for path in (output, backbone_output):
         if path and path.suffix != ".safetensors":

@@ -15,9 +15,9 @@ from model.methods.prompted_sam import load_prompted
 from model.methods.vrp import VrpSegmenter, load_vrp
 from model.networks.device import Precision
 from model.segmenter import PLAIN, LoadedReference, Segmenter, StudyOptions
-from schemas.compute import Attention
-from schemas.method import GpSam, Matcher, Method, Persam, PersamF, Vrp
-from schemas.networks import Sam
+from schemas.job.compute import Attention
+from schemas.job.method import GpSam, Matcher, Method, Persam, PersamF, Vrp
+from schemas.job.networks import Sam
 
 Study = Callable[[Sequence[LoadedReference], StudyOptions], Segmenter]
 """A method with its networks loaded: what makes a segmenter of references, as often as wanted."""

@@ -10,8 +10,8 @@ from model.checkpoints.load import Loader
 from model.methods.prompted_sam import PromptedSam, in_batches
 from model.networks.backbone import BACKBONES
 from model.networks.device import Precision
-from schemas.compute import Attention
-from schemas.method import Vrp
+from schemas.job.compute import Attention
+from schemas.job.method import Vrp
 
 
 class SamEmbedder:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from schemas.reference import Box, Points, Scribbles
+from schemas.job.reference import Box, Points, Scribbles
 
 if TYPE_CHECKING:  # readers of labels know this seam, and wait for no torch
     from torch import Tensor

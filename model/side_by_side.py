@@ -18,7 +18,7 @@ from model.build import load_method
 from model.checkpoints.load import Loader
 from model.networks.device import Precision
 from model.segmenter import LoadedReference, Segmenter, StudyOptions
-from schemas.method import Method
+from schemas.job.method import Method
 
 
 class SideBySide:

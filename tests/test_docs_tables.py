@@ -9,11 +9,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from pipeline.monitoring.metrics import METERS
-from schemas.dataset import Dataset
 from schemas.errors import RejectReason
-from schemas.evaluate import EvaluateJob
-from schemas.label import LabelJob
-from schemas.train import TrainJob
+from schemas.job.dataset import Dataset
+from schemas.job.evaluate import EvaluateJob
+from schemas.job.label import LabelJob
+from schemas.job.train import TrainJob
 
 DOCS = Path(__file__).parents[1] / "docs"
 SPAN = re.compile(r"`([^`]+)`")

@@ -26,13 +26,13 @@ from pipeline.label.preview import outlook
 from pipeline.label.run import check_retry, label, retry
 from pipeline.output.audit import audit
 from pipeline.storage.place import Place
-from schemas.commit import Commit
-from schemas.compute import Limits
-from schemas.embed import EmbedJob, EmbedReceipt
 from schemas.errors import TooManyRejected
-from schemas.label import LabelJob
-from schemas.receipt import Receipt
-from schemas.storage import Output
+from schemas.job.compute import Limits
+from schemas.job.embed import EmbedJob, EmbedReceipt
+from schemas.job.label import LabelJob
+from schemas.job.storage import Output
+from schemas.record.commit import Commit
+from schemas.record.receipt import Receipt
 from tests.made import poison
 from tests.made.photos import photo, tar_of
 from tests.made.s3 import Bucket

@@ -8,15 +8,15 @@ import pytest
 
 from pipeline.embed.store import model_fields
 from pipeline.weights.of_method import local_method
-from schemas.method import AnyMethod, SamInput, Vrp
-from schemas.networks import Backbone, Sam
+from schemas.job.method import AnyMethod, SamInput, Vrp
+from schemas.job.networks import Backbone, Sam
+from schemas.job.storage import Storage
+from schemas.job.weights import weights_of, with_weights
 from schemas.spec import Spec
-from schemas.storage import Storage
-from schemas.weights import weights_of, with_weights
 
 ROOT = Path(__file__).parents[1]
 VARIANTS = {variant.__name__ for variant in get_args(AnyMethod)}
-BUILDER, SCHEMA = ROOT / "model/build.py", ROOT / "schemas/method.py"
+BUILDER, SCHEMA = ROOT / "model/build.py", ROOT / "schemas/job/method.py"
 FILES = [
     path
     for package in ("schemas", "model", "pipeline", "jobs")

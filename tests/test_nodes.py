@@ -26,11 +26,11 @@ from pipeline.storage.place import Place
 from pipeline.train.check import check as check_training
 from pipeline.train.metrics import read_metrics
 from pipeline.train.run import train
-from schemas.commit import Commit
-from schemas.label import LabelJob
-from schemas.receipt import Receipt
-from schemas.storage import Storage
-from schemas.train import TrainProgress
+from schemas.job.label import LabelJob
+from schemas.job.storage import Storage
+from schemas.job.train import TrainProgress
+from schemas.record.commit import Commit
+from schemas.record.receipt import Receipt
 from tests.crash.nodes import workers_of
 from tests.made.gates import gated
 from tests.made.photos import photo, tar_of

@@ -9,10 +9,10 @@ from pipeline.status.at_work import find_working, refuse_second
 from pipeline.storage.place import Place
 from pipeline.submit.inputs import SubmittedJob, results_uri
 from pipeline.train.check import check as check_training
-from schemas.embed import EmbedJob
-from schemas.evaluate import EvaluateJob
-from schemas.label import LabelJob
-from schemas.train import TrainJob
+from schemas.job.embed import EmbedJob
+from schemas.job.evaluate import EvaluateJob
+from schemas.job.label import LabelJob
+from schemas.job.train import TrainJob
 
 
 def check_job(job: SubmittedJob, folds: Sequence[int]) -> None:

@@ -13,12 +13,13 @@ import typer
 
 from jobs.remote.job_log import Reader
 from jobs.remote.ray_jobs import answered, exit_code
+from jobs.terminal.look import in_one_line, look_at
 from schemas.errors import BadInput
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
 
-    from schemas.storage import Storage
+    from schemas.job.storage import Storage
 
 LOST_S = 30.0  # a tunnel that is opened again takes seconds
 LOOK_S = 3.0
@@ -38,10 +39,10 @@ class Followed:
 
 def find_job(client: JobSubmissionClient, submission: str, address: str) -> Followed:
     """Look a job up. Raises BadInput where there is none of this id."""
+    from schemas.job.storage import Storage
+
     with answered(address):
         about = client.get_job_info(submission).metadata or {}
-    from schemas.storage import Storage
-
     storage = Storage(
         endpoint_url=about.get("endpoint_url"),
         region=about.get("region"),
@@ -56,10 +57,10 @@ def follow(job: Followed, *, verbose: bool, echo: Callable[[str], None]) -> JobD
 
     Raises OSError where the head is lost, with what storage tells of the job.
     """
-    reader = Reader(verbose)
-    shown = _Position()
     import aiohttp
 
+    reader = Reader(verbose)
+    shown = _Position()
     while True:
         # A connection that breaks is the network's fault, or the head's: its next answer says it.
         # Ray has no type of its own for that.
@@ -113,7 +114,6 @@ def _details(job: Followed) -> JobDetails:
 
 def lost_head(job: Followed) -> str:
     """Say what is known of a job whose head does not answer, and what to do."""
-    from jobs.status import in_one_line, look_at
 
     try:
         told = in_one_line(look_at(job.output, job.storage))

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import FrameType
 
-from jobs.head import CLUSTER, cluster_of
+from jobs.cluster.head import CLUSTER, cluster_of
 from jobs.remote.child import Child
 from jobs.remote.job_log import mark
-from jobs.terminal import LINES_FD, SUBMISSION
+from jobs.terminal.console import LINES_FD, SUBMISSION
 from schemas.errors import BadInput
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] = sys.argv[1:]) -> None:
     """Run the command; end with its last exit code, 1 where a signal ended it."""
     submission, tries, *command = arguments
     address = os.environ.get("RAY_ADDRESS", "")
-    bound = [sys.executable, "-m", "jobs.remote.bound", str(os.getpid()), *command]
+    bound = [sys.executable, "-m", "jobs.bound", str(os.getpid()), *command]
     child = Child(bound, LINES_FD, _say, _pass_on)
 
     def stop(number: int, _: FrameType | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.token import WANTED_TOKEN, read_token
+from jobs.cluster.token import WANTED_TOKEN, read_token
 from schemas.errors import BadInput
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ def exit_code(details: JobDetails) -> int:
 
 def _unauthenticated() -> tuple[type[Exception], ...]:
     """Return what Ray's client raises; asked for once something was raised, so Ray stays out."""
-    if "ray" not in sys.modules:
-        return ()
     from ray.exceptions import AuthenticationError
 
+    if "ray" not in sys.modules:
+        return ()
     return (AuthenticationError,)

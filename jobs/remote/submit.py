@@ -6,6 +6,7 @@ import json
 import shlex
 import tempfile
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from jobs.options import AsJson, Overrides, Wait
 from jobs.remote.follow import Followed, follow, tell_end
 from jobs.remote.ray_jobs import LOCAL_DASHBOARD, Address, answered, exit_code, open_client
+from jobs.terminal.options import AsJson, Overrides, Wait
 from schemas.errors import BadInput
 
 if TYPE_CHECKING:
@@ -27,27 +28,30 @@ if TYPE_CHECKING:
 TRIES = 3
 Kind = Literal["label", "train", "evaluate", "embed"]
 
+Folds = Annotated[list[int] | None, typer.Option("--fold", help="Of `train`; repeated.")]
+SharedPaths = Annotated[
+    bool, typer.Option("--shared-paths", help="Every node has this machine's paths.")
+]
+SendSecrets = Annotated[
+    bool, typer.Option("--send-secrets", help="Let the job's credentials travel in its package.")
+]
+Unchecked = Annotated[
+    bool, typer.Option("--unchecked", help="Leave it to the cluster to read weights and data.")
+]
+ToTheEnd = Annotated[bool, typer.Option("--follow", "-f", help="Print its log until it ends.")]
+
 
 def submit(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     kind: Annotated[Kind, typer.Argument(help="The command.")],
     job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
     address: Address = LOCAL_DASHBOARD,
     overrides: Overrides = None,
-    folds: Annotated[list[int] | None, typer.Option("--fold", help="Of `train`; repeated.")] = None,
-    shared_paths: Annotated[
-        bool, typer.Option("--shared-paths", help="Every node has this machine's paths.")
-    ] = False,
-    send_secrets: Annotated[
-        bool,
-        typer.Option("--send-secrets", help="Let the job's credentials travel in its package."),
-    ] = False,
-    unchecked: Annotated[
-        bool, typer.Option("--unchecked", help="Leave it to the cluster to read weights and data.")
-    ] = False,
+    folds: Folds = None,
+    shared_paths: SharedPaths = False,
+    send_secrets: SendSecrets = False,
+    unchecked: Unchecked = False,
     wait: Wait = False,
-    to_the_end: Annotated[
-        bool, typer.Option("--follow", "-f", help="Print its log until it ends.")
-    ] = False,
+    to_the_end: ToTheEnd = False,
     as_json: AsJson = False,
 ) -> None:
     """Run `vrp KIND JOB.yaml` on a cluster, after the checks of that command on this machine.
@@ -56,55 +60,59 @@ def submit(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     outputs must be on storage. Submitting a job again goes on with it. Exit codes: 0 submitted
     (with --follow: done), 2 wrong input, 1 anything else.
     """
-    from jobs.terminal import open_console
+    from jobs.terminal.console import open_console
+    from pipeline.submit.inputs import check_portable, portable, results_uri
+    from pipeline.submit.package import JOB_FILE
 
     console = open_console(as_json)
     if folds and kind != "train":
         raise BadInput("an option of another command", "--fold", kind, "vrp submit train")
     job = _read(kind, job_file, overrides)
     client = open_client(address)
-    from pipeline.submit.inputs import check_portable
-
     check_portable(job, shared_paths=shared_paths, send_secrets=send_secrets)
-    from jobs.remote.check import check_alone, check_job
-
-    if not unchecked:
-        check_job(job, folds or ())
-    if not wait:
-        check_alone(job)
-    from pipeline.submit.inputs import portable
-
+    _check(job, folds or (), read_all=not unchecked, alone=not wait)
     document = portable(job, shared_paths=shared_paths, send_secrets=send_secrets)
-    options = [option for fold in folds or () for option in ("--fold", str(fold))]
-    later = ["--wait"] if wait and kind != "embed" else []
-    from pipeline.submit.package import JOB_FILE
-
+    command = [kind, JOB_FILE, *(part for fold in folds or () for part in ("--fold", str(fold)))]
+    if wait and kind != "embed":
+        command.append("--wait")
     with answered(address):
-        submission = _submit(client, job, document, [kind, JOB_FILE, *options, *later])
-    from pipeline.submit.inputs import results_uri
-
+        submission = _submit(client, job, document, command)
     output = results_uri(job)
     console.print(f"submitted {submission}; results in {output}", markup=False)
     shown: dict[str, object] = {"id": submission, "output": output}
     code = 0
     if to_the_end:
         followed = Followed(client, submission, address, kind, output, job.storage)
-        details = follow(followed, verbose=False, echo=partial(typer.echo, nl=False, err=as_json))
-        code = tell_end(followed, details)
-        shown |= {"status": details.status, "exit_code": exit_code(details)}
+        code, ended = _follow(followed, err=as_json)
+        shown |= ended
     else:
-        for command in (f"logs -f {submission}", f"cancel {submission}", f"status {job_file}"):
-            console.print(f"  vrp {command}", markup=False)
+        for line in (f"logs -f {submission}", f"cancel {submission}", f"status {job_file}"):
+            console.print(f"  vrp {line}", markup=False)
     if as_json:
         typer.echo(json.dumps(shown))
     raise typer.Exit(code)
 
 
+def _check(job: SubmittedJob, folds: Sequence[int], *, read_all: bool, alone: bool) -> None:
+    from jobs.remote.check import check_alone, check_job
+
+    if read_all:
+        check_job(job, folds)
+    if alone:
+        check_alone(job)
+
+
+def _follow(job: Followed, *, err: bool) -> tuple[int, dict[str, object]]:
+    """Print a job's log until it ends: the command's exit code, and how the job ended."""
+    details = follow(job, verbose=False, echo=partial(typer.echo, nl=False, err=err))
+    return tell_end(job, details), {"status": details.status, "exit_code": exit_code(details)}
+
+
 def _read(kind: Kind, path: Path, overrides: list[str] | None) -> SubmittedJob:
-    from jobs.job_file import read_embedding, read_job
-    from schemas.evaluate import EvaluateJob
-    from schemas.label import LabelJob
-    from schemas.train import TrainJob
+    from jobs.terminal.job_file import read_embedding, read_job
+    from schemas.job.evaluate import EvaluateJob
+    from schemas.job.label import LabelJob
+    from schemas.job.train import TrainJob
 
     match kind:
         case "label":
@@ -123,12 +131,15 @@ def _submit(
     document: Document,
     command: list[str],
 ) -> str:
+    from pipeline.output.paths import SUBMITTED
+    from pipeline.storage.place import Place
+    from pipeline.submit.inputs import packaged_weights, results_uri
+    from pipeline.submit.package import pack
+    from schemas.record.at_work import Submitted
+
     began = datetime.now(UTC)
     submission = f"{command[0]}-{began:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
     repeat = ["python", "-m", "jobs.remote.persist", submission, str(TRIES)]
-    from pipeline.submit.inputs import packaged_weights, results_uri
-    from pipeline.submit.package import pack
-
     with tempfile.TemporaryDirectory() as folder:
         pack(Path(folder), document, packaged_weights(job), submission)
         client.submit_job(
@@ -137,14 +148,8 @@ def _submit(
             metadata={"vrp": command[0], "output": results_uri(job), **_address_of(job)},
             submission_id=submission,
         )
-    from pipeline.storage.place import Place
-
     output = Place.open(results_uri(job), job.storage)
-    from schemas.at_work import Submitted
-
     record = Submitted(run=submission, kind=command[0], at=began.isoformat(timespec="seconds"))
-    from pipeline.output.paths import SUBMITTED
-
     output.below(SUBMITTED).replace(record.model_dump_json().encode())
     return submission
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.options import AsJson
 from jobs.remote.follow import find_job, follow, tell_end
 from jobs.remote.job_log import Reader
 from jobs.remote.ray_jobs import (
@@ -20,6 +19,7 @@ from jobs.remote.ray_jobs import (
     exit_code,
     open_client,
 )
+from jobs.terminal.options import AsJson
 from schemas.errors import BadInput
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ Verbose = Annotated[bool, typer.Option("--verbose", help="Ray's and its workers'
 
 def jobs(address: Address = LOCAL_DASHBOARD, as_json: AsJson = False) -> None:
     """List the jobs that `vrp submit` sent to a cluster, the newest first."""
+    from jobs.terminal.console import open_console
+
     client = open_client(address)
     with answered(address):
         found = [job for job in client.list_jobs() if "vrp" in (job.metadata or {})]
     found.sort(key=lambda job: job.start_time or 0, reverse=True)
     # Not a table: that would cut ids and addresses on a narrow screen.
-    from jobs.terminal import open_console
-
     open_console(as_json).print(job_lines(found), markup=False)
     if as_json:
         keys = {"submission_id", "status", "start_time", "end_time", "metadata", "driver_exit_code"}

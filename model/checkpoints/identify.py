@@ -12,13 +12,13 @@ import torch
 from model.checkpoints.layouts import authors_backbone_state, authors_vrp_state, backbone_state
 from model.checkpoints.state_dict import StateDict, misfits, read_card, read_state_dict
 from model.networks.backbone import BACKBONES, build_backbone
-from model.networks.lite import LiteVrp
+from model.networks.lite.sam import LiteVrp
 from model.networks.sam import build_sam
 from model.networks.vrp_encoder import VrpEncoder
-from schemas.card import Card, VrpCard
 from schemas.errors import BadWeights
-from schemas.method import VrpReading
+from schemas.job.method import VrpReading
 from schemas.names import BackboneType, SamType
+from schemas.record.card import Card, VrpCard
 
 Kind = Literal["sam", "backbone", "vrp", "authors-vrp"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from model.checkpoints.state_dict import StateDict
-from model.networks.lite_trunk import trunk_state
+from model.networks.lite.trunk import trunk_state
 from schemas.names import BackboneType
 
 # Of whole classifiers: not part of a feature extractor.

@@ -18,12 +18,12 @@ from model.networks.attention_choice import use_fast_attention
 from model.networks.backbone import Backbone as BackboneNetwork
 from model.networks.backbone import build_backbone, fold_norms
 from model.networks.device import Precision
-from model.networks.lite import LiteVrp
-from model.networks.lite_trunk import LiteTrunk, fold
+from model.networks.lite.sam import LiteVrp
+from model.networks.lite.trunk import LiteTrunk, fold
 from model.networks.sam import build_sam
-from schemas.compute import Attention
-from schemas.networks import Backbone, Sam
-from schemas.weights import random_seed
+from schemas.job.compute import Attention
+from schemas.job.networks import Backbone, Sam
+from schemas.job.weights import random_seed
 
 Put = Callable[[Mapping[str, Tensor], nn.Module, str], None]
 """What to do with a file's tensors, the network they are for, and the file's name."""

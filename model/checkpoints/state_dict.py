@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from model.checkpoints.file_format import file_format, torch_failure, unreadable
 from model.local_files import whole_file
-from schemas.card import CARD, Card
 from schemas.errors import BadWeights
 from schemas.faults import faults_of
+from schemas.record.card import CARD, Card
 
 StateDict = dict[str, Tensor]
 
@@ -96,7 +96,7 @@ def read_card(path: Path) -> Card | None:
     except (SafetensorError, ValidationError) as error:
         said = faults_of(error) if isinstance(error, ValidationError) else str(error)
         raise BadWeights(
-            "a model card cannot be read", str(path), said, "a card of schemas/card.py"
+            "a model card cannot be read", str(path), said, "a card of schemas/record/card.py"
         ) from error
 
 

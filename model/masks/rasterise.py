@@ -12,7 +12,7 @@ i * H / h to (i + 1) * H / h, and columns likewise.
 import numpy as np
 
 from model.masks.nearest import first_pixels
-from schemas.reference import Box, Points, Scribbles
+from schemas.job.reference import Box, Points, Scribbles
 
 
 def rasterise(

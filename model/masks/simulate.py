@@ -13,8 +13,8 @@ import numpy as np
 
 from model.draws import Draws
 from model.segmenter import Drawn
-from schemas.episode import AnnotationFormat
-from schemas.reference import Box, Points
+from schemas.job.episode import AnnotationFormat
+from schemas.job.reference import Box, Points
 
 MOST_POINTS = 20
 MOST_STROKES = 20

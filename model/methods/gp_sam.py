@@ -18,7 +18,7 @@ from model.methods.features import FeatureEncoder
 from model.methods.prompted_sam import PromptedNetworks, PromptedSam, Prompts, in_batches, no_mask
 from model.networks.pseudo_mask import foreground_cells, pseudo_mask, unit_cells
 from model.segmenter import LoadedReference, Prediction
-from schemas.method import GpSam
+from schemas.job.method import GpSam
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from model.methods.features import FeatureEncoder, ImageFeatures, backbone_maps
 from model.methods.prompted_sam import PromptedSam, in_batches, no_mask
 from model.methods.vrp import REFERENCES_PER_STEP, least_presence
 from model.networks.backbone import Backbone
-from model.networks.lite import LiteVrp, StudiedLite, decode_lite
-from model.networks.lite_completion import complete
-from model.networks.lite_trunk import GRID
+from model.networks.lite.completion import complete
+from model.networks.lite.sam import LiteVrp, StudiedLite, decode_lite
+from model.networks.lite.trunk import GRID
 from model.segmenter import LoadedReference, Prediction
-from schemas.method import Vrp
-from schemas.reference import Box
+from schemas.job.method import Vrp
+from schemas.job.reference import Box
 
 
 @dataclass(frozen=True)

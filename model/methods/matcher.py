@@ -26,7 +26,7 @@ from model.methods.prompted_sam import PromptedNetworks, PromptedSam, Prompts, i
 from model.methods.search import united
 from model.networks.pseudo_mask import unit_cells
 from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
-from schemas.method import Matcher
+from schemas.job.method import Matcher
 
 
 @dataclass(frozen=True)

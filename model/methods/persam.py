@@ -18,7 +18,7 @@ from model.methods.prompted_sam import PromptedNetworks, PromptedSam, Prompts, i
 from model.methods.search import Search, find_objects
 from model.networks.mask_decoder import Guidance
 from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
-from schemas.method import Persam, presence_threshold
+from schemas.job.method import Persam, presence_threshold
 
 
 class PersamSegmenter:

@@ -18,7 +18,7 @@ from model.methods.mask_weights import Recipe, Scales, cached_mask_weights
 from model.methods.prompted_sam import PromptedNetworks, PromptedSam, Prompts, box_of, in_batches
 from model.methods.search import Search, find_objects, nothing_of
 from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
-from schemas.method import PersamF, presence_threshold
+from schemas.job.method import PersamF, presence_threshold
 
 
 class PersamFSegmenter:

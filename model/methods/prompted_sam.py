@@ -17,14 +17,14 @@ from torch.nn import functional as F
 from model.checkpoints.load import Loader
 from model.networks.backbone import Backbone
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite import LiteImageEncoder, neck_of
+from model.networks.lite.sam import LiteImageEncoder, neck_of
 from model.networks.mask_decoder import PAIRS_PER_CALL, Guidance, decode_pairs
 from model.networks.pixels import letterbox, letterbox_hw, normalise, squash
 from model.networks.sam import dense_position
 from model.segmenter import Frame, Prediction
-from schemas.method import SamInput
-from schemas.networks import Backbone as BackboneSpec
-from schemas.networks import Sam as SamSpec
+from schemas.job.method import SamInput
+from schemas.job.networks import Backbone as BackboneSpec
+from schemas.job.networks import Sam as SamSpec
 
 # Below any threshold a job may set; SAM 2 writes the same number where it finds no object.
 NO_MASK_LOGIT = -1024.0

@@ -26,10 +26,10 @@ from model.networks.mask_decoder import decode
 from model.networks.sam import prompt_width
 from model.networks.vrp_encoder import StudiedReferences, VrpEncoder
 from model.segmenter import LoadedReference, Prediction
-from schemas.card import VrpCard
 from schemas.errors import BadWeights
-from schemas.method import Vrp
-from schemas.weights import random_seed
+from schemas.job.method import Vrp
+from schemas.job.weights import random_seed
+from schemas.record.card import VrpCard
 
 # Bounds the memory of the reference half; at 80 categories of 5 references it runs 50 times.
 REFERENCES_PER_STEP = 8

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from model.networks.feature_maps import BackboneSize, FeatureMaps
-from model.networks.lite_trunk import EFFICIENTNET_LITE2, LiteTrunk, build_trunk
+from model.networks.lite.trunk import EFFICIENTNET_LITE2, LiteTrunk, build_trunk
 from schemas.names import BackboneType
 
 

@@ -2,7 +2,7 @@
 
 `vit_b`, `vit_l` and `vit_h` have the keys and shapes of the official checkpoints; `nano` is the
 same network at 256 pixels, small enough to be trained and run on a laptop. `lite` reads the maps of
-a backbone instead of pixels: model/networks/lite.py.
+a backbone instead of pixels: model/networks/lite/sam.py.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from segment_anything.modeling import (
 from segment_anything.modeling.image_encoder import PatchEmbed
 from torch import nn
 
-from model.networks.lite import WIDTH, build_lite_sam
-from model.networks.lite_trunk import LiteTrunk, build_trunk
+from model.networks.lite.sam import WIDTH, build_lite_sam
+from model.networks.lite.trunk import LiteTrunk, build_trunk
 from model.networks.pixels import PIXEL_MEAN, PIXEL_STD
 from schemas.names import SamType
 

@@ -29,7 +29,7 @@ class TargetTruth:
 
 @dataclass(frozen=True)
 class EpisodeCounts:
-    """One prediction's pixels; names as in `schemas.evaluate.COUNTS_SCHEMA`."""
+    """One prediction's pixels; names as in `schemas.job.evaluate.COUNTS_SCHEMA`."""
 
     grid_intersection_px: int
     grid_union_px: int

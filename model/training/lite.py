@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite import (
+from model.networks.lite.sam import (
     LiteDropout,
     LitePrompts,
     LiteVrp,
@@ -24,7 +24,7 @@ from model.networks.lite import (
     neck_of,
     position_at,
 )
-from model.networks.lite_trunk import COARSE, INPUT_PX, MIDDLE, LiteTrunk
+from model.networks.lite.trunk import COARSE, INPUT_PX, MIDDLE, LiteTrunk
 from model.networks.mask_decoder import decode_pairs
 from model.networks.vrp_encoder import FeatureScales
 from model.training.loss import mask_loss

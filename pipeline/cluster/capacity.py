@@ -13,8 +13,8 @@ from typing import Literal
 
 import ray
 
-from schemas.compute import Compute
 from schemas.errors import BadInput
+from schemas.job.compute import Compute
 
 MAX_VARIABLE = "VRP_CLUSTER_MAX"
 _LOG = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from ray.util.annotations import RayDeprecationWarning
 
 from pipeline.cluster.capacity import Pool
 from pipeline.cluster.units import read_dataset
-from schemas.commit import Shard
-from schemas.embed import EmbedJob
-from schemas.label import LabelJob
+from schemas.job.embed import EmbedJob
+from schemas.job.label import LabelJob
+from schemas.record.commit import Shard
 
 # Bad images are rows, so a task fails for a machine's reason, or because an image kills its
 # process: that takes at most four deaths an image to find (pipeline/output/attempts.py). So 15

@@ -9,10 +9,10 @@ from ray.data import TaskPoolStrategy
 
 from pipeline.cluster.capacity import READ_CPUS
 from pipeline.inputs.shards import EncodedImage, Unit, read_units
-from schemas.commit import Shard
-from schemas.embed import EmbedJob
 from schemas.errors import ImageRejected
-from schemas.label import LabelJob
+from schemas.job.embed import EmbedJob
+from schemas.job.label import LabelJob
+from schemas.record.commit import Shard
 
 # Encoded bytes only: a unit of 256 JPEGs is some 30 MB here, decoded it would be 800.
 UNIT_SCHEMA = pa.schema(

@@ -16,7 +16,8 @@ from pipeline.datasets.pascal_part import ANNOTATIONS, LISTS
 from pipeline.output.paths import COMMIT
 from pipeline.storage.errors import translated
 from pipeline.storage.place import Place
-from schemas.dataset import (
+from schemas.errors import BadInput, MissingFile
+from schemas.job.dataset import (
     AnnotationFile,
     CocoDataset,
     CommitDataset,
@@ -28,8 +29,7 @@ from schemas.dataset import (
     PascalPartDataset,
     VocDataset,
 )
-from schemas.errors import BadInput, MissingFile
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 MASKS = (".png", ".PNG", ".json")
 

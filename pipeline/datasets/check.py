@@ -8,10 +8,10 @@ from pipeline.datasets.index import list_dataset
 from pipeline.datasets.layouts import LAYOUTS
 from pipeline.datasets.listing import Problem
 from pipeline.storage.place import Place
-from schemas.dataset import Dataset
 from schemas.errors import BadInput
+from schemas.job.dataset import Dataset
+from schemas.job.storage import Storage
 from schemas.names import LayoutName
-from schemas.storage import Storage
 
 
 @dataclass(frozen=True)

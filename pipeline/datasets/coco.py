@@ -20,9 +20,9 @@ from pipeline.masks.coco import (
 )
 from pipeline.storage.files import list_files
 from pipeline.storage.place import Place
-from schemas.dataset import CocoDataset
 from schemas.errors import BadInput
-from schemas.storage import Storage
+from schemas.job.dataset import CocoDataset
+from schemas.job.storage import Storage
 
 
 @dataclass(slots=True)

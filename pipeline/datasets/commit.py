@@ -10,9 +10,9 @@ from pipeline.inputs.archive import Archive, Damage
 from pipeline.output.committed import read_committed, read_labels
 from pipeline.storage.place import Place
 from pipeline.storage.stored_file import open_file
-from schemas.dataset import CommitDataset
 from schemas.errors import BadInput, MissingFile
-from schemas.storage import Storage
+from schemas.job.dataset import CommitDataset
+from schemas.job.storage import Storage
 
 
 def list_commit(dataset: CommitDataset, storage: Storage) -> Listing:

@@ -10,11 +10,11 @@ from PIL import Image
 from pipeline.datasets.folder import foreground
 from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
 from pipeline.datasets.measure import check_image
-from pipeline.inputs.decode import UNREADABLE
+from pipeline.images.decode import UNREADABLE
 from pipeline.storage.place import Place
-from schemas.dataset import DavisDataset
 from schemas.errors import BadInput, MissingFile
-from schemas.storage import Storage
+from schemas.job.dataset import DavisDataset
+from schemas.job.storage import Storage
 
 RESOLUTION = "480p"
 

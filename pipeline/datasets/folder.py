@@ -12,11 +12,11 @@ from PIL import Image
 
 from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
 from pipeline.datasets.measure import check_image
-from pipeline.inputs.decode import UNREADABLE
+from pipeline.images.decode import UNREADABLE
 from pipeline.storage.place import Place
-from schemas.dataset import FolderDataset
 from schemas.errors import BadInput
-from schemas.storage import Storage
+from schemas.job.dataset import FolderDataset
+from schemas.job.storage import Storage
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 

@@ -20,7 +20,9 @@ from pipeline.datasets.pascal_part import list_pascal_part
 from pipeline.datasets.voc import list_voc
 from pipeline.storage.place import Place
 from pipeline.storage.tables import from_parquet, to_parquet
-from schemas.dataset import (
+from schemas.errors import BadInput, BadStorage, MissingFile
+from schemas.faults import faults_of
+from schemas.job.dataset import (
     ADDED_IMAGE_COLUMNS,
     IMAGES_SCHEMA,
     OBJECTS_SCHEMA,
@@ -38,10 +40,8 @@ from schemas.dataset import (
     PascalPartDataset,
     VocDataset,
 )
-from schemas.episode import PRESENT_PX
-from schemas.errors import BadInput, BadStorage, MissingFile
-from schemas.faults import faults_of
-from schemas.storage import Storage
+from schemas.job.episode import PRESENT_PX
+from schemas.job.storage import Storage
 
 COMMIT = "index.json"  # written last, below the index's folder
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
-from schemas.dataset import Dataset
 from schemas.errors import BadInput
+from schemas.job.dataset import Dataset
 from schemas.names import LayoutName
 
 _DATASET: TypeAdapter[Dataset] = TypeAdapter(Dataset)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.dataset import ObjectState, ProblemReason
+from schemas.job.dataset import ObjectState, ProblemReason
 
 LIST_THREADS = 16  # small reads that wait for storage
 

@@ -6,8 +6,8 @@ from pipeline.datasets.coco import list_instances
 from pipeline.datasets.listing import Listing, ObjectRow
 from pipeline.masks.coco import NEEDED_KEYS, Document, read_instances
 from pipeline.storage.place import Place
-from schemas.dataset import LvisDataset
-from schemas.storage import Storage
+from schemas.job.dataset import LvisDataset
+from schemas.job.storage import Storage
 
 LVIS_KEYS = {
     **NEEDED_KEYS,

@@ -5,7 +5,7 @@ import io
 from PIL import Image
 
 from pipeline.datasets.listing import Problem
-from pipeline.inputs.decode import UNREADABLE
+from pipeline.images.decode import UNREADABLE
 from pipeline.storage.place import Place
 from schemas.errors import MissingFile
 

@@ -12,8 +12,8 @@ from pipeline.datasets.cut_out import cut_out
 from pipeline.datasets.listing import ImageRow, Listing, ObjectRow, Problem
 from pipeline.masks.coco import NEEDED_KEYS, Document, Entry, drawn_runs, read_instances
 from pipeline.storage.place import Place
-from schemas.dataset import PacoDataset
-from schemas.storage import Storage
+from schemas.job.dataset import PacoDataset
+from schemas.job.storage import Storage
 
 PACO_KEYS = {
     **NEEDED_KEYS,

@@ -15,9 +15,9 @@ from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow
 from pipeline.datasets.measure import check_image
 from pipeline.masks.coco import drawn_runs
 from pipeline.storage.place import Place
-from schemas.dataset import PascalPartDataset
 from schemas.errors import BadInput, MissingFile
-from schemas.storage import Storage
+from schemas.job.dataset import PascalPartDataset
+from schemas.job.storage import Storage
 
 LISTS = "all_obj_part_to_image.json"
 ANNOTATIONS = "Annotations_Part_json_merged_part_classes"

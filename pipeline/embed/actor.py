@@ -10,12 +10,12 @@ from model.embed import SamEmbedder
 from model.networks.device import pick_device, pick_precision
 from pipeline.cluster.units import table_to_units
 from pipeline.embed.store import EmbeddingStore, image_key, pack_shard, write_shard
-from pipeline.inputs.decode import DecodedImage, decode_image
+from pipeline.images.decode import DecodedImage, decode_image
 from pipeline.inputs.shards import EncodedImage, Unit
 from pipeline.output.unit import UnitName
 from pipeline.weights.of_method import local_method
-from schemas.embed import EmbedJob, EmbedReceipt
 from schemas.errors import ImageRejected
+from schemas.job.embed import EmbedJob, EmbedReceipt
 
 
 class EmbedUnits:

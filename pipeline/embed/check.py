@@ -10,9 +10,9 @@ from pipeline.output.plan import Plan, merge_plan
 from pipeline.storage.files import check_writable
 from pipeline.storage.place import Place
 from pipeline.weights.of_method import weight_contents
-from schemas.commit import Shard
-from schemas.embed import EmbedJob
-from schemas.weights import sam_contents_in
+from schemas.job.embed import EmbedJob
+from schemas.job.weights import sam_contents_in
+from schemas.record.commit import Shard
 
 
 @dataclass(frozen=True)

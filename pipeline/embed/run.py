@@ -7,7 +7,7 @@ from pipeline.cluster.pool import stream_receipts
 from pipeline.embed.actor import EmbedUnits
 from pipeline.embed.check import CheckedEmbedding
 from pipeline.embed.store import EmbeddingStore, claim_store
-from schemas.embed import EmbedReceipt
+from schemas.job.embed import EmbedReceipt
 
 
 def embed(checked: CheckedEmbedding, on_receipt: Callable[[EmbedReceipt], None]) -> EmbeddingStore:

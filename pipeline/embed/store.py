@@ -24,8 +24,8 @@ from safetensors.numpy import save
 from pipeline.output.unit import UnitName
 from pipeline.storage.place import Place
 from schemas.errors import BadStorage
-from schemas.method import Method
-from schemas.storage import Storage
+from schemas.job.method import Method
+from schemas.job.storage import Storage
 
 if TYPE_CHECKING:
     from torch import Tensor

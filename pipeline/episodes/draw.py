@@ -14,8 +14,8 @@ import numpy as np
 
 from model.draws import Draws, shuffled
 from pipeline.datasets.index import DatasetIndex
-from schemas.episode import AnnotationFormat, EpisodeSettings
 from schemas.errors import BadInput
+from schemas.job.episode import AnnotationFormat, EpisodeSettings
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,6 @@ def make_pool(
             "one: a sequence's first image",
         )
     kept = np.ones(len(index.images), bool) if kept_images is None else kept_images
-    states = index.objects["state"].to_numpy(zero_copy_only=False)
     areas_px = index.objects["area_px"].to_numpy()
     large = kept[index.image_of_object] & (areas_px >= settings.min_area_px)
     pools, too_few = [], []
@@ -93,13 +92,7 @@ def make_pool(
         if len(present) < 2:
             too_few.append(category_id)
             continue
-        absent = np.flatnonzero(kept)
-        if index.commit.exhaustive:
-            absent = np.setdiff1d(absent, index.image_of_object[of_category], assume_unique=True)
-        else:
-            absent = np.intersect1d(
-                absent, index.image_of_object[of_category & (states == "absent")]
-            )
+        absent = _absent(index, of_category, np.flatnonzero(kept))
         pools.append(CategoryPool(category_id, present, absent, ordered))
     if not pools:
         raise BadInput(
@@ -116,6 +109,14 @@ def make_pool(
             "negative_share 0; or exhaustive: true, if every object in every image has a mask",
         )
     return EpisodePool(index, settings, tuple(pools), tuple(too_few))
+
+
+def _absent(index: DatasetIndex, of_category: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return which of the kept images surely lack a category, given as bool [objects]."""
+    if index.commit.exhaustive:
+        return np.setdiff1d(kept, index.image_of_object[of_category], assume_unique=True)
+    states = index.objects["state"].to_numpy(zero_copy_only=False)
+    return np.intersect1d(kept, index.image_of_object[of_category & (states == "absent")])
 
 
 def held_out(index: DatasetIndex, share: float) -> np.ndarray:

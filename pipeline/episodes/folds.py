@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from schemas.dataset import VOC_CLASSES, CategoryCount
 from schemas.errors import BadInput
 from schemas.fold import FOLDS, FOLDS_OF, Fold, Protocol
+from schemas.job.dataset import VOC_CLASSES, CategoryCount
 
 COCO_CLASSES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",

@@ -15,11 +15,11 @@ from model.segmenter import LoadedReference
 from pipeline.datasets.folder import foreground
 from pipeline.datasets.index import DatasetIndex
 from pipeline.episodes.draw import Episode
-from pipeline.inputs.decode import decode_image
+from pipeline.images.decode import decode_image
 from pipeline.storage.place import Place
-from schemas.compute import Limits
 from schemas.errors import BadInput, ImageRejected
-from schemas.storage import Storage
+from schemas.job.compute import Limits
+from schemas.job.storage import Storage
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pipeline.evaluate.units import EvaluationUnit, PartsFolder
 from pipeline.storage.place import Place
 from pipeline.weights.fetch import cache_folder
 from pipeline.weights.of_method import local_method
-from schemas.evaluate import EvaluateJob
+from schemas.job.evaluate import EvaluateJob
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.evaluate import EvaluateJob
+from schemas.job.evaluate import EvaluateJob
 
 BAR, GAP, LEFT, SCALE, TOP = 14, 10, 250, 4.0, 40  # points; SCALE of them are one per cent
 COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568", "#975a16", "#285e61")

@@ -17,10 +17,10 @@ from pipeline.storage.files import check_writable
 from pipeline.storage.place import Place
 from pipeline.storage.tables import to_parquet
 from pipeline.weights.of_method import weight_contents
-from schemas.evaluate import EvaluateJob
 from schemas.fingerprint import fingerprint_of, leaves
-from schemas.method import Method
-from schemas.weights import weights_of, with_weights
+from schemas.job.evaluate import EvaluateJob
+from schemas.job.method import Method
+from schemas.job.weights import weights_of, with_weights
 
 EVALUATION_REVISION = 1  # raised by whoever changes code so that the same job counts otherwise
 

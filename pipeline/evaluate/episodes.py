@@ -14,9 +14,9 @@ import pyarrow as pa
 from pipeline.datasets.index import DatasetIndex
 from pipeline.episodes.draw import CategoryPool, Episode, EpisodePool, draw_episode, make_pool
 from pipeline.episodes.folds import split
-from schemas.episode import AnnotationFormat, EpisodeSettings
 from schemas.errors import BadInput
-from schemas.evaluate import EPISODES_SCHEMA, EvaluateJob
+from schemas.job.episode import AnnotationFormat, EpisodeSettings
+from schemas.job.evaluate import EPISODES_SCHEMA, EvaluateJob
 from schemas.spec import Span
 
 

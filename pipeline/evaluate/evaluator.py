@@ -14,7 +14,7 @@ from model.segmenter import LoadedReference, Segmenter
 from pipeline.episodes.draw import Episode
 from pipeline.episodes.load import EpisodeReader, LoadedEpisode
 from pipeline.evaluate.episodes import Variant, annotation_key
-from schemas.evaluate import GRID_PX
+from schemas.job.evaluate import GRID_PX
 
 Row = dict[str, Any]
 

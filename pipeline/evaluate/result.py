@@ -12,7 +12,7 @@ from pipeline.evaluate.table import markdown
 from pipeline.storage.place import Place
 from pipeline.storage.tables import from_parquet, to_parquet
 from schemas.errors import MissingFile
-from schemas.evaluate import EvaluateResult
+from schemas.job.evaluate import EvaluateResult
 
 REPORT_REVISION = 3  # raised by whoever changes what the same counts are told as
 

@@ -11,7 +11,7 @@ from pipeline.evaluate.actor import EvaluateUnits, ScoredUnit
 from pipeline.evaluate.check import CheckedEvaluation, publish_manifest
 from pipeline.evaluate.units import EvaluationUnit
 from schemas.errors import BadInput
-from schemas.evaluate import EvaluateJob
+from schemas.job.evaluate import EvaluateJob
 
 # A unit is tried again when its node or process is lost; as segmenting actors are.
 RESTARTS, RETRIES = 8, 3

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from model.scores.bootstrap import bootstrap_interval
 from pipeline.evaluate.metrics import METRICS, OF_CATEGORY, Arrays, Score
-from schemas.evaluate import SCORES_SCHEMA
+from schemas.job.evaluate import SCORES_SCHEMA
 
 KEYS = ("method", "format", "shots", "mask_growth_px")
 GAIN = "miou_grid_gain"

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from pipeline.evaluate.papers import DAVIS_2017_ROWS, PAPER_ROWS
 from pipeline.evaluate.scores import GAIN
-from schemas.evaluate import EvaluateJob, EvaluateResult
 from schemas.fold import FOLDS_OF
+from schemas.job.evaluate import EvaluateJob, EvaluateResult
 
 Scores = Mapping[tuple[Any, ...], dict[str, Any]]
 Variant = tuple[str, str, int, int]

@@ -11,7 +11,7 @@ from pipeline.evaluate.episodes import FoldEpisodes
 from pipeline.evaluate.paths import DIGITS, parts_folder
 from pipeline.storage.place import Place
 from pipeline.storage.tables import from_parquet, to_parquet
-from schemas.evaluate import COUNTS_SCHEMA
+from schemas.job.evaluate import COUNTS_SCHEMA
 
 
 @dataclass(frozen=True)

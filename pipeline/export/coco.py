@@ -17,8 +17,8 @@ from pipeline.export.rejected import REJECTED, Exported, labelled_only, listing_
 from pipeline.export.selection import Selection
 from pipeline.storage.place import Place
 from pipeline.storage.stream_out import stream_out
-from schemas.reference import Category
-from schemas.storage import Storage
+from schemas.job.reference import Category
+from schemas.job.storage import Storage
 
 ALL = Selection()
 Segment = Callable[[Mask, tuple[int, int]], Any]

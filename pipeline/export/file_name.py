@@ -5,12 +5,12 @@ Below the folder that `targets` names, that of `vrp export images`, or a COCO so
 
 from collections.abc import Mapping
 
-from pipeline.inputs.formats import READ_ALWAYS, READ_WITH, suffix_of
+from pipeline.images.formats import READ_ALWAYS, READ_WITH, suffix_of
 from pipeline.output.paths import PLAN
 from pipeline.output.plan import read_plan
 from pipeline.storage.place import Place
-from schemas.commit import Identity
 from schemas.errors import BadStorage
+from schemas.record.commit import Identity
 
 MEMBER_MARK = ".tar#"  # between the two parts of a member's URI: s3://b/a.tar#cat_01.jpg
 

@@ -23,12 +23,12 @@ from pipeline.export.rejected import REJECTED, Exported, labelled_only, listing_
 from pipeline.export.safe_name import safe_name
 from pipeline.export.selection import Selection
 from pipeline.export.write import WRITE_THREADS, create, in_groups
-from pipeline.inputs.decode import UNREADABLE, decode_image
-from pipeline.inputs.formats import suffix_of
+from pipeline.images.decode import UNREADABLE, decode_image
+from pipeline.images.formats import suffix_of
 from pipeline.storage.place import Place
 from schemas.errors import BadInput, BadStorage
-from schemas.source import ParquetImages
-from schemas.storage import Storage
+from schemas.job.source import ParquetImages
+from schemas.job.storage import Storage
 
 COLUMNS = ParquetImages(type="parquet", files="as labelled")
 # Without loss where the format can; JPEG and AVIF as near as their writers advise.

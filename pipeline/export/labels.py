@@ -20,10 +20,10 @@ from pipeline.export.selection import Selection
 from pipeline.output.committed import read_all_rows, read_committed, read_rejected
 from pipeline.output.share import cut_commit
 from pipeline.storage.place import Place
-from schemas.commit import Commit, Identity, Part
 from schemas.errors import BadInput, BadStorage
-from schemas.reference import Category
-from schemas.storage import Storage
+from schemas.job.reference import Category
+from schemas.job.storage import Storage
+from schemas.record.commit import Commit, Identity, Part
 
 COLUMNS = [
     "image_id", "uri", "height", "width", "exif_orientation", "category_id", "status", "rle_counts",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.storage.place import Place
-from schemas.commit import Commit
 from schemas.errors import BadInput
-from schemas.reference import Category
-from schemas.storage import Storage
+from schemas.job.reference import Category
+from schemas.job.storage import Storage
+from schemas.record.commit import Commit
 
 MOST_COLOURS = 256  # of an 8-bit PNG, the background's among them
 BACKGROUND = "background"

@@ -17,10 +17,10 @@ from pipeline.export.rejected import REJECTED, Exported, listing_rejected
 from pipeline.export.selection import Selection
 from pipeline.storage.place import Place
 from pipeline.storage.stream_out import stream_out
-from schemas.commit import Part
 from schemas.errors import BadInput
-from schemas.row import LABEL_SCHEMA
-from schemas.storage import Storage
+from schemas.job.storage import Storage
+from schemas.record.commit import Part
+from schemas.record.row import LABEL_SCHEMA
 
 CARD = "README.md"  # where the data set library looks for a data set's description
 SPLIT = "labels"

@@ -17,7 +17,7 @@ from pipeline.export.safe_name import safe_name
 from pipeline.export.selection import Selection
 from pipeline.export.write import WRITE_THREADS, create, in_groups
 from pipeline.storage.place import Place
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 LEGEND = "legend.json"
 ALL = Selection()

@@ -9,10 +9,10 @@ from pipeline.export.labels import LabelledImage
 from pipeline.export.write import in_groups
 from pipeline.inputs.shards import EncodedImage, read_units
 from pipeline.storage.place import Place
-from schemas.commit import Shard
-from schemas.compute import Limits
-from schemas.source import ImageFiles, ParquetImages, Source, WebDataset
-from schemas.storage import Storage
+from schemas.job.compute import Limits
+from schemas.job.source import ImageFiles, ParquetImages, Source, WebDataset
+from schemas.job.storage import Storage
+from schemas.record.commit import Shard
 
 IMAGES_AT_ONCE = 64  # encoded, in memory
 # Whatever size the job took once is taken again.

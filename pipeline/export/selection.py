@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.output.share import WHOLE, Share
-from schemas.commit import Commit, Identity
 from schemas.errors import BadInput
-from schemas.reference import Category
+from schemas.job.reference import Category
+from schemas.record.commit import Commit, Identity
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import re
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.storage.place import Place
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 TAR_SUFFIXES = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 PARQUET_SUFFIX = ".parquet"

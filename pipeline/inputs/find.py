@@ -9,15 +9,15 @@ from fnmatch import fnmatchcase
 
 from fsspec import AbstractFileSystem
 
+from pipeline.images.formats import suffix_of
 from pipeline.inputs.address import text_of
 from pipeline.inputs.braces import expand_braces
 from pipeline.inputs.file_names import name_below_roots
-from pipeline.inputs.formats import suffix_of
 from pipeline.inputs.outputs import without_outputs
 from pipeline.storage.errors import uri_of
 from pipeline.storage.files import file_size, list_files, open_filesystem, path_of
 from schemas.errors import BadInput, BadStorage, MissingFile
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 # Requests in flight for a long list of single files: 16 of 20 ms each check 800 files a second.
 _THREADS = 16

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.errors import BadInput, ImageRejected
-from schemas.source import ParquetImages
+from schemas.job.source import ParquetImages
 
 # Rows decoded at once. A row group may hold gigabytes of images; 32 of some 100 KB are 3 MB.
 _BATCH_ROWS = 32

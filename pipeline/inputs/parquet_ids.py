@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 from pipeline.inputs.address import open_place
 from pipeline.inputs.parquet import check_columns, open_parquet
 from pipeline.storage.stored_file import open_file
-from schemas.commit import Shard
 from schemas.errors import BadInput
-from schemas.source import ParquetImages
-from schemas.storage import Storage
+from schemas.job.source import ParquetImages
+from schemas.job.storage import Storage
+from schemas.record.commit import Shard
 
 _THREADS = 16  # footers of some 10 KB: they wait for storage
 

@@ -7,7 +7,7 @@ from pipeline.inputs.address import PARQUET_SUFFIX, member_uri, open_place, spli
 from pipeline.inputs.archive import Archive, Damage
 from pipeline.storage.stored_file import open_file
 from schemas.errors import BadStorage, MissingFile
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 READ_THREADS = 8
 

@@ -9,11 +9,11 @@ from pipeline.inputs.parquet import ParquetRow, read_parquet
 from pipeline.inputs.tar import READING, read_tar
 from pipeline.storage.place import Place
 from pipeline.storage.stored_file import open_file
-from schemas.commit import Shard
-from schemas.compute import Limits
 from schemas.errors import BadInput, BadStorage, ImageRejected, MissingFile
-from schemas.source import ParquetImages, Source
-from schemas.storage import Storage
+from schemas.job.compute import Limits
+from schemas.job.source import ParquetImages, Source
+from schemas.job.storage import Storage
+from schemas.record.commit import Shard
 
 # Requests for single images in flight; each waits for storage, none computes.
 _FETCH_THREADS = 8

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipeline.images.formats import NEVER_READ, READ_WITH, image_suffixes, suffix_of, why_not_read
 from pipeline.inputs.address import PARQUET_SUFFIX, TAR_SUFFIXES, tar_stem
 from pipeline.inputs.coco_images import read_coco_images
 from pipeline.inputs.find import HIDDEN, OF_OUTPUT, find_files
-from pipeline.inputs.formats import NEVER_READ, READ_WITH, image_suffixes, suffix_of, why_not_read
 from pipeline.inputs.parquet_ids import check_files
 from pipeline.inputs.tar import READING
 from pipeline.storage.place import Place
-from schemas.commit import Shard
 from schemas.errors import BadInput, BadStorage, MissingFile
-from schemas.source import CocoImages, ImageFiles, ParquetImages, Source, WebDataset
-from schemas.storage import Storage
+from schemas.job.source import CocoImages, ImageFiles, ParquetImages, Source, WebDataset
+from schemas.job.storage import Storage
+from schemas.record.commit import Shard
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from pipeline.images.decode import begins_as_image
+from pipeline.images.formats import READ_WITH, image_suffixes, is_installed, suffix_of, why_not_read
 from pipeline.inputs.archive import Archive, Damage
-from pipeline.inputs.decode import begins_as_image
-from pipeline.inputs.formats import READ_WITH, image_suffixes, is_installed, suffix_of, why_not_read
 from schemas.errors import ImageRejected
 
 # Raised by whoever changes which images come of a tar, under which ids, or in which order: a tar

@@ -21,11 +21,11 @@ from pipeline.output.unit import UnitName, read_part, write_unit
 from pipeline.storage.place import Place
 from pipeline.weights.fetch import cache_folder
 from pipeline.weights.of_method import local_method
-from schemas.commit import Part
 from schemas.errors import BadInput, MissingFile
-from schemas.label import Iterative, LabelJob
-from schemas.receipt import Receipt, StageSeconds
-from schemas.weights import sam_contents_in
+from schemas.job.label import Iterative, LabelJob
+from schemas.job.weights import sam_contents_in
+from schemas.record.commit import Part
+from schemas.record.receipt import Receipt, StageSeconds
 
 
 @dataclass(frozen=True)

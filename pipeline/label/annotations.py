@@ -12,12 +12,12 @@ from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as coco_mask
 
 from model.segmenter import Drawn
-from pipeline.inputs.decode import DAMAGE
+from pipeline.images.decode import DAMAGE
 from pipeline.masks.coco import Entry, Instances, drawn_runs, read_instances, short_polygons
 from pipeline.masks.mask_file import MaskRead, described, named, read_mask, values_of
 from pipeline.masks.runs import filled, runs_of
 from schemas.errors import BadInput, BadReference
-from schemas.reference import (
+from schemas.job.reference import (
     Box,
     CocoAnnotation,
     MaskFile,

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pipeline.output.committed import read_rejected
 from pipeline.output.paths import REJECTED
 from pipeline.storage.place import Place
-from schemas.commit import Part
-from schemas.compute import Limits
 from schemas.errors import TooManyRejected
+from schemas.job.compute import Limits
+from schemas.record.commit import Part
 
 # A share is not judged before: one bad image among the first ten is no tenth of a collection.
 IMAGES_TO_JUDGE = 200

@@ -14,8 +14,8 @@ from pipeline.output.unit import list_units
 from pipeline.storage.files import check_endpoint, check_writable
 from pipeline.storage.place import Place
 from pipeline.weights.of_method import weight_contents
-from schemas.commit import Commit, Identity, Shard
-from schemas.label import LabelJob
+from schemas.job.label import LabelJob
+from schemas.record.commit import Commit, Identity, Shard
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pipeline.monitoring import metrics
 from pipeline.monitoring.log import log, start_log
 from pipeline.monitoring.metrics import record
 from pipeline.output.unit import UnitName
-from schemas.receipt import StageSeconds
+from schemas.record.receipt import StageSeconds
 
 
 @dataclass(frozen=True)

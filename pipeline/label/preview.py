@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pipeline.label.check import CheckedJob
 from pipeline.output.attempts import list_begun
 from pipeline.output.unit import list_units
-from schemas.commit import Shard
+from schemas.record.commit import Shard
 
 NAMED = 5
 """Shards named on a line; a plan may have a million."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.segmenter import Drawn, LoadedReference
-from pipeline.inputs.decode import decode_image
+from pipeline.images.decode import decode_image
 from pipeline.label.annotations import Files, draw
 from pipeline.masks.runs import encode_rle
 from pipeline.storage.place import Place
-from schemas.compute import Limits
 from schemas.errors import BadReference, ImageRejected
-from schemas.reference import Category, Reference
-from schemas.storage import Storage
+from schemas.job.compute import Limits
+from schemas.job.reference import Category, Reference
+from schemas.job.storage import Storage
 
 ID_DIGITS = 12  # 48 bits of a sha256: no collision among the references one job can hold
 

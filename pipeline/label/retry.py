@@ -14,8 +14,8 @@ from pipeline.output.committed import read_rejected, read_table
 from pipeline.output.unit import UnitName, read_part, unit_of
 from pipeline.storage.place import Place
 from pipeline.storage.tables import from_parquet
-from schemas.commit import Commit
 from schemas.errors import RejectReason
+from schemas.record.commit import Commit
 
 Row = dict[str, Any]
 

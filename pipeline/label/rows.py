@@ -14,9 +14,9 @@ from model.segmenter import Prediction
 from pipeline.inputs.shards import EncodedImage
 from pipeline.masks.components import components
 from pipeline.masks.runs import encode_rle
-from schemas.commit import Identity
 from schemas.errors import ImageRejected
-from schemas.label import Components, Instances, Iterative, Overlaps, Thresholds
+from schemas.job.label import Components, Instances, Iterative, Overlaps, Thresholds
+from schemas.record.commit import Identity
 
 LEAST_OBJECT_PX = 16  # of an image of SAM's own size: a cell of its logits covers 4 x 4 pixels
 

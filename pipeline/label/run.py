@@ -16,9 +16,9 @@ from pipeline.output.namesakes import by_size
 from pipeline.output.plan import Plan, extend_plan
 from pipeline.output.provenance import keep_run
 from pipeline.output.unit import UnitName, list_units
-from schemas.commit import Commit, Part, Shard
 from schemas.errors import BadInput, RejectReason
-from schemas.receipt import Receipt
+from schemas.record.commit import Commit, Part, Shard
+from schemas.record.receipt import Receipt
 
 
 def label(checked: CheckedJob, on_receipt: Callable[[Receipt], None]) -> Commit:

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from model.segmenter import Prediction, Segmenter
 from pipeline.embed.store import EmbeddingStore, image_key
-from pipeline.inputs.decode import DecodedImage, decode_image
+from pipeline.images.decode import DecodedImage, decode_image
 from pipeline.inputs.shards import EncodedImage
 from pipeline.label.batches import Batches
 from pipeline.label.rows import RowContext, label_rows, rejected_row
-from schemas.compute import Compute, Limits
 from schemas.errors import ImageRejected
-from schemas.receipt import StageSeconds
+from schemas.job.compute import Compute, Limits
+from schemas.record.receipt import StageSeconds
 
 # Embeddings of 2 MB: what hides 50 ms a request at the speed of a GPU that only decodes.
 READ_THREADS = 32

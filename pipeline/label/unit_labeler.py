@@ -10,14 +10,14 @@ from contextlib import AbstractContextManager
 
 from model.segmenter import Segmenter
 from pipeline.embed.store import EmbeddingStore
-from pipeline.inputs.decode import DecodedImage
+from pipeline.images.decode import DecodedImage
 from pipeline.inputs.shards import EncodedImage, Unit
 from pipeline.label.rows import RowContext
 from pipeline.label.stages import Decoded, Labelled, Row, Stages
 from pipeline.label.time_limit import time_limit
 from pipeline.output.attempts import Attempt
-from schemas.compute import Compute, Limits
-from schemas.receipt import StageSeconds
+from schemas.job.compute import Compute, Limits
+from schemas.record.receipt import StageSeconds
 
 Batches = Sequence[Sequence[EncodedImage]]
 

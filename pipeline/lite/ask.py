@@ -12,14 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite import LitePrompts, decode_lite, neck_of
-from model.networks.lite_completion import complete
-from model.networks.lite_trunk import INPUT_PX
+from model.networks.lite.completion import complete
+from model.networks.lite.sam import LitePrompts, decode_lite, neck_of
+from model.networks.lite.trunk import INPUT_PX
 from model.training.lite import LiteNetworks, PromptBatch, answer, with_click
 from pipeline.lite.draw import annotate
 from pipeline.lite.shown import Shown
 from pipeline.lite.tally import Tally
-from schemas.episode import AnnotationFormat
+from schemas.job.episode import AnnotationFormat
 
 FALSE_SHARE = 0.01
 """A mask of more than this share of an image that lacks the object is a false mask."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite_trunk import COARSE, FINE, GRID, MIDDLE, LiteTrunk, joined
+from model.networks.lite.trunk import COARSE, FINE, GRID, MIDDLE, LiteTrunk, joined
 from model.networks.pixels import normalise
 from pipeline.lite.photos import Photo
 from pipeline.lite.pictures import HALF, Picture, Pictures

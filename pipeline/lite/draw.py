@@ -13,11 +13,11 @@ from numpy.random import Generator
 from model.draws import Draws
 from model.masks.rasterise import rasterise
 from model.masks.simulate import simulate_annotation
-from model.networks.lite_trunk import GRID
+from model.networks.lite.trunk import GRID
 from model.training.lite import POSITIVE, EpisodeBatch, LiteBatch, PromptBatch
 from pipeline.lite.bank import Bank, Entry
 from pipeline.lite.pictures import HALF, STUFF
-from schemas.episode import AnnotationFormat
+from schemas.job.episode import AnnotationFormat
 
 FORMATS: tuple[AnnotationFormat, ...] = ("mask", "box", "scribbles", "points")
 FORMAT_SHARES = (0.4, 0.24, 0.18, 0.18)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite_trunk import INPUT_PX, LiteTrunk, joined
+from model.networks.lite.trunk import INPUT_PX, LiteTrunk, joined
 from model.networks.pixels import squash
 from pipeline.lite.bank import encode
 from pipeline.lite.photos import EVERY_PIXEL, Photo

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.networks.lite import WIDTH
-from model.networks.lite_trunk import LiteTrunk
+from model.networks.lite.sam import WIDTH
+from model.networks.lite.trunk import LiteTrunk
 from model.training.lite import LiteNetworks, coarsened, draw_dropout, step_losses
 from pipeline.lite.bank import Bank, Made, make_pictures
 from pipeline.lite.draw import Episodes

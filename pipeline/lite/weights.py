@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from model.checkpoints.state_dict import save_weights
-from model.networks.lite import QUERIES
-from model.networks.lite_trunk import LiteTrunk
+from model.networks.lite.sam import QUERIES
+from model.networks.lite.trunk import LiteTrunk
 from model.training.lite import LiteNetworks
 from pipeline.lite.train import LiteRecipe
-from schemas.card import SamCard, Training, VrpCard
 from schemas.errors import BadWeights
-from schemas.method import VrpReading
+from schemas.job.method import VrpReading
+from schemas.record.card import SamCard, Training, VrpCard
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pipeline.nano.pretrain import NanoNetworks, NanoRecipe
 from pipeline.scenes.categories import BASE
 from pipeline.scenes.compose import VERSION
 from pipeline.scenes.groups import SCENES
-from schemas.card import BackboneCard, SamCard, Training
 from schemas.errors import BadWeights
+from schemas.record.card import BackboneCard, SamCard, Training
 
 
 @dataclass(frozen=True)

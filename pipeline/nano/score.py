@@ -36,7 +36,7 @@ from model.training.pretrain_sam import (
     encode,
 )
 from pipeline.scenes.compose import Scene, scene
-from schemas.episode import AnnotationFormat
+from schemas.job.episode import AnnotationFormat
 
 FORMATS: tuple[AnnotationFormat, ...] = ("mask", "box", "scribbles", "points")
 SHOTS = 5

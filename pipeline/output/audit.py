@@ -14,9 +14,9 @@ from pipeline.output.committed import read_table, with_added_columns
 from pipeline.output.plan import Plan, read_plan
 from pipeline.output.unit import unit_of
 from pipeline.storage.place import Place
-from schemas.commit import Commit, Counts, Part, Shard
 from schemas.errors import BadStorage
-from schemas.row import LABEL_SCHEMA, REJECTED_SCHEMA
+from schemas.record.commit import Commit, Counts, Part, Shard
+from schemas.record.row import LABEL_SCHEMA, REJECTED_SCHEMA
 
 
 def audit(output: Place) -> Iterator[str]:

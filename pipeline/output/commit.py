@@ -7,8 +7,8 @@ from pipeline.output.paths import COMMIT
 from pipeline.output.plan import Plan
 from pipeline.output.unit import UnitName, read_part
 from pipeline.storage.place import Place
-from schemas.commit import Commit, Counts, Identity, Part, Shard
 from schemas.errors import MissingFile
+from schemas.record.commit import Commit, Counts, Identity, Part, Shard
 
 READ_THREADS = 16  # GETs of about 100 kB each: latency, not bandwidth, is what they wait for
 

@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from pipeline.output.paths import COMMIT, JOB
 from pipeline.storage.place import Place
 from pipeline.storage.tables import from_parquet
-from schemas.commit import Commit, Identity, Part
 from schemas.errors import BadStorage, MissingFile
 from schemas.faults import faults_of
-from schemas.row import ADDED_COLUMNS, LABEL_SCHEMA
+from schemas.record.commit import Commit, Identity, Part
+from schemas.record.row import ADDED_COLUMNS, LABEL_SCHEMA
 
 
 def read_committed(output: Place) -> tuple[Commit, Identity]:

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from model.segmenter import LoadedReference
 from pipeline.output.paths import JOB
 from pipeline.storage.place import Place
-from schemas.commit import Identity
 from schemas.errors import MissingFile, OtherJob
 from schemas.fingerprint import differences, fingerprint_of, leaves
-from schemas.label import LabelJob
-from schemas.weights import weights_of
+from schemas.job.label import LabelJob
+from schemas.job.weights import weights_of
+from schemas.record.commit import Identity
 
 RESULT_REVISION = 1  # raised by whoever changes code so that the same job gives other masks
 

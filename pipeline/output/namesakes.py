@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pipeline.inputs.address import open_place
 from pipeline.inputs.file_names import free_name
 from schemas.errors import BadStorage
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 # Pairs compared of a collection that seems to have moved: two requests each.
 _COMPARED = 16

@@ -14,8 +14,8 @@ from pipeline.output.namesakes import IsOther, match_files, never_other
 from pipeline.output.paths import PLAN, plan_file
 from pipeline.storage.place import Place
 from pipeline.storage.tables import from_parquet, to_parquet
-from schemas.commit import Shard
 from schemas.errors import BadInput
+from schemas.record.commit import Shard
 
 PLAN_SCHEMA = pa.schema(
     [

@@ -18,9 +18,9 @@ from model.segmenter import Drawn, LoadedReference
 from pipeline.masks.runs import encode_rle
 from pipeline.output.paths import REFERENCES, RUNS, kept_reference, run_record
 from pipeline.storage.place import Place
-from schemas.receipt import Receipt, StageSeconds
-from schemas.reference import Annotation, Rle
-from schemas.run import KeptReference, Run
+from schemas.job.reference import Annotation, Rle
+from schemas.record.receipt import Receipt, StageSeconds
+from schemas.record.run import KeptReference, Run
 
 WRITE_THREADS = 16  # PUTs of about 100 kB each: latency, not bandwidth, is what they wait for
 KEPT_SIDE_PX = 1024  # SAM's input: a reference had no more detail than this when it was studied

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 
 from pipeline.output.commit import total_counts
-from schemas.commit import Commit, Counts
 from schemas.errors import BadInput
+from schemas.record.commit import Commit, Counts
 
 
 @dataclass(frozen=True)

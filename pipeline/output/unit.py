@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 from pipeline.output.paths import LABELS, labels_part, rejected_part
 from pipeline.storage.place import Place
 from pipeline.storage.tables import to_parquet
-from schemas.commit import Part
 from schemas.errors import BadStorage
-from schemas.row import LABEL_SCHEMA, REJECTED_SCHEMA
+from schemas.record.commit import Part
+from schemas.record.row import LABEL_SCHEMA, REJECTED_SCHEMA
 
 FOOTER_KEY = b"vrp-label"
 PART_NAME = re.compile(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from pipeline.inputs.decode import decode_image
+from pipeline.images.decode import decode_image
 from pipeline.inputs.read_again import ImageOrReason, read_again
 from pipeline.report.pictures import (
     TRUE_COLOUR,
@@ -18,11 +18,11 @@ from pipeline.report.pictures import (
 )
 from pipeline.report.survey import Pick
 from pipeline.report.truth import Truth
-from schemas.commit import Commit
-from schemas.compute import Limits
 from schemas.errors import ImageRejected
-from schemas.run import KeptReference
-from schemas.storage import Storage
+from schemas.job.compute import Limits
+from schemas.job.storage import Storage
+from schemas.record.commit import Commit
+from schemas.record.run import KeptReference
 
 LINES_PER_CARD = 6  # a job may have a thousand categories
 MARKS = {"points": "points", "box": "a box", "scribbles": "scribbles", "rle": "a mask"}

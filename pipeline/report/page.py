@@ -22,9 +22,9 @@ from pipeline.report.survey import (
 )
 from pipeline.report.truth import Truth, read_truth
 from pipeline.storage.place import Place
-from schemas.commit import Commit, Identity, Shard
-from schemas.run import Run
-from schemas.storage import Storage
+from schemas.job.storage import Storage
+from schemas.record.commit import Commit, Identity, Shard
+from schemas.record.run import Run
 
 CARDS_PER_GROUP = 12  # five groups of 12 pictures of 25 kB: a page of 2 MB
 REFERENCES_PER_CATEGORY = 5

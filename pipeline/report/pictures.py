@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from pycocotools import mask as coco_mask
 
-from schemas.reference import Annotation, Box, Points, Rle, Scribbles
+from schemas.job.reference import Annotation, Box, Points, Rle, Scribbles
 
 SIDE_PX = 480  # about 25 kB as JPEG; sharp on a phone, where a card is 170 points wide
 TINT = 0.25

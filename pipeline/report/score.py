@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 from model.scores.metrics import FALSE_MASK_SHARE
 from pipeline.report.truth import Runs, Truth
 from schemas.errors import BadInput
-from schemas.reference import Category
+from schemas.job.reference import Category
 
 MATCHED_IOU = 0.5
 """From here on a mask counts as found, as in COCO's and VOC's AP50."""

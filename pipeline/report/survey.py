@@ -16,7 +16,7 @@ import pyarrow as pa
 from pipeline.report.picks import Top
 from pipeline.report.score import RowScores, Scorer, Scores, compare
 from pipeline.report.truth import Truth
-from schemas.reference import Category
+from schemas.job.reference import Category
 
 Group = Literal["best", "worst", "least-confident", "random"]
 GROUPS: tuple[Group, ...] = ("best", "worst", "least-confident", "random")

@@ -11,8 +11,8 @@ from pycocotools import mask as coco_mask
 from pipeline.masks.coco import Entry, PassedOver, drawn_runs, read_instances, short_polygons
 from pipeline.storage.place import Place
 from schemas.errors import BadInput
-from schemas.reference import Category
-from schemas.storage import Storage
+from schemas.job.reference import Category
+from schemas.job.storage import Storage
 
 Runs = Any
 """A mask as pycocotools holds it: {"size": [H, W], "counts": bytes}; untyped in its stubs."""

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from pipeline.output.paths import STATE, at_work
 from pipeline.storage.place import Place
-from schemas.at_work import AtWork
 from schemas.errors import BadInput, BadStorage, MissingFile
+from schemas.record.at_work import AtWork
 
 BEAT_S = 10.0
 # Two beats and a slow storage; what beats no more after it has died.

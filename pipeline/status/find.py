@@ -12,8 +12,8 @@ from pipeline.status.training import TrainStatus, train_status
 from pipeline.storage.files import check_endpoint
 from pipeline.storage.place import Place
 from schemas.errors import BadStorage, MissingFile
-from schemas.storage import Storage
-from schemas.train import TrainIdentity
+from schemas.job.storage import Storage
+from schemas.job.train import TrainIdentity
 
 _STORE = re.compile(r"([0-9a-f]{16})/shards/([^/]+)")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pipeline.output.commit import read_parts
 from pipeline.output.unit import UnitName
 from pipeline.storage.place import Place
-from schemas.commit import Commit, Shard
+from schemas.record.commit import Commit, Shard
 
 # A tar's last unit alone may hold fewer images than its name promises; a part is some 100 kB.
 READ_AT_MOST = 64

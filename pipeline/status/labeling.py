@@ -10,8 +10,8 @@ from pipeline.output.provenance import read_runs
 from pipeline.output.unit import list_units
 from pipeline.status.images import count_images
 from pipeline.storage.place import Place
-from schemas.commit import Counts
-from schemas.run import Run
+from schemas.record.commit import Counts
+from schemas.record.run import Run
 
 RUNS_SHOWN = 3
 

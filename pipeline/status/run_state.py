@@ -15,8 +15,8 @@ from pipeline.status.at_work import (
     read_at_work,
 )
 from pipeline.storage.place import Place
-from schemas.at_work import AtWork, Ended, Submitted
 from schemas.errors import MissingFile
+from schemas.record.at_work import AtWork, Ended, Submitted
 from schemas.spec import Spec
 
 State = Literal["at work", "submitted", "done", "failed", "stopped", "lost", "unknown"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pipeline.storage.place import Place
 from pipeline.storage.tables import from_parquet
 from pipeline.train.paths import IN_FOLD, METRICS, RESULT, fold_folder
-from schemas.train import FoldResult, TrainIdentity
+from schemas.job.train import FoldResult, TrainIdentity
 
 
 @dataclass(frozen=True)

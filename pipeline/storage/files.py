@@ -24,7 +24,7 @@ from model.local_files import beside, sync, whole_file
 from pipeline.storage.errors import endpoint_of, translated, unanswered
 from pipeline.storage.s3_options import s3_options
 from schemas.errors import BadStorage
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader

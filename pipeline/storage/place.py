@@ -15,7 +15,7 @@ from pipeline.storage.files import (
     remove,
     replace,
 )
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 
 @dataclass(frozen=True)

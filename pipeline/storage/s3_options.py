@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.storage import KmsEncryption, Storage
+from schemas.job.storage import KmsEncryption, Storage
 
 
 def s3_options(storage: Storage) -> dict[str, Any]:

@@ -15,14 +15,14 @@ from pipeline.storage.errors import translated, uri_of
 from pipeline.storage.place import Place
 from pipeline.weights.catalogue import CATALOGUE
 from pipeline.weights.fetch import sha256_of
-from schemas.embed import EmbedJob
 from schemas.errors import BadInput, MissingFile
-from schemas.evaluate import EvaluateJob
-from schemas.label import LabelJob
-from schemas.named_files import KeyPath, named_files
-from schemas.storage import Storage
-from schemas.train import TrainJob
-from schemas.weights import random_seed, weights_of
+from schemas.job.embed import EmbedJob
+from schemas.job.evaluate import EvaluateJob
+from schemas.job.label import LabelJob
+from schemas.job.storage import Storage
+from schemas.job.train import TrainJob
+from schemas.job.weights import random_seed, weights_of
+from schemas.record.named_files import KeyPath, named_files
 
 SubmittedJob = LabelJob | TrainJob | EvaluateJob | EmbedJob
 Document = dict[str, Any]

@@ -23,7 +23,7 @@ from pipeline.train.loop import train_fold
 from pipeline.train.metrics import write_metrics
 from pipeline.train.monitoring import watch_training
 from pipeline.train.paths import fold_folder
-from schemas.train import TrainJob, TrainProgress
+from schemas.job.train import TrainJob, TrainProgress
 
 
 def train_worker(config: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from pipeline.train.fold import FoldRun, open_fold
 from pipeline.train.identity import check_training, identify_training, sam_contents
 from pipeline.train.result import read_result
 from schemas.errors import BadInput
-from schemas.train import FoldResult, TrainIdentity, TrainJob
+from schemas.job.train import FoldResult, TrainIdentity, TrainJob
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from pipeline.storage.place import Place
 from pipeline.train.state import STATE, check_whole
 from schemas.errors import BadStorage
-from schemas.train import TrainState
+from schemas.job.train import TrainState
 
 RUN = re.compile(r"(\d{4})/")
 

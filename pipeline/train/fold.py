@@ -12,8 +12,8 @@ from pipeline.train.schedule import Schedule, whole_batches
 from pipeline.weights.of_method import local_method
 from schemas.errors import BadInput
 from schemas.fold import Fold
-from schemas.method import Vrp
-from schemas.train import TrainJob
+from schemas.job.method import Vrp
+from schemas.job.train import TrainJob
 
 
 @dataclass(frozen=True)

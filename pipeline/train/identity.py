@@ -3,11 +3,11 @@
 from pipeline.output.paths import JOB
 from pipeline.storage.place import Place
 from pipeline.weights.of_method import weight_contents
-from schemas.dataset import IndexCommit
 from schemas.errors import MissingFile, OtherJob
 from schemas.fingerprint import differences, fingerprint_of, leaves
-from schemas.train import TrainIdentity, TrainJob
-from schemas.weights import sam_contents_in, weights_of
+from schemas.job.dataset import IndexCommit
+from schemas.job.train import TrainIdentity, TrainJob
+from schemas.job.weights import sam_contents_in, weights_of
 
 TRAINING_REVISION = 1  # raised by whoever changes code so that the same job learns otherwise
 

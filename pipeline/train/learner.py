@@ -19,7 +19,7 @@ from model.methods.vrp import VrpNetworks
 from model.networks.device import Precision
 from model.training.loss import Terms
 from model.training.train_step import EpisodeTensors, episode_logits, episode_losses, freeze
-from schemas.train import Recipe
+from schemas.job.train import Recipe
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from pipeline.train.fold import FoldRun
 from pipeline.train.learner import Learner, Worker
 from pipeline.train.schedule import Schedule
 from pipeline.train.state import Best, encoder_tensors, load_state, save_state
-from schemas.train import TrainProgress, TrainState
+from schemas.job.train import TrainProgress, TrainState
 
 # Losses are read from the device, and summed over workers, once in so many steps: reading waits.
 STEPS_PER_READ = 10

@@ -3,7 +3,7 @@
 from pipeline.monitoring import metrics
 from pipeline.monitoring.log import log
 from pipeline.monitoring.metrics import record
-from schemas.train import TrainProgress
+from schemas.job.train import TrainProgress
 
 
 def watch_training(output: str, progress: TrainProgress) -> None:

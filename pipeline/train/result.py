@@ -13,10 +13,10 @@ from pipeline.train.fold import FoldRun
 from pipeline.train.metrics import merge_metrics
 from pipeline.train.paths import RESULT, WEIGHTS, fold_folder
 from pipeline.train.state import STATE
-from schemas.card import Training, VrpCard
 from schemas.errors import MissingFile
+from schemas.job.train import FoldResult, TrainState
 from schemas.names import LabelType
-from schemas.train import FoldResult, TrainState
+from schemas.record.card import Training, VrpCard
 
 # Our episodes' names of annotation formats, and a card's.
 CARD_FORMATS: dict[str, LabelType] = {

@@ -21,7 +21,7 @@ from pipeline.train.fold import open_fold
 from pipeline.train.identity import check_training, sam_contents
 from pipeline.train.paths import RUNS, fold_folder
 from pipeline.train.result import finish_fold
-from schemas.train import FoldResult, TrainJob, TrainProgress
+from schemas.job.train import FoldResult, TrainJob, TrainProgress
 
 # A whole cluster may be lost and come back; the task only waits for a fold, so it is tried again.
 FOLD_RETRIES = 3

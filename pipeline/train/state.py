@@ -17,7 +17,7 @@ from torch.optim import AdamW
 from model.checkpoints.state_dict import load_into
 from model.networks.vrp_encoder import VrpEncoder
 from schemas.errors import BadStorage
-from schemas.train import TrainState
+from schemas.job.train import TrainState
 
 STATE = "state.json"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")

@@ -21,7 +21,7 @@ from pipeline.storage.errors import translated, uri_of
 from pipeline.storage.place import Place
 from pipeline.weights.catalogue import CATALOGUE, Published
 from schemas.errors import BadStorage, BadWeights
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 # aiohttp's own limit is 300 s for a whole download: too short for 2.6 GB below 8.5 MB/s. A server
 # that says nothing for a minute is given up.

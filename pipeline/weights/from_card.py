@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.weights.catalogue import CATALOGUE
-from schemas.card import VrpCard
-from schemas.storage import Storage
-from schemas.weights import Weights, random_seed
+from schemas.job.storage import Storage
+from schemas.job.weights import Weights, random_seed
+from schemas.record.card import VrpCard
 
 WEIGHTS: TypeAdapter[str] = TypeAdapter(Weights)
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from model.build import check_weights
 from pipeline.weights.fetch import localise, sha256_of
-from schemas.method import Method
-from schemas.storage import Storage
-from schemas.weights import SpecT, random_seed, weights_of, with_weights
+from schemas.job.method import Method
+from schemas.job.storage import Storage
+from schemas.job.weights import SpecT, random_seed, weights_of, with_weights
 
 
 def local_method(method: SpecT, storage: Storage) -> SpecT:

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from examples.demo import SHOWN, Recipe, examples, job_of, make_folder, scribble, touches_edge
-from jobs.job_file import read_job
+from jobs.terminal.job_file import read_job
 from pipeline.label.references import load_references
-from schemas.label import LabelJob
+from schemas.job.label import LabelJob
 from tests.made.labels import square
 
 

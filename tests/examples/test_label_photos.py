@@ -10,8 +10,8 @@ import pytest
 
 from examples.label_photos import photos_job
 from pipeline.label.references import load_references
-from schemas.label import LabelJob
-from schemas.reference import Scribbles
+from schemas.job.label import LabelJob
+from schemas.job.reference import Scribbles
 from tests.made.datasets import LARGE, filled, jpeg, png, write
 
 NAMES = (

@@ -9,7 +9,7 @@ import pytest
 
 from examples.pack_photos import image_paths, key_of, pack, upload
 from pipeline.storage.files import open_filesystem, read_bytes
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.datasets import jpeg, write
 from tests.made.s3 import Bucket
 

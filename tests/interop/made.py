@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from pipeline.export.image_files import export_images
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.committed import commit_units, label_rows, rejected_row
 from tests.made.datasets import HEIGHT, WIDTH, jpeg
 

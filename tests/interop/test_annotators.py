@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.export.cvat import export_cvat
-from pipeline.export.label_studio import export_label_studio
-from pipeline.export.labelme import export_labelme
+from pipeline.export.annotators.cvat import export_cvat
+from pipeline.export.annotators.label_studio import export_label_studio
+from pipeline.export.annotators.labelme import export_labelme
+from pipeline.export.annotators.yolo import Yolo, export_yolo, split_of
 from pipeline.export.polygons import Outlines
 from pipeline.export.selection import Selection
-from pipeline.export.yolo import Yolo, export_yolo, split_of
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.interop.made import assert_same, make, masks_of
 
 ALL = Selection()

@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from pipeline.export.coco import export_coco
 from pipeline.export.polygons import Outlines
 from pipeline.export.selection import Selection
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.interop.made import Made, assert_same, make, masks_of
 
 ALL = Selection()

@@ -17,7 +17,7 @@ from torchvision.io import ImageReadMode, decode_image
 from pipeline.export.coco import export_coco
 from pipeline.export.parquet import export_parquet
 from pipeline.export.png import export_png
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.interop.made import NAMES, make
 
 DOCS = (Path(__file__).parents[2] / "docs/exports.md").read_text()

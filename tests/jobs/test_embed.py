@@ -9,8 +9,8 @@ from rich.console import Console
 from jobs.embed import EmbedTally
 from pipeline.embed.store import EmbeddingStore, pack_shard, write_shard
 from pipeline.output.unit import UnitName
-from schemas.embed import EmbedReceipt
-from schemas.storage import Storage
+from schemas.job.embed import EmbedReceipt
+from schemas.job.storage import Storage
 
 FIELDS = {"sam": "random:1"}
 

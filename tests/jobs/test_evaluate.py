@@ -12,11 +12,11 @@ import yaml
 from typer.testing import CliRunner
 
 from jobs.evaluate import evaluate
-from jobs.job_file import read_job
+from jobs.terminal.job_file import read_job
 from pipeline.evaluate.actor import EvaluateUnits
 from pipeline.evaluate.check import check
 from schemas.errors import BadInput
-from schemas.evaluate import COUNTS_SCHEMA, EPISODES_SCHEMA, EvaluateJob
+from schemas.job.evaluate import COUNTS_SCHEMA, EPISODES_SCHEMA, EvaluateJob
 from tests.made.evaluation import a_document
 from tests.made.training import write_dataset
 

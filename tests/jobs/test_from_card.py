@@ -6,12 +6,12 @@ import pytest
 import torch
 import yaml
 
-from jobs.job_file import read_job
+from jobs.terminal.job_file import read_job
 from model.checkpoints.state_dict import save_weights
-from schemas.card import Training, VrpCard
 from schemas.errors import BadInput
-from schemas.label import LabelJob
-from schemas.method import READINGS
+from schemas.job.label import LabelJob
+from schemas.job.method import READINGS
+from schemas.record.card import Training, VrpCard
 
 CARD = VrpCard(
     network="vrp",

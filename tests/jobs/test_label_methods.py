@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipeline.storage.files import open_filesystem
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.commands import photo_folder, run, write_job
 
 NANO = {"type": "nano", "weights": "nano-sam"}

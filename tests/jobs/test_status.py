@@ -9,8 +9,8 @@ import pytest
 from pipeline.output.paths import ENDED, SUBMITTED
 from pipeline.output.plan import extend_plan
 from pipeline.storage.place import Place
-from schemas.at_work import Ended, Submitted
-from schemas.storage import Storage
+from schemas.job.storage import Storage
+from schemas.record.at_work import Ended, Submitted
 from tests.made.commands import run
 from tests.made.committed import commit_units, rejected_row
 from tests.made.shards import tar

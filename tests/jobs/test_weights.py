@@ -12,11 +12,11 @@ from model.build import check_weights
 from model.checkpoints.state_dict import load_into, read_card, read_state_dict
 from model.methods.vrp import build_vrp_encoder
 from pipeline.weights.catalogue import CATALOGUE, Published
-from schemas.card import VrpCard
 from schemas.errors import BadWeights
-from schemas.method import READINGS, Vrp
+from schemas.job.method import READINGS, Vrp
+from schemas.job.networks import Backbone, Sam
 from schemas.names import BackboneType
-from schemas.networks import Backbone, Sam
+from schemas.record.card import VrpCard
 from tests.made.published import PUBLISHED, numbered, vrp_sam, write_torch
 from tests.made.s3 import SECRET, Bucket
 from tests.made.web import Site, serve_web

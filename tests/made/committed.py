@@ -9,9 +9,9 @@ from pipeline.output.paths import JOB
 from pipeline.output.plan import Plan, extend_plan
 from pipeline.output.unit import UnitName, write_unit
 from pipeline.storage.place import Place
-from schemas.commit import Commit, Identity, Shard
-from schemas.reference import Category
-from schemas.storage import Storage
+from schemas.job.reference import Category
+from schemas.job.storage import Storage
+from schemas.record.commit import Commit, Identity, Shard
 from tests.made.datasets import rle_of
 
 Kind = Literal["images", "webdataset", "parquet", "coco"]

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from model.segmenter import LoadedReference, Prediction
-from schemas.evaluate import EvaluateJob
+from schemas.job.evaluate import EvaluateJob
 
 NANO = {
     "vrp": {

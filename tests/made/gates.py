@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-import pipeline.inputs.decode
-from pipeline.inputs.decode import DecodedImage, decode_image
-from schemas.compute import Limits
+import pipeline.images.decode
+from pipeline.images.decode import DecodedImage, decode_image
+from schemas.job.compute import Limits
 
 _MARK = b"GATE:"  # behind the end of a JPEG, where no decoder looks
 
@@ -18,7 +18,7 @@ def gated(photo: bytes, gate: Path) -> bytes:
 def install() -> None:
     """Run in every worker of a test's cluster, as Ray's worker_process_setup_hook."""
     # Before anything else takes it from there; importing what does would load torch in readers too.
-    pipeline.inputs.decode.decode_image = _decode
+    pipeline.images.decode.decode_image = _decode
 
 
 def _decode(data: bytes, limits: Limits) -> DecodedImage:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from schemas.reference import Category
-from schemas.row import LABEL_SCHEMA
+from schemas.job.reference import Category
+from schemas.record.row import LABEL_SCHEMA
 from tests.made.committed import CATEGORIES, label_rows
 from tests.made.datasets import filled, rle_of
 

@@ -11,10 +11,10 @@ from model.segmenter import LoadedReference
 from pipeline.output.plan import extend_plan
 from pipeline.output.provenance import keep_run
 from pipeline.storage.place import Place
-from schemas.commit import Shard
-from schemas.receipt import Receipt, StageSeconds
-from schemas.reference import Box, Points, Scribbles
-from schemas.storage import Storage
+from schemas.job.reference import Box, Points, Scribbles
+from schemas.job.storage import Storage
+from schemas.record.commit import Shard
+from schemas.record.receipt import Receipt, StageSeconds
 from tests.made.committed import commit_units, rejected_row
 from tests.made.labels import CAT, DOG, NOTHING, instances, row, square
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.storage.files import open_filesystem, replace
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 
 @dataclass(frozen=True)

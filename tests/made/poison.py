@@ -4,9 +4,9 @@ import os
 import signal
 import time
 
-import pipeline.inputs.decode
-from pipeline.inputs.decode import DecodedImage, decode_image
-from schemas.compute import Limits
+import pipeline.images.decode
+from pipeline.images.decode import DecodedImage, decode_image
+from schemas.job.compute import Limits
 
 # Behind the end of a JPEG, where no decoder looks.
 KILLS, HANGS = b"KILLS", b"HANGS"
@@ -15,7 +15,7 @@ KILLS, HANGS = b"KILLS", b"HANGS"
 def install() -> None:
     """Run in every worker of a test's cluster, as Ray's worker_process_setup_hook."""
     # Before anything else takes it from there; importing what does would load torch in readers too.
-    pipeline.inputs.decode.decode_image = _decode
+    pipeline.images.decode.decode_image = _decode
 
 
 def _decode(data: bytes, limits: Limits) -> DecodedImage:

@@ -6,8 +6,8 @@ import numpy as np
 
 from model.segmenter import Prediction
 from pipeline.label.rows import RowContext
-from schemas.commit import Identity
-from schemas.label import Components, Thresholds
+from schemas.job.label import Components, Thresholds
+from schemas.record.commit import Identity
 from tests.made.committed import CATEGORIES
 
 IDENTITY = Identity(

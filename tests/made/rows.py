@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.row import LABEL_SCHEMA
+from schemas.record.row import LABEL_SCHEMA
 
 
 def label(image_id: str, status: str = "labelled") -> dict[str, Any]:

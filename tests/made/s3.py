@@ -22,7 +22,7 @@ from botocore.session import Session
 from pydantic import SecretStr
 
 from pipeline.storage.files import open_filesystem, replace
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 KEY = "test-key"
 SECRET = "a-secret-nobody-may-print"

@@ -1,6 +1,6 @@
 """Planned shards."""
 
-from schemas.commit import Shard
+from schemas.record.commit import Shard
 
 
 def tar(shard_id: str) -> Shard:

@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.train.fold import open_fold
 from pipeline.train.learner import Worker
 from pipeline.train.loop import train_fold
-from schemas.train import TrainJob, TrainProgress
+from schemas.job.train import TrainJob, TrainProgress
 
 SAM = "random:2"
 COLOURS = ((200, 60, 60), (60, 200, 60), (60, 60, 200))

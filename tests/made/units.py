@@ -10,9 +10,9 @@ from torch import Tensor
 from model.segmenter import Prediction
 from pipeline.inputs.shards import EncodedImage, Unit
 from pipeline.label.rows import RowContext
-from schemas.commit import Identity
 from schemas.errors import ImageRejected
-from schemas.label import LabelJob, Thresholds
+from schemas.job.label import LabelJob, Thresholds
+from schemas.record.commit import Identity
 
 WHITE, BLACK, RED = (255, 255, 255), (0, 0, 0), (255, 0, 0)
 

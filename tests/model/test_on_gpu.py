@@ -18,7 +18,7 @@ from model.networks.attention_forms import Form
 from model.networks.flat_attention import Forms
 from model.segmenter import PLAIN, Prediction, Segmenter
 from model.training.train_step import EpisodeTensors, episode_losses, freeze
-from schemas.method import Method, Vrp
+from schemas.job.method import Method, Vrp
 from tests.made.fake_cuda import CUDA, Record, fake_cuda
 from tests.model.methods.test_methods import IMAGES, method, reference
 

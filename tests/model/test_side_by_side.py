@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from model.build import build_segmenter
 from model.segmenter import LoadedReference
 from model.side_by_side import SideBySide, remember
-from schemas.method import Method
+from schemas.job.method import Method
 from tests.made.evaluation import NANO
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.faults import faults_of
-from schemas.reference import Annotation, Reference
+from schemas.job.reference import Annotation, Reference
 
 REFERENCE: TypeAdapter[Reference] = TypeAdapter(Reference)
 ANNOTATION: TypeAdapter[Annotation] = TypeAdapter(Annotation)

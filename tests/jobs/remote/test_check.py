@@ -13,7 +13,7 @@ import yaml
 from pipeline.status import at_work
 from pipeline.status.at_work import Presence
 from pipeline.storage.place import Place
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.commands import run, write_job
 from tests.made.photos import photo
 from tests.made.training import a_job, write_dataset

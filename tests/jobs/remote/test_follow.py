@@ -10,8 +10,8 @@ from jobs.remote import follow as following
 from jobs.remote.follow import Followed, follow
 from pipeline.output.paths import ENDED
 from pipeline.storage.place import Place
-from schemas.at_work import Ended
-from schemas.storage import Storage
+from schemas.job.storage import Storage
+from schemas.record.at_work import Ended
 
 ID = "label-20261125-184801-a1b2c3"
 LOG = "".join(f"vrp 11-25 18:48:0{i} line {i}\n" for i in range(4))

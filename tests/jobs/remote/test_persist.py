@@ -133,13 +133,13 @@ def test_a_command_ends_when_what_repeats_it_is_killed(tmp_path: Path) -> None:
     )
     try:
         deadline = time.monotonic() + 60
-        while not (found := [p for p in children(persist.pid) if "jobs.remote.bound" in title(p)]):
+        while not (found := [p for p in children(persist.pid) if "jobs.bound" in title(p)]):
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
         persist.kill()
         persist.wait()
     (command,) = found
-    while "jobs.remote.bound" in title(command):
+    while "jobs.bound" in title(command):
         assert time.monotonic() < deadline, "the command has outlived what repeats it"
         time.sleep(0.05)

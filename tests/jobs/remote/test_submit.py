@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs.head import cluster_of
+from jobs.cluster.head import cluster_of
 from pipeline.output.commit import read_commit
 from pipeline.storage.place import Place
 from schemas.errors import BadInput

@@ -19,10 +19,10 @@ from model.checkpoints.state_dict import (
 )
 from model.methods.vrp import build_vrp_encoder
 from model.networks.sam import build_sam
-from schemas.card import SamCard, Training, VrpCard
 from schemas.errors import BadWeights
-from schemas.method import READINGS, Vrp
-from schemas.networks import Backbone, Sam
+from schemas.job.method import READINGS, Vrp
+from schemas.job.networks import Backbone, Sam
+from schemas.record.card import SamCard, Training, VrpCard
 from tests.made.published import PUBLISHED, numbered, write_torch
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2)}

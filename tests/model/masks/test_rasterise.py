@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from model.masks.rasterise import rasterise
-from schemas.reference import Box, Points, Scribbles
+from schemas.job.reference import Box, Points, Scribbles
 
 GRID = (64, 64)
 

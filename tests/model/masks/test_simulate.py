@@ -7,7 +7,7 @@ import pytest
 
 from model.draws import Draws
 from model.masks.simulate import MOST_POINTS, simulate_annotation
-from schemas.reference import Box, Points
+from schemas.job.reference import Box, Points
 
 
 def _blob(height: int = 120, width: int = 160) -> np.ndarray:

@@ -13,14 +13,14 @@ from model.checkpoints.identify import identify
 from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import save_weights
 from model.methods.lite_vrp import LiteNetworks, LiteVrpSegmenter, load_lite_vrp
-from model.networks.lite import LiteVrp
+from model.networks.lite.sam import LiteVrp
 from model.networks.sam import build_sam
 from model.segmenter import LoadedReference, Prediction
-from schemas.card import Training, VrpCard
 from schemas.errors import BadWeights
-from schemas.method import Method, Vrp, VrpReading
-from schemas.networks import LITE_TRUNK, Sam
-from schemas.weights import weights_of
+from schemas.job.method import Method, Vrp, VrpReading
+from schemas.job.networks import LITE_TRUNK, Sam
+from schemas.job.weights import weights_of
+from schemas.record.card import Training, VrpCard
 from tests.made.waves import picture
 
 TRUNK = {"type": "efficientnet_lite2", "weights": "random:3"}

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 from model.build import build_segmenter
 from model.masks.upsample import mask_at
 from model.segmenter import Drawn, LoadedReference, Prediction, StudyOptions
-from schemas.method import Method, presence_threshold
-from schemas.reference import Box, Points, Scribbles
+from schemas.job.method import Method, presence_threshold
+from schemas.job.reference import Box, Points, Scribbles
 from tests.made.waves import picture
 
 NANO = {"type": "nano", "weights": "random:2"}

@@ -15,8 +15,8 @@ from model.methods.persam import PersamSegmenter
 from model.methods.persam_f import PersamFSegmenter
 from model.methods.prompted_sam import PromptedNetworks, PromptedSam
 from model.segmenter import LoadedReference
-from schemas.method import Persam, PersamF
-from schemas.networks import Sam
+from schemas.job.method import Persam, PersamF
+from schemas.job.networks import Sam
 from tests.made.narrow_sam import ellipse, narrow_sam, patches
 
 SIZES = [(213, 320), (180, 240), (300, 200)]

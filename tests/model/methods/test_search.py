@@ -11,8 +11,8 @@ from model.methods.location import Located, Target, extremes
 from model.methods.prompted_sam import PromptedNetworks, PromptedSam
 from model.methods.search import search_objects
 from model.segmenter import LoadedReference, Prediction, StudyOptions
-from schemas.method import Matcher, Persam, PersamF
-from schemas.networks import Sam
+from schemas.job.method import Matcher, Persam, PersamF
+from schemas.job.networks import Sam
 from tests.made.narrow_sam import narrow_sam
 from tests.made.waves import picture
 

@@ -14,10 +14,10 @@ from model.checkpoints.state_dict import save_weights
 from model.masks.upsample import mask_at
 from model.methods.vrp import VrpNetworks, VrpSegmenter, load_vrp
 from model.segmenter import Drawn, LoadedReference, Prediction
-from schemas.card import Training, VrpCard
-from schemas.method import READINGS, Vrp, VrpReading
-from schemas.networks import Backbone, Sam
-from schemas.reference import Box, Points, Scribbles
+from schemas.job.method import READINGS, Vrp, VrpReading
+from schemas.job.networks import Backbone, Sam
+from schemas.job.reference import Box, Points, Scribbles
+from schemas.record.card import Training, VrpCard
 from tests.made.waves import picture, stir
 
 

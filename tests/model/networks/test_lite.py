@@ -6,9 +6,9 @@ import timm
 import torch
 from torch import Tensor
 
-from model.networks.lite import LiteVrp, build_lite_sam, decode_lite
-from model.networks.lite_similarity import Surroundings, likenesses
-from model.networks.lite_trunk import GRID, INPUT_PX, build_trunk, fold, load_trunk
+from model.networks.lite.sam import LiteVrp, build_lite_sam, decode_lite
+from model.networks.lite.similarity import Surroundings, likenesses
+from model.networks.lite.trunk import GRID, INPUT_PX, build_trunk, fold, load_trunk
 
 SIDE = GRID // 2
 

@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline.cluster.capacity import Capacity, parse_most
-from schemas.compute import Compute
 from schemas.errors import BadInput
+from schemas.job.compute import Compute
 
 NEED = {"CPU": 2.25, "GPU": 2.0}
 

@@ -9,9 +9,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from pipeline.datasets.index import open_index
-from schemas.dataset import Dataset
 from schemas.errors import BadInput
-from schemas.storage import Storage
+from schemas.job.dataset import Dataset
+from schemas.job.storage import Storage
 from tests.made.datasets import LARGE, SMALL, CocoFiles, filled, png, write, write_folder, write_voc
 from tests.made.s3 import Bucket
 

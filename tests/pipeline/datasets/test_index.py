@@ -10,9 +10,9 @@ from pydantic import TypeAdapter
 
 from pipeline.datasets.index import DatasetIndex, open_index
 from pipeline.episodes.load import EpisodeReader
-from schemas.dataset import Dataset
 from schemas.errors import BadInput, BadStorage
-from schemas.storage import Storage
+from schemas.job.dataset import Dataset
+from schemas.job.storage import Storage
 from tests.made.datasets import (
     HEIGHT,
     LARGE,

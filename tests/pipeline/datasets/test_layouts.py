@@ -15,11 +15,11 @@ from pipeline.datasets.layouts import LAYOUTS
 from pipeline.episodes.draw import draw_episode, make_pool
 from pipeline.episodes.folds import split
 from pipeline.episodes.load import EpisodeReader
-from schemas.episode import EpisodeSettings
 from schemas.errors import BadInput
 from schemas.fold import FOLDS_OF
+from schemas.job.episode import EpisodeSettings
+from schemas.job.storage import Storage
 from schemas.names import LayoutName
-from schemas.storage import Storage
 from tests.made import layouts as made
 from tests.made.datasets import LARGE, SMALL, filled, write_folder
 

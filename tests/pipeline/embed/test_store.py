@@ -19,9 +19,9 @@ from pipeline.embed.store import (
 from pipeline.output.unit import UnitName
 from pipeline.storage.place import Place
 from schemas.errors import BadStorage
-from schemas.method import Vrp, VrpReading
-from schemas.networks import Backbone, Sam
-from schemas.storage import Storage
+from schemas.job.method import Vrp, VrpReading
+from schemas.job.networks import Backbone, Sam
+from schemas.job.storage import Storage
 from tests.made.s3 import Bucket
 
 METHOD = Vrp(

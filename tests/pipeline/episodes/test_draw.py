@@ -20,10 +20,10 @@ from pipeline.episodes.draw import (
     share_of,
 )
 from pipeline.episodes.folds import split
-from schemas.dataset import Dataset
-from schemas.episode import EpisodeSettings
 from schemas.errors import BadInput
-from schemas.storage import Storage
+from schemas.job.dataset import Dataset
+from schemas.job.episode import EpisodeSettings
+from schemas.job.storage import Storage
 from tests.made.datasets import LARGE, SMALL, CocoFiles, write_folder
 
 NAMES = ("person", "bicycle", "car", "cat", "dog")  # COCO-20i's folds 0, 1, 2, 3 and 0

@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline.episodes.folds import COCO_CLASSES, split
-from schemas.dataset import VOC_CLASSES, CategoryCount
 from schemas.errors import BadInput
+from schemas.job.dataset import VOC_CLASSES, CategoryCount
 
 
 def _categories(names: tuple[str, ...], first_id: int = 1) -> list[CategoryCount]:

@@ -12,13 +12,13 @@ from pydantic import TypeAdapter
 from pipeline.datasets.index import DatasetIndex, open_index
 from pipeline.episodes.draw import draw_episode, make_pool
 from pipeline.episodes.load import EpisodeReader, LoadedEpisode
-from pipeline.inputs.decode import decode_image
-from schemas.compute import Limits
-from schemas.dataset import Dataset
-from schemas.episode import EpisodeSettings
+from pipeline.images.decode import decode_image
 from schemas.errors import BadInput, MissingFile
-from schemas.reference import Box, Points
-from schemas.storage import Storage
+from schemas.job.compute import Limits
+from schemas.job.dataset import Dataset
+from schemas.job.episode import EpisodeSettings
+from schemas.job.reference import Box, Points
+from schemas.job.storage import Storage
 from tests.made.committed import commit_units, label_rows
 from tests.made.datasets import (
     LARGE,

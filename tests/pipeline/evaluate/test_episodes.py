@@ -9,7 +9,7 @@ from pipeline.datasets.index import DatasetIndex, open_index
 from pipeline.evaluate.episodes import draw_fold, hash_manifest, manifest
 from pipeline.evaluate.units import cut
 from schemas.errors import BadInput
-from schemas.evaluate import EPISODES_SCHEMA, EvaluateJob
+from schemas.job.evaluate import EPISODES_SCHEMA, EvaluateJob
 from tests.made.datasets import CocoFiles, write_folder
 from tests.made.evaluation import a_job
 

@@ -11,7 +11,7 @@ from pipeline.episodes.load import EpisodeReader
 from pipeline.evaluate.episodes import FoldEpisodes, draw_fold, variants_of
 from pipeline.evaluate.evaluator import Evaluator, Settings
 from pipeline.evaluate.scores import GAIN, Drawing, score
-from schemas.evaluate import COUNTS_SCHEMA, EvaluateJob
+from schemas.job.evaluate import COUNTS_SCHEMA, EvaluateJob
 from tests.made.datasets import HEIGHT, LARGE, WIDTH, filled, write_folder
 from tests.made.evaluation import Drawn, a_job
 

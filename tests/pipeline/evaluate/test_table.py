@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipeline.evaluate.chart import chart
 from pipeline.evaluate.scores import Drawing, score
 from pipeline.evaluate.table import markdown
-from schemas.evaluate import COUNTS_SCHEMA, EvaluateJob, EvaluateResult
+from schemas.job.evaluate import COUNTS_SCHEMA, EvaluateJob, EvaluateResult
 from tests.made.evaluation import a_job
 
 RESULTS = pa.schema([("method", pa.string()), *COUNTS_SCHEMA])

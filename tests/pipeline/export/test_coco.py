@@ -19,7 +19,7 @@ from pipeline.label.rows import label_rows as label_rows_of
 from pipeline.output.share import Share, parse_share
 from pipeline.storage.files import list_files, open_filesystem, read_bytes
 from schemas.errors import BadInput, BadStorage
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.committed import commit_units, label_rows, rejected_row
 from tests.made.datasets import CocoFiles, filled, rle_of
 from tests.made.predictions import SPLIT, predicted

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.export import label_studio, polygons
+from pipeline.export import polygons
+from pipeline.export.annotators import label_studio
 from pipeline.export.extras import library
 from schemas.errors import BadInput
 

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from pipeline.export.image_files import COLUMNS, export_images
-from pipeline.inputs.decode import decode_image
+from pipeline.images.decode import decode_image
 from pipeline.storage.place import Place
-from schemas.compute import Limits
 from schemas.errors import BadStorage
-from schemas.storage import Storage
+from schemas.job.compute import Limits
+from schemas.job.storage import Storage
 from tests.made.committed import Kind, commit_units, label_rows, rejected_row
 from tests.made.datasets import HEIGHT, WIDTH, filled, jpeg
 from tests.made.s3 import Bucket

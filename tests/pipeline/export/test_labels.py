@@ -8,7 +8,7 @@ import pytest
 from pipeline.export.labels import LabelledImage, Labels, RejectedImage
 from pipeline.export.selection import Selection
 from schemas.errors import BadInput, BadStorage
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.committed import Kind, commit_units, label_rows, rejected_row
 from tests.made.datasets import filled
 

@@ -11,7 +11,7 @@ from pipeline.export.parquet import SCHEMA, export_parquet
 from pipeline.export.selection import Selection
 from pipeline.storage.place import Place
 from schemas.errors import BadInput
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.committed import commit_units, label_rows, rejected_row
 from tests.made.datasets import filled
 from tests.made.s3 import Bucket

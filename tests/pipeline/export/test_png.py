@@ -13,7 +13,7 @@ from pipeline.export.png import export_png
 from pipeline.export.safe_name import safe_name
 from pipeline.storage.files import list_files, open_filesystem, read_bytes
 from schemas.errors import BadInput, BadStorage
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.committed import commit_units, label_rows, rejected_row
 from tests.made.datasets import filled
 from tests.made.s3 import Bucket

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.inputs.decode import decode_image
+from pipeline.images.decode import decode_image
 from pipeline.inputs.tar import TarImage, read_tar
-from schemas.compute import Limits
 from schemas.errors import ImageRejected
+from schemas.job.compute import Limits
 from tests.made.tars import Member, header, make_tar, special
 
 QUICK = settings(max_examples=100)
@@ -31,12 +31,12 @@ def peak_growth_mb(work: str, file: Path) -> int:
     """Run `work` on the file in a process of its own; return by how many MB its peak grew."""
     program = f"""
     import resource, sys
-    from pipeline.inputs.decode import decode_image
+    from pipeline.images.decode import decode_image
     from pipeline.inputs.shards import read_units
     from pipeline.inputs.sources import plan_shards
     from schemas.errors import ImageRejected
-    from schemas.label import Limits, Storage
-    from schemas.source import ParquetImages, WebDataset
+    from schemas.job.label import Limits, Storage
+    from schemas.job.source import ParquetImages, WebDataset
     path = sys.argv[1]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     {textwrap.indent(textwrap.dedent(work), "    ").strip()}

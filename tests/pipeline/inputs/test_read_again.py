@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.inputs.read_again import read_again
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.s3 import Bucket
 
 

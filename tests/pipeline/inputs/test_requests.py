@@ -10,7 +10,7 @@ from pipeline.cluster.units import unit_to_table
 from pipeline.inputs.shards import Unit, read_units
 from pipeline.inputs.sources import plan_shards
 from pipeline.label.actor import SegmentTask, SegmentUnits
-from schemas.label import LabelJob
+from schemas.job.label import LabelJob
 from tests.made.fault_proxy import Faults, faulty
 from tests.made.label_jobs import job
 from tests.made.photos import tar_of

@@ -14,11 +14,11 @@ from fsspec import AbstractFileSystem
 from pipeline.inputs.shards import EncodedImage, Unit, read_units
 from pipeline.inputs.sources import plan_shards
 from pipeline.storage.files import open_filesystem, read_bytes
-from schemas.commit import Shard
-from schemas.compute import Limits
 from schemas.errors import BadInput, BadStorage
-from schemas.source import ImageFiles, ParquetImages, Source, WebDataset
-from schemas.storage import Storage
+from schemas.job.compute import Limits
+from schemas.job.source import ImageFiles, ParquetImages, Source, WebDataset
+from schemas.job.storage import Storage
+from schemas.record.commit import Shard
 from tests.made.places import Place
 from tests.made.s3 import Bucket
 from tests.made.tars import make_tar, special

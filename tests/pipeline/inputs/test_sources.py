@@ -10,17 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec import AbstractFileSystem
 
-from pipeline.inputs.formats import image_suffixes
+from pipeline.images.formats import image_suffixes
 from pipeline.inputs.outputs import OUTPUT_FOLDERS, OUTPUT_MARKS
 from pipeline.inputs.shards import read_units
 from pipeline.inputs.sources import cut_list, plan_inputs, plan_shards
 from pipeline.output import paths
 from pipeline.storage.files import list_files, open_filesystem, replace
-from schemas.commit import Shard
-from schemas.compute import Limits
 from schemas.errors import BadInput, BadStorage, MissingFile
-from schemas.source import CocoImages, ImageFiles, ParquetImages, Source, Uris, WebDataset
-from schemas.storage import Storage
+from schemas.job.compute import Limits
+from schemas.job.source import CocoImages, ImageFiles, ParquetImages, Source, Uris, WebDataset
+from schemas.job.storage import Storage
+from schemas.record.commit import Shard
 from tests.made.places import Place
 from tests.made.s3 import Bucket, create_bucket, serve_denials, storage_at
 
@@ -115,7 +115,7 @@ def test_a_list_of_files_names_them_below_their_folders(place: Place) -> None:
 def test_what_is_passed_over_is_counted_by_suffix(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.inputs.formats.find_spec", lambda name: None)
+    monkeypatch.setattr("pipeline.images.formats.find_spec", lambda name: None)
     image_suffixes.cache_clear()
     place.put(dict.fromkeys([f"{n}.HEIC" for n in range(9)], b"x"))
     place.put(dict.fromkeys(["a.jpg", "b.nef", "notes.txt", "x.json", "y.json", "raw"], b"xx"))

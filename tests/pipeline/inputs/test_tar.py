@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.inputs.formats import image_suffixes
+from pipeline.images.formats import image_suffixes
 from pipeline.inputs.tar import TarImage, read_tar
 from tests.made.tars import Member, header, make_tar, special
 
@@ -66,14 +66,14 @@ def test_names_that_differ_behind_their_first_dot_are_images_of_their_own() -> N
 def test_a_mask_or_depth_map_is_never_the_image(
     field: str, beside: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.inputs.formats.find_spec", lambda name: None)
+    monkeypatch.setattr("pipeline.images.formats.find_spec", lambda name: None)
     mask = (f"a.{field}.png", b"M")
     for members in ([mask, (beside, b"x")], [(beside, b"x"), mask], [mask]):
         assert read_members(*members, ("b.jpg", b"B")) == [("b", b"B"), ("a", "no-image")]
 
 
 def test_an_image_whose_reader_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.inputs.formats.find_spec", lambda name: None)
+    monkeypatch.setattr("pipeline.images.formats.find_spec", lambda name: None)
     image_suffixes.cache_clear()
     (fault,) = read(make_tar([("a.seg.png", b"M"), ("a.heic", b"H")]))
     image_suffixes.cache_clear()

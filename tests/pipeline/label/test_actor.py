@@ -19,9 +19,9 @@ from pipeline.output.attempts import Note
 from pipeline.output.unit import UnitName, list_units
 from pipeline.storage.place import Place
 from schemas.errors import ImageRejected
-from schemas.label import LabelJob, Thresholds
-from schemas.receipt import Receipt
-from schemas.storage import Storage
+from schemas.job.label import LabelJob, Thresholds
+from schemas.job.storage import Storage
+from schemas.record.receipt import Receipt
 from tests.made.label_jobs import job
 from tests.made.units import BLACK, RED, WHITE, Died, Killer, MeanColour, png, row_context, unit
 

@@ -13,8 +13,8 @@ from pipeline.inputs.shards import EncodedImage, Unit
 from pipeline.label.actor import SegmentTask, SegmentUnits
 from pipeline.label.check import check
 from pipeline.label.rows import RowContext
-from schemas.label import LabelJob
-from schemas.receipt import Receipt
+from schemas.job.label import LabelJob
+from schemas.record.receipt import Receipt
 from tests.made.waves import picture
 
 NANO = {"type": "nano", "weights": "nano-sam"}

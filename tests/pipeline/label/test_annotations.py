@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 from model.segmenter import Drawn
 from pipeline.label.annotations import Files, draw
 from schemas.errors import BadReference
-from schemas.reference import Reference
+from schemas.job.reference import Reference
 
 MASK_HW = np.zeros((6, 8), dtype=bool)
 MASK_HW[2:5, 3:7] = True

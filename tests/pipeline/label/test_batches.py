@@ -13,9 +13,9 @@ from pipeline.label import batches
 from pipeline.label.actor import try_out
 from pipeline.label.batches import Batches
 from pipeline.label.unit_labeler import UnitLabeler
-from schemas.compute import Compute, Limits
 from schemas.errors import BadInput, ImageRejected
-from schemas.label import LabelJob
+from schemas.job.compute import Compute, Limits
+from schemas.job.label import LabelJob
 from tests.made.label_jobs import job
 from tests.made.units import RED, WHITE, Died, MeanColour, is_red, png, row_context, unit
 from tests.pipeline.label.test_unit_labeler import attempt_at

@@ -7,10 +7,10 @@ import pytest
 from pipeline.label.budget import IMAGES_TO_JUDGE, RejectedBudget
 from pipeline.output.unit import UnitName, write_unit
 from pipeline.storage.place import Place
-from schemas.commit import Part
-from schemas.compute import Limits
 from schemas.errors import TooManyRejected
-from schemas.storage import Storage
+from schemas.job.compute import Limits
+from schemas.job.storage import Storage
+from schemas.record.commit import Part
 from tests.made.committed import rejected_row
 
 

@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 from pipeline.label.annotations import Files, draw
 from pipeline.masks.runs import encode_rle, filled, runs_of
 from schemas.errors import BadReference
-from schemas.reference import Reference
+from schemas.job.reference import Reference
 
 QUICK = settings(max_examples=200)
 INF, NAN = float("inf"), float("nan")

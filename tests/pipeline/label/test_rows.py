@@ -14,9 +14,9 @@ from pipeline.label.rows import RowContext, label_rows
 from pipeline.output.audit import audit
 from pipeline.output.committed import read_all_rows, read_committed, read_labels
 from pipeline.storage.place import Place
-from schemas.label import Iterative, Thresholds
-from schemas.row import ADDED_COLUMNS, LABEL_SCHEMA
-from schemas.storage import Storage
+from schemas.job.label import Iterative, Thresholds
+from schemas.job.storage import Storage
+from schemas.record.row import ADDED_COLUMNS, LABEL_SCHEMA
 from tests.made.committed import commit_units, rejected_row
 from tests.made.datasets import filled
 from tests.made.predictions import KEEP, SPLIT, predicted

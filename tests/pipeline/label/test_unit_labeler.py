@@ -16,10 +16,10 @@ from pipeline.label.unit_labeler import UnitLabeler
 from pipeline.output.attempts import Attempt
 from pipeline.output.unit import UnitName
 from pipeline.storage.place import Place
-from schemas.compute import Compute, Limits
 from schemas.errors import ImageRejected
-from schemas.label import LabelJob
-from schemas.storage import Storage
+from schemas.job.compute import Compute, Limits
+from schemas.job.label import LabelJob
+from schemas.job.storage import Storage
 from tests.made.label_jobs import job
 from tests.made.units import BLACK, RED, WHITE, Died, Killer, MeanColour, png, row_context, unit
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from model.networks.lite_trunk import COARSE, FINE, GRID, MIDDLE
+from model.networks.lite.trunk import COARSE, FINE, GRID, MIDDLE
 from pipeline.lite.bank import Bank, Entry
 from pipeline.lite.draw import Episodes, annotate
 from pipeline.lite.photos import Photo, hold_out, read_photos

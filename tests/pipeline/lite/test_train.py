@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.networks.lite_trunk import build_trunk
+from model.networks.lite.trunk import build_trunk
 from model.training.lite import coarsened, step_losses
 from pipeline.lite.draw import Episodes
 from pipeline.lite.tally import Tally

@@ -16,8 +16,8 @@ from pipeline.monitoring.log import JsonLines
 from pipeline.monitoring.metrics import METERS
 from pipeline.output.unit import UnitName
 from pipeline.train.monitoring import watch_training
-from schemas.receipt import StageSeconds
-from schemas.train import TrainProgress
+from schemas.job.train import TrainProgress
+from schemas.record.receipt import StageSeconds
 
 DASHBOARD = Path(__file__).parents[3] / "examples" / "grafana.json"
 OUTPUT = "s3://bucket/labels"

@@ -14,10 +14,10 @@ from pipeline.nano.export import Provenance, export_weights, load_pretrained
 from pipeline.nano.pretrain import NanoNetworks, NanoRecipe, NanoStage, step_losses
 from pipeline.scenes.categories import BASE
 from pipeline.scenes.groups import SceneGroup, draw_group
-from schemas.card import SamCard
 from schemas.errors import BadWeights
-from schemas.method import Vrp
-from schemas.networks import Backbone, Sam
+from schemas.job.method import Vrp
+from schemas.job.networks import Backbone, Sam
+from schemas.record.card import SamCard
 
 WINDOW = Window(top=2, left=4, cells=8)
 WHOLE = Window(top=0, left=0, cells=16)

@@ -7,7 +7,7 @@ import pytest
 from pipeline.output.attempts import Attempt, list_begun
 from pipeline.output.unit import UnitName
 from pipeline.storage.place import Place
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 
 UNIT = UnitName("0" * 16, 0, last=False)
 

@@ -10,9 +10,9 @@ from pipeline.output.commit import read_commit, unfinished, write_commit
 from pipeline.output.plan import Plan
 from pipeline.output.unit import UnitName, write_unit
 from pipeline.storage.place import Place
-from schemas.commit import Counts, Identity, Shard
-from schemas.reference import Category
-from schemas.storage import Storage
+from schemas.job.reference import Category
+from schemas.job.storage import Storage
+from schemas.record.commit import Counts, Identity, Shard
 from tests.made.rows import label, rejected
 
 

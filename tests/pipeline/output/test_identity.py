@@ -9,10 +9,10 @@ import pytest
 from model.segmenter import LoadedReference
 from pipeline.output.identity import claim_output, identify, read_identity
 from pipeline.storage.place import Place
-from schemas.commit import Identity
 from schemas.errors import OtherJob
-from schemas.label import LabelJob
-from schemas.storage import Storage
+from schemas.job.label import LabelJob
+from schemas.job.storage import Storage
+from schemas.record.commit import Identity
 from tests.made.label_jobs import job
 
 WEIGHTS = {

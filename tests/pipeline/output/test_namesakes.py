@@ -8,8 +8,8 @@ from pipeline.inputs.sources import plan_inputs
 from pipeline.output.namesakes import by_size, match_files
 from pipeline.output.plan import extend_plan
 from pipeline.storage.place import Place as Folder
-from schemas.source import ImageFiles, WebDataset
-from schemas.storage import Storage
+from schemas.job.source import ImageFiles, WebDataset
+from schemas.job.storage import Storage
 from tests.made.places import Place
 from tests.made.tars import make_tar
 

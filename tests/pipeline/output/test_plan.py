@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.output.plan import extend_plan, merge_plan, read_plan
 from pipeline.storage.place import Place
-from schemas.commit import Shard
 from schemas.errors import BadInput
-from schemas.storage import Storage
+from schemas.job.storage import Storage
+from schemas.record.commit import Shard
 
 
 def tar(name: str, size: int = 10, bucket: str = "a") -> Shard:

@@ -10,9 +10,9 @@ from model.segmenter import LoadedReference
 from pipeline.output.provenance import keep_run, read_references, read_runs
 from pipeline.output.unit import UnitName, write_unit
 from pipeline.storage.place import Place
-from schemas.receipt import Receipt, StageSeconds
-from schemas.reference import Box, Rle
-from schemas.storage import Storage
+from schemas.job.reference import Box, Rle
+from schemas.job.storage import Storage
+from schemas.record.receipt import Receipt, StageSeconds
 from tests.made.labels import CAT, DOG, row, square
 
 SHARD_ID = "00112233aabbccdd"

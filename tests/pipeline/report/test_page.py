@@ -13,7 +13,7 @@ from pipeline.report.charts import Axis, histogram
 from pipeline.report.figures import percent
 from pipeline.report.page import make_report
 from schemas.errors import BadStorage
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.committed import commit_units
 from tests.made.labels import DOG, NOTHING, row
 from tests.made.output import HOSTILE, make_output

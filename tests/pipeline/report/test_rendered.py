@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.report.page import make_report
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.chromium import CHROMIUM, Page, chromium_page
 from tests.made.output import make_output
 

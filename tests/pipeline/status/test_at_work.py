@@ -15,9 +15,9 @@ from pipeline.status import at_work
 from pipeline.status.at_work import Presence, find_working, read_at_work
 from pipeline.status.run_state import read_run_state
 from pipeline.storage.place import Place
-from schemas.at_work import AtWork, Ended, Submitted
+from schemas.job.storage import Storage
+from schemas.record.at_work import AtWork, Ended, Submitted
 from schemas.spec import Spec
-from schemas.storage import Storage
 
 OTHER_MACHINE = "boot-0 1-1"
 
@@ -109,7 +109,7 @@ def test_a_run_whose_process_was_killed_here_is_no_obstacle_at_all(place) -> Non
     script = (
         "from pipeline.status.at_work import Presence\n"
         "from pipeline.storage.place import Place\n"
-        "from schemas.storage import Storage\n"
+        "from schemas.job.storage import Storage\n"
         "import os\n"
         f"Presence(Place.open({place.uri!r}, Storage()), run='label-1', kind='label').begin()\n"
         "os.kill(os.getpid(), 9)\n"

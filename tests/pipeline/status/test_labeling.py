@@ -13,10 +13,10 @@ from pipeline.status.labeling import LabelStatus
 from pipeline.status.training import TrainStatus
 from pipeline.storage.place import Place
 from pipeline.train.metrics import write_metrics
-from schemas.commit import Identity
 from schemas.errors import BadStorage
-from schemas.storage import Storage
-from schemas.train import FoldResult, TrainIdentity
+from schemas.job.storage import Storage
+from schemas.job.train import FoldResult, TrainIdentity
+from schemas.record.commit import Identity
 from tests.made.committed import CATEGORIES, rejected_row
 from tests.made.shards import tar
 

@@ -19,10 +19,10 @@ from pipeline.storage.files import (
 )
 from pipeline.storage.patient_s3 import BUDGET, Budget
 from pipeline.storage.place import Place
-from schemas.compute import Limits
 from schemas.errors import BadStorage, MissingFile
-from schemas.row import LABEL_SCHEMA
-from schemas.source import WebDataset
+from schemas.job.compute import Limits
+from schemas.job.source import WebDataset
+from schemas.record.row import LABEL_SCHEMA
 from tests.made.fault_proxy import FAULTS, Fault, Faults, faulty
 from tests.made.s3 import Bucket, storage_at
 from tests.made.tars import make_tar

@@ -28,7 +28,7 @@ from pipeline.storage.patient_s3 import Budget
 from pipeline.storage.place import Place
 from pipeline.storage.stored_file import open_file
 from schemas.errors import BadStorage, MissingFile
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.s3 import SECRET, Bucket, create_bucket, free_port, serve_denials, storage_at
 
 

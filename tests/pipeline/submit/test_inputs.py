@@ -7,15 +7,15 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from jobs.job_file import read_job
+from jobs.terminal.job_file import read_job
 from pipeline.storage.files import list_files, open_filesystem, read_bytes
 from pipeline.submit.inputs import packaged_weights, portable
 from pipeline.submit.package import JOB_FILE, pack
 from schemas.errors import BadInput
-from schemas.evaluate import EvaluateJob
-from schemas.label import LabelJob
-from schemas.storage import Storage
-from schemas.train import TrainJob
+from schemas.job.evaluate import EvaluateJob
+from schemas.job.label import LabelJob
+from schemas.job.storage import Storage
+from schemas.job.train import TrainJob
 from tests.made.s3 import SECRET, Bucket
 
 NANO = {"type": "nano", "weights": "nano-sam"}

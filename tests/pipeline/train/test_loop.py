@@ -24,8 +24,8 @@ from pipeline.train.loop import train_fold
 from pipeline.train.metrics import write_metrics
 from pipeline.train.result import finish_fold, read_result
 from pipeline.train.state import check_whole
-from schemas.card import VrpCard
-from schemas.train import TrainJob
+from schemas.job.train import TrainJob
+from schemas.record.card import VrpCard
 from tests.made.training import SAM, Kept, a_job, losses, run, write_dataset
 
 

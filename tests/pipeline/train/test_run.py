@@ -17,7 +17,7 @@ from jobs.main import app
 from pipeline.storage.place import Place
 from pipeline.train.metrics import read_metrics
 from pipeline.train.state import STATE
-from schemas.train import TrainJob
+from schemas.job.train import TrainJob
 from tests.made.fault_proxy import Faults, Moment, faulty
 from tests.made.processes import descendants, send, title
 from tests.made.s3 import Bucket

@@ -12,9 +12,9 @@ from pipeline.train.checkpoints import begin_run, newest_checkpoint, read_checkp
 from pipeline.train.metrics import read_metrics, write_metrics
 from pipeline.train.schedule import Schedule, whole_batches
 from pipeline.train.state import Best, encoder_tensors, load_state, save_state
-from schemas.method import VrpReading
-from schemas.storage import Storage
-from schemas.train import TrainState
+from schemas.job.method import VrpReading
+from schemas.job.storage import Storage
+from schemas.job.train import TrainState
 
 
 def an_encoder(seed: int) -> tuple[VrpEncoder, AdamW]:

@@ -13,7 +13,7 @@ import pytest
 from pipeline.weights.catalogue import CATALOGUE, Published
 from pipeline.weights.fetch import localise, sha256_of
 from schemas.errors import BadInput, BadStorage, BadWeights, MissingFile
-from schemas.storage import Storage
+from schemas.job.storage import Storage
 from tests.made.s3 import Bucket
 from tests.made.web import Answer, Site, serve_web
 
@@ -142,7 +142,7 @@ def fetch_elsewhere(address: str, folder: Path) -> subprocess.Popen[str]:
     """Start another process that wants the same weights and prints where they are."""
     code = (
         "import sys; from pathlib import Path; from pipeline.weights.fetch import localise;"
-        "from schemas.label import Storage;"
+        "from schemas.job.label import Storage;"
         "print(localise(sys.argv[1], Storage(), Path(sys.argv[2])))"
     )
     command = [sys.executable, "-c", code, address, str(folder)]

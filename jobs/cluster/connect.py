@@ -1,0 +1,45 @@
+"""Join the cluster that RAY_ADDRESS names, or start one on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from schemas.errors import BadInput
+
+# Trailing checksums, the AWS libraries' default, are refused by some S3 servers (Ceph RGW 16).
+WORKER_ENV = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required"}
+
+
+def join_cluster() -> None:
+    """Initialise Ray, once; its own log lines below warnings stay out of a command's output.
+
+    Raises BadInput where RAY_ADDRESS is no head's that answers.
+    """
+    import ray
+
+    from jobs.cluster.head import CLUSTER, cluster_of, resolve_address
+    from jobs.terminal.console import is_submitted
+
+    address = resolve_address()
+    # Behind TLS only Ray's own client knows the certificates.
+    if address != "local" and not ray.is_initialized() and os.environ.get("RAY_USE_TLS") != "1":
+        found = cluster_of(address)
+        home = os.environ.get(CLUSTER, "")
+        if home and home != found:
+            raise BadInput(
+                "another cluster has the address of this job's",
+                f"RAY_ADDRESS {address}",
+                f"cluster {found}",
+                f"cluster {home}, which is lost: submit the job again",
+            )
+    # Ray Data's log of each execution, and its advice about progress bars, which are ours here.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    ray.init(
+        address=address,
+        runtime_env={"env_vars": WORKER_ENV},
+        logging_level=logging.WARNING,
+        # Workers' lines are kept among Ray's logs of their nodes; a submitted job's log has all.
+        log_to_driver=is_submitted(),
+        ignore_reinit_error=True,
+    )

@@ -1,0 +1,132 @@
+"""vrp lite: train the small networks for photos from a folder of pairs, score and export them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schemas.errors import BadInput
+
+if TYPE_CHECKING:
+    from pipeline.lite.photos import Photo
+    from pipeline.lite.weights import Trained
+
+lite_app = typer.Typer(help="Train the small networks for photos.", no_args_is_help=True)
+
+HELD_OUT = "dog,horse,sofa,dining_table,potted_plant"
+
+Folder = Annotated[Path, typer.Argument(help="Holds lite.pt and progress.jsonl.")]
+Photos = Annotated[
+    Path, typer.Option(help="A folder of <category>/<id>.jpg with <id>.png, maybe manifest.json.")
+]
+HeldOut = Annotated[
+    str, typer.Option(help="Categories by commas that are never trained on, to score by.")
+]
+
+
+@lite_app.command()
+def train(
+    folder: Folder,
+    photos: Photos,
+    held_out: HeldOut = HELD_OUT,
+    steps: Annotated[int | None, typer.Option(min=1, help="Left out: the recipe's.")] = None,
+) -> None:
+    """Train neck, mask decoder and VRP encoder on the frozen trunk; run again to go on."""
+    from model.networks.lite.trunk import published_trunk
+    from pipeline.lite.train import LiteRecipe, train_lite
+
+    training, _ = _divided(photos, held_out)
+    recipe = LiteRecipe() if steps is None else LiteRecipe(steps=steps)
+    train_lite(recipe, training, published_trunk(), folder)
+
+
+@lite_app.command()
+def score(
+    folder: Folder,
+    photos: Photos,
+    held_out: HeldOut = HELD_OUT,
+    targets: Annotated[int, typer.Option(min=1, help="Of each category, at most.")] = 40,
+) -> None:
+    """Print what the checkpoint reaches on held-out photos and on scenes' reserved categories."""
+    from model.networks.lite.trunk import build_trunk
+    from pipeline.lite.weights import load_trained
+
+    _, validation = _divided(photos, held_out)
+    trained = load_trained(folder / "lite.pt", build_trunk())
+    typer.echo(json.dumps(_figures(trained, validation, held_out, targets), indent=1))
+
+
+@lite_app.command()
+def export(
+    folder: Folder,
+    output: Annotated[Path, typer.Argument(help="Where the .safetensors files go.")],
+    photos: Photos,
+    held_out: HeldOut = HELD_OUT,
+    commit: Annotated[str, typer.Option(help="The sources' git commit, for the card.")] = "",
+    targets: Annotated[int, typer.Option(min=1, help="Of each category, at most.")] = 120,
+) -> None:
+    """Score the checkpoint, and write SAM and the VRP encoder with their model cards."""
+    from model.networks.lite.trunk import build_trunk
+    from pipeline.lite.train import LiteRecipe
+    from pipeline.lite.weights import Provenance, export_weights, load_trained
+
+    training, validation = _divided(photos, held_out)
+    trained = load_trained(folder / "lite.pt", build_trunk())
+    figures = _figures(trained, validation, held_out, targets)
+    data = _described(training, held_out.split(","))
+    provenance = Provenance(data, _machine(), commit, trained.steps, trained.hours)
+    for path in export_weights(trained.networks, LiteRecipe(), provenance, figures, output):
+        typer.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+    typer.echo(json.dumps(figures, indent=1))
+
+
+def _figures(
+    trained: Trained, validation: list[Photo], held_out: str, targets: int
+) -> dict[str, dict[str, float]]:
+    """Choose the masks' offset on the held-out photos, and score with it."""
+    from model.networks.lite.trunk import published_trunk
+    from pipeline.lite.score import choose_offset, score_photos, score_scenes
+    from pipeline.lite.shown import pick, show_photos, show_scenes
+
+    trunk = published_trunk()
+    shown = show_photos(trunk, validation, held_out.split(","))
+    choose_offset(trained.networks, shown, pick(shown, targets))
+    figures = score_photos(trained.networks, shown, targets)
+    figures["vrp"] |= score_scenes(trained.networks, show_scenes(trunk), targets)
+    return figures
+
+
+def _divided(folder: Path, held_out: str) -> tuple[list[Photo], list[Photo]]:
+    from pipeline.lite.photos import hold_out, read_photos
+
+    photos = read_photos(folder)
+    categories = {name for photo in photos for name in photo.masks}
+    unknown = sorted(set(held_out.split(",")) - categories)
+    if unknown:
+        raise BadInput(
+            "categories to hold out that no photo shows",
+            str(folder),
+            ", ".join(unknown),
+            f"some of: {', '.join(sorted(categories)) or 'no <category>/<id>.png at all'}",
+        )
+    return hold_out(photos, held_out.split(","))
+
+
+def _described(photos: list[Photo], held_out: list[str]) -> str:
+    pairs: dict[str, int] = {}
+    for photo in photos:
+        pairs[photo.source] = pairs.get(photo.source, 0) + len(photo.masks)
+    sources = ", ".join(f"{name} {count}" for name, count in sorted(pairs.items()))
+    return (
+        f"{sum(pairs.values())} pairs of {len(photos)} photos by source ({sources}), without "
+        f"{', '.join(held_out)}; cut-outs of them pasted into each other; procedural scenes"
+    )
+
+
+def _machine() -> str:
+    return f"{platform.machine()}, {os.cpu_count()} CPUs"
