@@ -33,13 +33,15 @@ def embed(
     Running the same job again does only what is missing. Exit codes: 0 done, 2 wrong input,
     1 anything else (an interrupted job too).
     """
-    from jobs.cluster.run_record import RunRecord
     from jobs.terminal.console import open_console
     from jobs.terminal.job_file import read_embedding
-    from pipeline.embed.check import check
 
     console = open_console(as_json)
     job = read_embedding(job_file, overrides)
+    # Only now: they take seconds, which a mistake in the job need not wait for.
+    from jobs.cluster.run_record import RunRecord
+    from pipeline.embed.check import check
+
     with RunRecord("embed", job.embeddings, job.storage) as record:
         checked = check(job)
         console.print(

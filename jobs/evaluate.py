@@ -34,16 +34,18 @@ def evaluate(
     Running the same job again does only what is missing; a method added to it, or trained anew, is
     run alone. Exit codes: 0 done, 2 wrong input, 1 anything else (an interrupted job too).
     """
-    from jobs.cluster.run_record import RunRecord
     from jobs.terminal.console import open_console
     from jobs.terminal.job_file import read_job
-    from pipeline.evaluate.check import check
-    from pipeline.evaluate.result import publish, read_scores
     from schemas.job.evaluate import EvaluateJob
 
     console = open_console(as_json)
     start = time.monotonic()
     job = read_job(EvaluateJob, job_file, with_preset(preset, overrides))
+    # Only now: they take seconds, which a mistake in the job need not wait for.
+    from jobs.cluster.run_record import RunRecord
+    from pipeline.evaluate.check import check
+    from pipeline.evaluate.result import publish, read_scores
+
     with RunRecord("evaluate", job.output.uri, job.storage) as record:
         checked = check(job)
         print_plan(checked, console)

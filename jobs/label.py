@@ -36,17 +36,19 @@ def label(
     Running the same job again does only what is missing. Exit codes: 0 done, 2 wrong input,
     1 anything else (an interrupted job too: its output is resumable).
     """
-    from jobs.cluster.run_record import RunRecord
     from jobs.plan import describe, print_plan, print_understood
     from jobs.terminal.console import open_console
     from jobs.terminal.job_file import read_job
-    from jobs.terminal.progress import LabelProgress, tell_done
-    from pipeline.label.check import check
-    from pipeline.label.disk_space import check_space
     from schemas.job.label import LabelJob
 
     console = open_console(as_json)
     job = read_job(LabelJob, job_file, overrides)
+    # Only now: they take seconds, which a mistake in the job need not wait for.
+    from jobs.cluster.run_record import RunRecord
+    from jobs.terminal.progress import LabelProgress, tell_done
+    from pipeline.label.check import check
+    from pipeline.label.disk_space import check_space
+
     start = time.monotonic()
     with RunRecord("label", job.output.uri, job.storage) as record:
         checked = check(job)

@@ -107,10 +107,10 @@ def _print_error(message: str) -> None:
 
 def _ray_errors() -> tuple[type[Exception], ...]:
     """Return what Ray raises; asked for only once something was raised, so Ray is not imported."""
-    from ray.exceptions import RayError
-
     if "ray" not in sys.modules:
         return ()
+    from ray.exceptions import RayError
+
     return (RayError,)
 
 

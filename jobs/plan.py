@@ -32,11 +32,13 @@ def plan(
     from rich.console import Console
 
     from jobs.terminal.job_file import read_job
-    from pipeline.label.check import check
-    from pipeline.label.disk_space import check_space
     from schemas.job.label import LabelJob
 
     job = read_job(LabelJob, job_file, overrides)
+    # Only now: they take seconds, which a mistake in the job need not wait for.
+    from pipeline.label.check import check
+    from pipeline.label.disk_space import check_space
+
     checked = check(job)
     check_space(checked)
     print_plan(checked, Console(stderr=as_json, highlight=False))

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from jobs.terminal.options import AsJson, Overrides
 from schemas.errors import BadInput, RejectReason
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from schemas.job.label import LabelJob
 
 Reasons = Annotated[
     list[str], typer.Option(help="As in rejected rows, e.g. timeout; may be repeated.")
@@ -28,45 +33,49 @@ def retry(
     For faults that have gone: --set limits.seconds_per_image=600, a restored file, more memory. All
     other rows stay as they are. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
-    from jobs.cluster.connect import join_cluster
-    from jobs.cluster.run_record import RunRecord
     from jobs.terminal.console import open_console
     from jobs.terminal.job_file import read_job
+    from schemas.job.label import LabelJob
+
+    console, start = open_console(as_json), time.monotonic()
+    job = read_job(LabelJob, job_file, overrides)
+    reasons = frozenset(_known(name) for name in reason)
+    summary = _retry(job, reasons, console) | {"seconds": round(time.monotonic() - start, 2)}
+    if as_json:
+        typer.echo(json.dumps(summary))
+
+
+def _retry(job: LabelJob, reasons: frozenset[RejectReason], console: Console) -> dict[str, object]:
+    # Only now: they take seconds, which a mistake in the job need not wait for.
+    from jobs.cluster.connect import join_cluster
+    from jobs.cluster.run_record import RunRecord
     from jobs.terminal.progress import LabelProgress
     from pipeline.cluster.pool import configure_ray_data
     from pipeline.label.check import check
     from pipeline.label.retry import count_reasons
-    from pipeline.label.run import check_retry
-    from pipeline.label.run import retry as retry_rejected
-    from schemas.job.label import LabelJob
+    from pipeline.label.run import check_retry, retry
 
-    console = open_console(as_json)
-    job, start = read_job(LabelJob, job_file, overrides), time.monotonic()
     with RunRecord("retry", job.output.uri, job.storage) as record:
         checked = check(job)
-        again = check_retry(checked, frozenset(_known(name) for name in reason))
+        again = check_retry(checked, reasons)
         if again.names:
             record.begin(console)
             join_cluster()
             configure_ray_data(progress=False)
         with LabelProgress(checked, console) as progress:
-            commit = retry_rejected(checked, again, progress.add)
+            commit = retry(checked, again, progress.add)
     left = count_reasons(checked.output, commit)
     labelled = again.rejected - commit.counts.rejected
     console.print(
         f"{again.images} images tried again, {labelled} labelled now; "
         f"rejected: {', '.join(f'{n} {name}' for name, n in left.most_common()) or 'none'}"
     )
-    if not as_json:
-        return
-    summary = {
+    return {
         "tried": again.images,
         "labelled_now": labelled,
         "rejected": dict(left),
-        "seconds": round(time.monotonic() - start, 2),
         "output": checked.job.output.uri,
     }
-    typer.echo(json.dumps(summary))
 
 
 def _known(name: str) -> RejectReason:

@@ -40,14 +40,16 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     Running the same command again goes on from the last checkpoint; a finished fold is left as it
     is. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
-    from jobs.cluster.run_record import RunRecord
     from jobs.terminal.console import open_console
     from jobs.terminal.job_file import read_job
-    from pipeline.train.check import check
     from schemas.job.train import TrainJob
 
     console = open_console(as_json)
     job = read_job(TrainJob, job_file, with_preset(preset, overrides))
+    # Only now: they take seconds, which a mistake in the job need not wait for.
+    from jobs.cluster.run_record import RunRecord
+    from pipeline.train.check import check
+
     with RunRecord("train", job.output.uri, job.storage) as record:
         checked = check(job, folds or [0])
         console.print(_plan_table(checked))

@@ -76,7 +76,8 @@ def all_options(group: TyperGroup) -> Iterator[str]:
     for command in group.commands.values():
         if isinstance(command, TyperGroup):
             yield from all_options(command)
-        yield from (name for option in command.params for name in option.opts)
+        for option in command.params:
+            yield from (*option.opts, *option.secondary_opts)
 
 
 def test_every_command_that_the_docs_name_exists_with_its_options() -> None:

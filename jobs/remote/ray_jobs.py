@@ -129,8 +129,8 @@ def exit_code(details: JobDetails) -> int:
 
 def _unauthenticated() -> tuple[type[Exception], ...]:
     """Return what Ray's client raises; asked for once something was raised, so Ray stays out."""
-    from ray.exceptions import AuthenticationError
-
     if "ray" not in sys.modules:
         return ()
+    from ray.exceptions import AuthenticationError
+
     return (AuthenticationError,)

@@ -8,6 +8,7 @@ from pipeline.export.file_name import MEMBER_MARK
 from pipeline.export.labels import LabelledImage
 from pipeline.export.write import in_groups
 from pipeline.inputs.shards import EncodedImage, read_units
+from pipeline.inputs.tar import READING
 from pipeline.storage.place import Place
 from schemas.job.compute import Limits
 from schemas.job.source import ImageFiles, ParquetImages, Source, WebDataset
@@ -71,5 +72,11 @@ def _shard(kind: Literal["images", "tar", "parquet"], uri: str, storage: Storage
     place = Place.open(uri, storage)
     size = 0 if kind == "images" else place.size() or 0
     return Shard(
-        id="", kind=kind, name=uri, uri=uri, size_bytes=size, images_per_unit=IMAGES_AT_ONCE
+        id="",
+        kind=kind,
+        name=uri,
+        uri=uri,
+        size_bytes=size,
+        images_per_unit=IMAGES_AT_ONCE,
+        reading=READING,
     )

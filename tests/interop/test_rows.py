@@ -94,7 +94,10 @@ def test_torchvision_reads_the_indices_of_png_masks(tmp_path: Path) -> None:
     assert indices_HW.max() == 1
 
 
-def test_torchvision_finds_the_images_of_a_coco_file(tmp_path: Path) -> None:
+def test_torchvision_finds_the_images_of_a_coco_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # images are opened later than the snippet runs
     made = make(tmp_path)
     export_coco(made.output, Storage(), str(tmp_path / "X.json"))
     Path(made.images).rename(tmp_path / "IMAGES")
@@ -103,8 +106,11 @@ def test_torchvision_finds_the_images_of_a_coco_file(tmp_path: Path) -> None:
     assert found == [((100, 80), number) for number in (1, 2, 0, 1, 1)]
 
 
-def test_images_and_masks_of_one_folder_are_a_webdataset(tmp_path: Path) -> None:
+def test_images_and_masks_of_one_folder_are_a_webdataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("webdataset", reason="webdataset is not installed")
+    monkeypatch.chdir(tmp_path)
     made = make(tmp_path)
     export_png(made.output, Storage(), made.images)
     tar = snippet("tar --sort").splitlines()[-1].replace("PAIRS", made.images)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -10,10 +11,15 @@ from torch import Tensor
 from model.segmenter import Prediction
 from pipeline.inputs.shards import EncodedImage, Unit
 from pipeline.label.rows import RowContext
+from pipeline.output.attempts import Attempt
+from pipeline.output.unit import UnitName
+from pipeline.storage.place import Place
 from schemas.errors import ImageRejected
 from schemas.job.label import LabelJob, Thresholds
+from schemas.job.storage import Storage
 from schemas.record.commit import Identity
 
+NAME = UnitName("0" * 16, 0, last=True)
 WHITE, BLACK, RED = (255, 255, 255), (0, 0, 0), (255, 0, 0)
 
 
@@ -92,3 +98,8 @@ def row_context(job: LabelJob) -> RowContext:
         random_weights=job.random_weights,
     )
     return RowContext(identity, {1: ("r1",), 2: ("r2",)}, Thresholds())
+
+
+def attempt_at(folder: Path) -> Attempt:
+    """Begin an attempt at the unit NAME, whose note lies in the folder."""
+    return Attempt(Place.open(str(folder), Storage()), NAME)

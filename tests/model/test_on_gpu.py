@@ -20,7 +20,7 @@ from model.segmenter import PLAIN, Prediction, Segmenter
 from model.training.train_step import EpisodeTensors, episode_losses, freeze
 from schemas.job.method import Method, Vrp
 from tests.made.fake_cuda import CUDA, Record, fake_cuda
-from tests.model.methods.test_methods import IMAGES, method, reference
+from tests.made.methods import IMAGES, method, reference
 
 NANO = {"type": "nano", "weights": "random"}
 VRP = {"type": "vrp", "weights": "random", "sam": NANO, "backbone": NANO}

@@ -12,7 +12,7 @@ from model.checkpoints.state_dict import read_card, rewrite_card
 from schemas.errors import BadInput
 from schemas.record.card import BackboneCard, VrpCard
 
-PACKAGED = Path(__file__).parents[2] / "model/weights"
+PACKAGED = Path(__file__).parents[3] / "model/weights"
 
 
 def score(weights: Path, *options: str) -> dict[str, float]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.networks.backbone import BACKBONES, ConvBackbone, build_backbone, fold_norms
-from model.networks.feature_maps import FeatureMaps
+from model.networks.feature_maps import FeatureMaps, mid_on_grid
 from schemas.names import BackboneType
 from tests.made.waves import stir
 
@@ -15,7 +15,7 @@ def test_maps_have_the_channels_and_the_grid_of_the_table(name: BackboneType) ->
     with torch.device("meta"):
         backbone = build_backbone(name)
         maps = backbone(torch.zeros(1, 3, size.input_px, size.input_px))
-    assert maps.mid_BChw.shape == (1, size.mid_channels, size.grid, size.grid)
+    assert mid_on_grid(maps).shape == (1, size.mid_channels, size.grid, size.grid)
     assert maps.high_BChw.shape == (1, size.high_channels, size.grid, size.grid)
 
 

@@ -424,7 +424,7 @@ def test_one_image_gone_is_no_reason_to_stop_but_a_wrong_folder_is(place: Place)
         (b"", "no '{'"),
         (b"no json", "no '{'"),
         (b"[1, 2]", "no '{'"),
-        (b"\xff\xfe{}", "codec"),
+        (b"\xff\xfe{}", "no '{'"),
         (b'{"images": [', "Expecting value"),
         (b'{"a": ' + b"[" * 100_000, "recursion"),
         ({}, "no"),

@@ -17,8 +17,17 @@ from schemas.errors import BadInput, ImageRejected
 from schemas.job.compute import Compute, Limits
 from schemas.job.label import LabelJob
 from tests.made.label_jobs import job
-from tests.made.units import RED, WHITE, Died, MeanColour, is_red, png, row_context, unit
-from tests.pipeline.label.test_unit_labeler import attempt_at
+from tests.made.units import (
+    RED,
+    WHITE,
+    Died,
+    MeanColour,
+    attempt_at,
+    is_red,
+    png,
+    row_context,
+    unit,
+)
 
 GREY = np.full((4, 4, 3), 200, np.uint8)
 

@@ -13,21 +13,22 @@ from pipeline.embed.store import EmbeddingStore
 from pipeline.inputs.shards import Unit
 from pipeline.label.stages import Labelled
 from pipeline.label.unit_labeler import UnitLabeler
-from pipeline.output.attempts import Attempt
-from pipeline.output.unit import UnitName
-from pipeline.storage.place import Place
 from schemas.errors import ImageRejected
 from schemas.job.compute import Compute, Limits
 from schemas.job.label import LabelJob
-from schemas.job.storage import Storage
 from tests.made.label_jobs import job
-from tests.made.units import BLACK, RED, WHITE, Died, Killer, MeanColour, png, row_context, unit
-
-NAME = UnitName("0" * 16, 0, last=True)
-
-
-def attempt_at(folder: Path) -> Attempt:
-    return Attempt(Place.open(str(folder), Storage()), NAME)
+from tests.made.units import (
+    BLACK,
+    RED,
+    WHITE,
+    Died,
+    Killer,
+    MeanColour,
+    attempt_at,
+    png,
+    row_context,
+    unit,
+)
 
 
 def label(segmenter: Segmenter, work: Unit, folder: Path) -> Labelled:

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from model.networks.lite.trunk import COARSE, FINE, GRID, MIDDLE
-from pipeline.lite.bank import Bank, Entry
+from model.networks.lite.trunk import FINE, GRID, MIDDLE
 from pipeline.lite.draw import Episodes, annotate
 from pipeline.lite.photos import Photo, hold_out, read_photos
-from pipeline.lite.pictures import HALF, SIDE, Picture, Pictures
+from pipeline.lite.pictures import HALF, SIDE, Pictures
+from tests.made.pictures import entry, filled
 
 
 def encoded(array: np.ndarray, form: str) -> bytes:
@@ -70,26 +69,6 @@ def test_the_same_seed_draws_the_same_pictures() -> None:
         assert one.image_HW3.shape == (SIDE, SIDE, 3)
         assert one.masks_KHW.shape == (len(one.categories), HALF, HALF)
         assert all(mask.any() for mask in one.masks_KHW)
-
-
-def entry(*categories: str, origin: str = "a", complete: bool = False) -> Entry:
-    masks = np.zeros((len(categories), HALF, HALF), bool)
-    for number in range(len(categories)):
-        masks[number, 20:90, 20 + 60 * number : 70 + 60 * number] = True
-    image = np.zeros((SIDE, SIDE, 3), np.uint8)
-    parts = tuple(enumerate(masks))
-    return Entry.of(Picture(image, categories, masks, parts, frozenset({origin}), complete))
-
-
-def filled(*entries: Entry, room: int) -> Bank:
-    bank = Bank(room)
-    for one in entries:
-        bank.add(
-            one,
-            torch.rand(GRID, GRID, FINE),
-            torch.rand(GRID // 2, GRID // 2, MIDDLE + COARSE),
-        )
-    return bank
 
 
 def test_a_full_bank_forgets_its_oldest_picture_and_where_its_categories_were() -> None:

@@ -12,7 +12,7 @@ from model.training.lite import coarsened, step_losses
 from pipeline.lite.draw import Episodes
 from pipeline.lite.tally import Tally
 from pipeline.lite.train import LiteLearner, LiteRecipe
-from tests.pipeline.lite.test_pictures import entry, filled
+from tests.made.pictures import entry, filled
 
 RECIPE = LiteRecipe(steps=100, targets=2, warmup=10, cooldown=0.2)
 

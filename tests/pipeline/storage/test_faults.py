@@ -44,7 +44,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that waits 1 s for the next byte, and a proxy whose slow answers take 2 s."""
-    monkeypatch.setattr("pipeline.storage.s3_options.SILENCE_S", 1)
+    monkeypatch.setattr("pipeline.storage.patient_s3.SILENCE_S", 1)
     monkeypatch.setattr("tests.made.fault_proxy.SLOW_S", 2)
 
 
