@@ -39,7 +39,7 @@ def retry(
 
     console, start = open_console(as_json), time.monotonic()
     job = read_job(LabelJob, job_file, overrides)
-    reasons: frozenset[RejectReason] = frozenset(map(_known, reason))
+    reasons = frozenset[RejectReason]({_known(name) for name in reason})
     summary = _retry(job, reasons, console) | {"seconds": round(time.monotonic() - start, 2)}
     if as_json:
         typer.echo(json.dumps(summary))
