@@ -14,12 +14,14 @@ from torch import Tensor
 
 from model.checkpoints.load import Loader
 from model.masks.rasterise import rasterise
-from model.methods.features import FeatureEncoder, ImageFeatures, backbone_maps
+from model.methods.features import backbone_maps
 from model.methods.prompted_sam import PromptedSam, in_batches, no_mask
 from model.methods.vrp import REFERENCES_PER_STEP, least_presence
 from model.networks.backbone import Backbone
+from model.networks.feature_maps import FeatureMaps
+from model.networks.lite.answer import answer_references
 from model.networks.lite.completion import complete
-from model.networks.lite.sam import LiteVrp, StudiedLite, decode_lite
+from model.networks.lite.sam import LiteVrp, StudiedLite
 from model.networks.lite.trunk import GRID
 from model.segmenter import LoadedReference, Prediction
 from schemas.job.method import Vrp
@@ -63,7 +65,6 @@ class LiteVrpSegmenter:
     def __init__(self, networks: LiteNetworks, references: Sequence[LoadedReference]) -> None:
         self._networks = networks
         self._sam = PromptedSam(networks.sam, "resize_once")
-        self._features = FeatureEncoder(self._sam, networks.trunk)
         by_category: dict[int, list[LoadedReference]] = {}
         for reference in sorted(references, key=lambda reference: reference.category_id):
             by_category.setdefault(reference.category_id, []).append(reference)
@@ -78,7 +79,7 @@ class LiteVrpSegmenter:
     ) -> list[tuple[Prediction, ...]]:
         """Segment uint8 RGB images: one prediction per category each, by category id.
 
-        embeddings are SAM's of the images that a store has. presence is the encoder's probability
+        Stored embeddings are of no use here. presence is the encoder's probability
         that the image shows the category; below the networks' min_presence there is no mask.
         """
         return in_batches(self._segment, self._sam.device, images, embeddings)
@@ -86,26 +87,26 @@ class LiteVrpSegmenter:
     def _segment(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
     ) -> list[tuple[Prediction, ...]]:
-        features = self._features.encode(images, stored)
+        del stored  # a store has the full grid's embedding, and no maps of the trunk
+        maps = backbone_maps(self._networks.trunk, images)
         found: list[list[Prediction]] = [[] for _ in images]
         for group in self._groups:
-            for image, predictions in enumerate(self._ask(features, group)):
+            for image, predictions in enumerate(self._ask(maps, group)):
                 found[image] += predictions
         return [tuple(sorted(one, key=lambda p: p.category_id)) for one in found]
 
-    def _ask(self, features: ImageFeatures, group: Group) -> list[list[Prediction]]:
+    def _ask(self, maps: FeatureMaps, group: Group) -> list[list[Prediction]]:
         """Return the predictions of a group's categories, for every image."""
-        assert features.maps is not None, "SAM lite reads maps"
-        images, categories = len(features.embedding_BDhw), len(group.category_ids)
+        images, categories = len(maps.mid_BChw), len(group.category_ids)
         references = torch.arange(categories * group.shots, device=self._sam.device)
         studied = group.studied.chosen(references.repeat(images))
-        prompts = self._networks.vrp.prompt(features.maps, studied, group.shots)
-        logits_Phw, score_P = decode_lite(self._networks.sam, features.embedding_BDhw, prompts)
+        sam, vrp = self._networks.sam, self._networks.vrp
+        answer = answer_references(sam, vrp, maps, studied, group.shots)
         made = zip(
             list(group.category_ids) * images,
-            logits_Phw.cpu().numpy(),
-            score_P.tolist(),
-            prompts.present_P.sigmoid().tolist(),
+            answer.logits_PHW.cpu().numpy(),
+            answer.score_P.tolist(),
+            answer.present_P.sigmoid().tolist(),
             strict=True,
         )
         every = [self._prediction(*pair) for pair in made]

@@ -32,6 +32,9 @@ from model.training.loss import mask_loss
 NEGATIVE, POSITIVE, PADDING = 0, 1, -1
 """Labels of points, as SAM's prompt encoder reads them."""
 
+ABSENT_WEIGHT = 0.3
+"""Of the mask's loss, where the target lacks the category."""
+
 
 @dataclass(frozen=True)
 class EpisodeBatch:
@@ -127,8 +130,10 @@ def episode_losses(
     iou_P = _iou(logits_PHW[:, None].detach(), truth_PHW)[:, 0]
     pseudo_iou_P = _iou(prompts.pseudo_P1hw.detach(), coarse_Phw)[:, 0]
     least = present_P.sum().clamp(min=1)
+    # Presence has a score of its own; full weight on nothing makes every mask too small.
+    weight_P = torch.where(present_P, 1.0, ABSENT_WEIGHT)
     return {
-        "mask": _loss(logits_PHW, truth_PHW).mean(),
+        "mask": (_loss(logits_PHW, truth_PHW) * weight_P).mean(),
         "pseudo": 0.4 * _loss(prompts.pseudo_P1hw[:, 0], coarse_Phw).mean(),
         "score": (score_P - iou_P).square().mean(),
         "present": 0.2 * F.binary_cross_entropy_with_logits(prompts.present_P, present_P.float()),

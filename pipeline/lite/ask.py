@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
+from model.networks.lite.answer import LiteAnswer, answer_references
 from model.networks.lite.completion import complete
-from model.networks.lite.sam import LitePrompts, decode_lite, neck_of
+from model.networks.lite.sam import neck_of
 from model.networks.lite.trunk import INPUT_PX
 from model.training.lite import LiteNetworks, PromptBatch, answer, with_click
 from pipeline.lite.draw import annotate
@@ -35,8 +36,8 @@ def ask(
     target: Shown,
     form: AnnotationFormat,
     rng: np.random.Generator,
-) -> tuple[Tensor, LitePrompts, float]:
-    """Ask a target for the references' category: logits [H, W] at its size, prompts, score."""
+) -> tuple[Tensor, LiteAnswer]:
+    """Ask a target for the references' category: logits [H, W] at its size, and the answer."""
     maps = _together([shown.maps for shown in references])
     masks = np.stack([annotate(shown.mask_HW, rng, form) for shown in references])
     mask_Rhw = torch.from_numpy(masks).float()
@@ -44,9 +45,8 @@ def ask(
         is_box_R = torch.full((len(references),), form == "box")
         mask_Rhw = complete(networks.sam, networks.vrp, maps, mask_Rhw, is_box_R)
     studied = networks.vrp.study(maps, mask_Rhw)
-    prompts = networks.vrp.prompt(target.maps, studied, len(references))
-    logits_1HW, score_1 = decode_lite(networks.sam, neck_of(networks.sam)(target.maps), prompts)
-    return _enlarged(logits_1HW, target), prompts, float(score_1)
+    answer = answer_references(networks.sam, networks.vrp, target.maps, studied, len(references))
+    return _enlarged(answer.logits_PHW, target), answer
 
 
 def _together(maps: Sequence[FeatureMaps]) -> FeatureMaps:
@@ -81,7 +81,7 @@ def score_references(
     for number, target in enumerate(targets):
         rng = np.random.default_rng([7, number])
         references = draw_references(shown, target, target.category, shots, rng)
-        logits_HW, _, _ = ask(networks, references, target, form, rng)
+        logits_HW, _ = ask(networks, references, target, form, rng)
         tally.add(target.category, (logits_HW > 0).numpy(), target.mask_HW)
     return tally
 
@@ -107,12 +107,12 @@ def ask_presence(
         lacking = sorted(target.lacks)
         for category in (target.category, *rng.permutation(lacking)[:2].tolist()):
             references = draw_references(shown, target, category, 1, rng)
-            logits_HW, prompts, score = ask(networks, references, target, "mask", rng)
+            logits_HW, answered = ask(networks, references, target, "mask", rng)
             asked.append(
                 Asked(
                     category == target.category,
-                    score,
-                    float(prompts.present_P.sigmoid()),
+                    float(answered.score_P),
+                    float(answered.present_P.sigmoid()),
                     float((logits_HW > 0).float().mean()),
                 )
             )

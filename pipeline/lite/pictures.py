@@ -28,7 +28,7 @@ LEAST_SHARE = 0.003
 STUFF = frozenset({"grass", "sky", "road", "building", "tree", "water", "mountain"})
 PATCH_USES = 6
 
-SCENE_SHARE, PLAIN_SHARE = 0.17, 0.35
+SCENE_SHARE, PLAIN_SHARE = 0.15, 0.55
 """Of pictures: drawn scenes, and photos into which nothing is pasted."""
 
 

@@ -54,7 +54,7 @@ def choose_offset(
     for number, target in enumerate(targets):
         rng = np.random.default_rng([7, number])
         references = draw_references(shown, target, target.category, 1, rng)
-        logits_HW, _, _ = ask(networks, references, target, "mask", rng)
+        logits_HW, _ = ask(networks, references, target, "mask", rng)
         for offset, tally in tallies.items():
             tally.add(target.category, (logits_HW > -offset).numpy(), target.mask_HW)
     best = max(OFFSETS, key=lambda offset: tallies[offset].miou())

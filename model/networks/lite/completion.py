@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.sam import LiteVrp, decode_lite, neck_of
+from model.networks.lite.answer import answer_references
+from model.networks.lite.sam import LiteVrp
 
 
 def complete(
@@ -23,10 +24,10 @@ def complete(
 
     What is found lies inside a box, and around what is drawn otherwise.
     """
-    prompts = vrp.prompt(maps, vrp.study(maps, mask_Rhw), shots=1)
-    logits_RHW, _ = decode_lite(sam, neck_of(sam)(maps), prompts)
+    studied = vrp.study(maps, mask_Rhw)
+    answer = answer_references(sam, vrp, maps, studied, shots=1)
     h, w = mask_Rhw.shape[-2:]
-    found_Rhw = F.adaptive_avg_pool2d((logits_RHW > 0).to(mask_Rhw.dtype), (h, w)) >= 0.5
+    found_Rhw = F.adaptive_avg_pool2d((answer.logits_PHW > 0).to(mask_Rhw.dtype), (h, w)) >= 0.5
     drawn_Rhw = mask_Rhw.bool()
     inside_Rhw = found_Rhw & drawn_Rhw
     inside_Rhw = torch.where(inside_Rhw.flatten(1).any(1)[:, None, None], inside_Rhw, drawn_Rhw)

@@ -110,15 +110,13 @@ class LitePrompts:
     """What the decoder is asked by references, of P pairs: tokens [P, M * N, D] and a dense prompt.
 
     The dense prompt, [P, D, h / 2, w / 2], and the pseudo-mask's logits are on the deep grid;
-    present_P are logits of whether the target shows the category. offset is what masks' logits
-    gain: `LiteVrp.offset`.
+    present_P are logits of whether the target shows the category.
     """
 
     tokens_PND: Tensor
     dense_PDhw: Tensor
     pseudo_P1hw: Tensor
     present_P: Tensor
-    offset: Tensor
 
 
 @dataclass(frozen=True)
@@ -196,7 +194,6 @@ class LiteVrp(nn.Module):
             likeness.dense_PDhw,
             likeness.pseudo_P1hw,
             likeness.present_P,
-            self.offset,
         )
 
 
@@ -214,7 +211,7 @@ def decode_lite(sam: Sam, embedding_BDhw: Tensor, prompts: LitePrompts) -> tuple
         position_at(sam, embedding_BDhw),
         prompts.tokens_PND,
     )
-    return logits_PMhw[:, 0] + prompts.offset, score_PM[:, 0]
+    return logits_PMhw[:, 0], score_PM[:, 0]
 
 
 def neck_of(sam: Sam) -> LiteNeck:

@@ -14,6 +14,7 @@ from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import save_weights
 from model.methods.lite_vrp import LiteNetworks, LiteVrpSegmenter, load_lite_vrp
 from model.networks.lite.sam import LiteVrp
+from model.networks.lite.trunk import GRID
 from model.networks.sam import build_sam
 from model.segmenter import LoadedReference, Prediction
 from schemas.errors import BadWeights
@@ -91,16 +92,15 @@ def test_categories_with_other_numbers_of_references_change_nothing_and_cost_one
     for image, predictions in enumerate(together):
         assert [p.category_id for p in predictions] == [2, 7]
         same(predictions, (*alone[0][image], *alone[1][image]))
-        assert all(p.logits_hw.shape == (192, 192) for p in predictions)
+        assert all(p.logits_hw.shape == (96, 96) for p in predictions)
         assert all(0 < (p.presence or 0) < 1 for p in predictions)
 
 
-def test_a_stored_embedding_stands_for_the_neck(networks: LiteNetworks) -> None:
+def test_a_stored_embedding_changes_nothing(networks: LiteNetworks) -> None:
     segmenter = LiteVrpSegmenter(networks, [reference(1, 1)])
-    maps = networks.trunk(torch.zeros(1, 3, 384, 384))
-    nothing = torch.zeros_like(networks.sam.image_encoder.neck(maps)[0])  # pyright: ignore[reportCallIssue]
-    (usual,), (other,) = segmenter.segment(IMAGES[:1]), segmenter.segment(IMAGES[:1], [nothing])
-    assert (usual[0].logits_hw != other[0].logits_hw).any()
+    stored = torch.zeros(128, GRID, GRID)
+    (usual,), (other,) = segmenter.segment(IMAGES[:1]), segmenter.segment(IMAGES[:1], [stored])
+    assert (usual[0].logits_hw == other[0].logits_hw).all()
 
 
 def test_below_min_presence_there_is_no_mask(networks: LiteNetworks) -> None:

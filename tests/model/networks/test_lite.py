@@ -6,7 +6,8 @@ import timm
 import torch
 from torch import Tensor
 
-from model.networks.lite.sam import LiteVrp, build_lite_sam, decode_lite
+from model.networks.lite.answer import FEWEST_CELLS, answer_references, sure_cells
+from model.networks.lite.sam import LiteVrp, build_lite_sam
 from model.networks.lite.similarity import Surroundings, likenesses
 from model.networks.lite.trunk import GRID, INPUT_PX, build_trunk, fold, load_trunk
 
@@ -60,14 +61,22 @@ def test_a_pair_is_answered_alike_alone_and_among_others(images: Tensor) -> None
     masks_Rhw[1, 30:31, 30:31] = 1
     studied = vrp.study(maps, masks_Rhw)
     target = type(maps)(maps.mid_BChw[:1], maps.high_BChw[:1])
-    embedding = sam.image_encoder.neck(target)  # pyright: ignore[reportCallIssue]
-    both, scores = decode_lite(sam, embedding, vrp.prompt(target, studied, shots=1))
-    assert both.shape == (2, 4 * GRID, 4 * GRID)
+    both = answer_references(sam, vrp, target, studied, shots=1)
+    assert both.logits_PHW.shape == (2, 2 * GRID, 2 * GRID)
     for pair in range(2):
-        alone = vrp.prompt(target, studied.chosen(torch.tensor([pair])), shots=1)
-        logits, score = decode_lite(sam, embedding, alone)
-        torch.testing.assert_close(logits[0], both[pair], rtol=1e-3, atol=1e-3)
-        torch.testing.assert_close(score[0], scores[pair], rtol=1e-3, atol=1e-3)
+        alone = answer_references(sam, vrp, target, studied.chosen(torch.tensor([pair])), shots=1)
+        torch.testing.assert_close(alone.logits_PHW[0], both.logits_PHW[pair], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(alone.score_P[0], both.score_P[pair], rtol=1e-3, atol=1e-3)
+
+
+def test_a_first_mask_of_nothing_is_still_studied_by_its_likeliest_cells() -> None:
+    logits_PHW = torch.full((2, 2 * GRID, 2 * GRID), -9.0)
+    logits_PHW[0, 20:40, 20:40] = -3
+    logits_PHW[1, 20:60, 20:60] = 3
+    cells_Phw = sure_cells(logits_PHW)
+    assert cells_Phw[0].sum() >= FEWEST_CELLS
+    assert cells_Phw[0, 10:20, 10:20].sum() == cells_Phw[0].sum()
+    assert cells_Phw[1].sum() == 20 * 20
 
 
 def test_points_and_strokes_thinner_than_a_cell_stay_on_the_deep_grid() -> None:

@@ -1,0 +1,105 @@
+"""A target and studied references become masks, in two passes: the second refers to the first.
+
+A first mask has two uses. SAM asked by its box knows where such an object ends; their mean is a
+better mask than either. And an object resembles itself more than another photo's: so that mask is
+studied as one more reference, on the target itself (self-support, Fan et al., ECCV 2022), and the
+target is asked again. What each gave on categories never trained on stands in docs/lite.md.
+
+Letters beyond those of model/segmenter.py: P pairs of an image and a category, image by image;
+S shots, the references of a pair; h w the fine grid.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from segment_anything.modeling import Sam
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.networks.feature_maps import FeatureMaps
+from model.networks.lite.sam import LiteVrp, StudiedLite, decode_lite, neck_of, position_at
+from model.networks.lite.trunk import GRID, INPUT_PX
+from model.networks.mask_decoder import decode_pairs
+
+SURE = -0.5
+"""Logit above which a cell of the first mask is studied: first masks cover too little."""
+
+FEWEST_CELLS = 4
+"""A first mask of fewer is widened to its likeliest ones: a reference is never empty."""
+
+
+@dataclass(frozen=True)
+class LiteAnswer:
+    """Of P pairs: logits [P, 2h, 2w], and the first pass's predicted IoU and presence logit [P]."""
+
+    logits_PHW: Tensor
+    score_P: Tensor
+    present_P: Tensor
+
+
+def answer_references(
+    sam: Sam,
+    vrp: LiteVrp,
+    target: FeatureMaps,
+    studied: StudiedLite,
+    shots: int,
+) -> LiteAnswer:
+    """Ask B images for P = B * K pairs; studied holds P * shots references, pair by pair."""
+    prompts = vrp.prompt(target, studied, shots)
+    # On half the fine grid, as most of the training was: a quarter of the cost.
+    embedding_BDhw = neck_of(sam)(FeatureMaps(F.avg_pool2d(target.mid_BChw, 2), target.high_BChw))
+    first_PHW, score_P = decode_lite(sam, embedding_BDhw, prompts)
+    mean_PHW = (first_PHW + by_box(sam, embedding_BDhw, first_PHW)) / 2
+    own = vrp.study(_of_pairs(target, len(first_PHW)), sure_cells(mean_PHW))
+    again = vrp.prompt(target, _beside(studied, own, shots), shots + 1)
+    logits_PHW, _ = decode_lite(sam, embedding_BDhw, again)
+    return LiteAnswer(logits_PHW + vrp.offset, score_P, prompts.present_P)
+
+
+def by_box(sam: Sam, embedding_BDhw: Tensor, logits_PHW: Tensor) -> Tensor:
+    """Return SAM's masks of the boxes of masks, as logits; of an empty mask, itself."""
+    mask_PHW = logits_PHW > 0
+    side = logits_PHW.shape[-1]
+    places = torch.arange(side, device=logits_PHW.device)
+    edges = []
+    for line_PN in (mask_PHW.any(dim=1), mask_PHW.any(dim=2)):
+        edges.append(torch.where(line_PN, places, side).amin(dim=1))
+        edges.append(torch.where(line_PN, places, -1).amax(dim=1) + 1)
+    left_P, right_P, top_P, bottom_P = edges
+    boxes_P4 = torch.stack([left_P, top_P, right_P, bottom_P], dim=1) * (INPUT_PX / side)
+    sparse_PTD, _ = sam.prompt_encoder(points=None, boxes=boxes_P4, masks=None)
+    no_mask_1D11 = sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
+    embedding_PDhw = embedding_BDhw.repeat_interleave(len(logits_PHW) // len(embedding_BDhw), dim=0)
+    answered_PMHW, _ = decode_pairs(
+        sam.mask_decoder,
+        embedding_PDhw + no_mask_1D11,
+        position_at(sam, embedding_BDhw),
+        sparse_PTD,
+    )
+    empty_P11 = ~mask_PHW.flatten(1).any(dim=1)[:, None, None]
+    return torch.where(empty_P11, logits_PHW, answered_PMHW[:, 0])
+
+
+def sure_cells(logits_PHW: Tensor) -> Tensor:
+    """Return the cells of the fine grid that masks surely cover: 0/1 [P, h, w], never empty."""
+    cells_Phw = F.adaptive_avg_pool2d(logits_PHW, (GRID, GRID))
+    likeliest_P = cells_Phw.flatten(1).topk(FEWEST_CELLS).values[:, -1]
+    least_P = likeliest_P.clamp(max=SURE)
+    return (cells_Phw >= least_P[:, None, None]).to(logits_PHW.dtype)
+
+
+def _of_pairs(target: FeatureMaps, pairs: int) -> FeatureMaps:
+    each = pairs // len(target.mid_BChw)
+    return FeatureMaps(
+        target.mid_BChw.repeat_interleave(each, dim=0),
+        target.high_BChw.repeat_interleave(each, dim=0),
+    )
+
+
+def _beside(studied: StudiedLite, own: StudiedLite, shots: int) -> StudiedLite:
+    """Put each pair's own reference behind its others."""
+    pairs = len(own.prototype_RD)
+    device = own.prototype_RD.device
+    theirs_PS = torch.arange(pairs * shots, device=device).unflatten(0, (pairs, shots))
+    own_P1 = torch.arange(pairs, device=device)[:, None] + pairs * shots
+    return StudiedLite.together([studied, own]).chosen(torch.cat([theirs_PS, own_P1], 1).flatten())
