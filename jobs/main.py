@@ -29,6 +29,7 @@ from jobs.remote.submitted import cancel, jobs, logs
 from jobs.report import report
 from jobs.retry import retry
 from jobs.status import status
+from jobs.studio import studio
 from jobs.train import train
 from jobs.verify import verify
 from jobs.weights import weights_app
@@ -43,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # a table of colours takes as long to import as all the rest
 )
-for command in (label, plan, retry, verify, report, train, episodes, embed, evaluate):
+for command in (label, plan, retry, verify, report, studio, train, episodes, embed, evaluate):
     app.command()(command)
 for command in (submit, jobs, logs, status, cancel):
     app.command()(command)

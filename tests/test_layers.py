@@ -74,6 +74,14 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/output",
         "pipeline/storage",
     },
+    "pipeline/studio": {
+        "pipeline/images",
+        "pipeline/inputs",
+        "pipeline/masks",
+        "pipeline/output",
+        "pipeline/report",
+        "pipeline/storage",
+    },
     "pipeline/weights": {
         "model",
         "model/build",
@@ -214,6 +222,7 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/output",
         "pipeline/report",
         "pipeline/storage",
+        "pipeline/studio",
         "pipeline/train",
         "pipeline/weights",
     },
@@ -275,6 +284,9 @@ LIBRARIES: dict[str, set[str]] = {
     "botocore": {"pipeline/storage"},
     "aiobotocore": {"pipeline/storage"},
     "jinja2": {"pipeline/report"},
+    "fastapi": {"pipeline/studio"},
+    "starlette": {"pipeline/studio"},
+    "uvicorn": {"jobs"},
     "typer": COMMANDS,
     "rich": COMMANDS,
 }

@@ -8,7 +8,17 @@ from collections.abc import Mapping
 
 # pipeline.output.paths, which builds on the inputs and so cannot be asked here; a test compares.
 OUTPUT_MARKS = ("job.json", "plan/00000.parquet")
-OUTPUT_FOLDERS = ("attempts", "inputs", "labels", "plan", "references", "rejected", "runs", "state")
+OUTPUT_FOLDERS = (
+    "attempts",
+    "inputs",
+    "labels",
+    "plan",
+    "references",
+    "rejected",
+    "reviews",
+    "runs",
+    "state",
+)
 
 
 def without_outputs(listing: Mapping[str, int]) -> dict[str, int]:

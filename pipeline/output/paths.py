@@ -11,6 +11,7 @@ commit.json                   written last: the only list of what exists
 state/at-work-<n>.json         a run that works on it, beating; state/ended.json: how the last ended
 state/submitted.json          what `vrp submit` sent last
 inputs/<sha256><suffix>       files of the submitting machine, for the cluster
+reviews/<reviewer>-<n>.parquet verdicts of people, a file for each batch; written by `vrp studio`
 report.html                   written by `vrp report`
 """
 
@@ -25,6 +26,7 @@ LABELS = "labels"
 REFERENCES = "references"
 RUNS = "runs"
 INPUTS = "inputs"
+REVIEWS = "reviews"
 STATE = "state"
 ENDED = f"{STATE}/ended.json"
 SUBMITTED = f"{STATE}/submitted.json"
@@ -56,3 +58,7 @@ def run_record(name: str) -> str:
 
 def at_work(number: int) -> str:
     return f"{STATE}/at-work-{number:05d}.json"
+
+
+def review_file(reviewer: str, number: int) -> str:
+    return f"{REVIEWS}/{reviewer}-{number:06d}.parquet"

@@ -1,0 +1,36 @@
+// Requests to the studio's own server, with its messages as errors.
+
+export class Refused extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status; // 0: no answer at all
+  }
+}
+
+export async function ask(address, body) {
+  const options = body === undefined ? {} : {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  };
+  let answer;
+  try {
+    answer = await fetch(address, options);
+  } catch {
+    throw new Refused(0, "the studio does not answer: is vrp studio still running?");
+  }
+  if (!answer.ok) throw new Refused(answer.status, await reasonOf(answer));
+  return answer;
+}
+
+export const askJson = async (address, body) => (await ask(address, body)).json();
+
+async function reasonOf(answer) {
+  const text = await answer.text();
+  try {
+    const { detail } = JSON.parse(text);
+    return typeof detail === "string" ? detail : JSON.stringify(detail);
+  } catch {
+    return text.trim() || `status ${answer.status}`;
+  }
+}

@@ -1,0 +1,178 @@
+// Review by keyboard: one label on screen, a key for each verdict, the next label after it.
+
+import { Outbox } from "/page/outbox.js";
+import { Queue } from "/page/queue.js";
+import { maskOf } from "/page/runs.js";
+import { View } from "/page/view.js";
+
+const find = (id) => document.getElementById(id);
+export const WORDS = {
+  accepted: "accepted", rejected: "rejected", absent: "not there", corrected: "corrected",
+};
+const KEYS = {
+  a: "accepted", Enter: "accepted", r: "rejected", n: "absent", ArrowRight: "next", " ": "next",
+  ArrowLeft: "previous", u: "undo", h: "hide",
+};
+
+export class Review {
+  constructor(output, tell) {
+    this.output = output;
+    this.tell = tell; // shows a fault, or takes it away
+    this.view = new View(find("canvas"));
+    this.form = find("wanted");
+    this.said = new Map(); // label -> verdict given in this page
+    this.done = []; // [place, label, verdict before], for undo
+    this.seed = Math.floor(Math.random() * 2 ** 32);
+    for (const { id, name } of output.categories) {
+      this.form.elements.category.append(new Option(name, id));
+    }
+    const { reviewer } = this.form.elements;
+    reviewer.value = localStorage.getItem("reviewer") ?? output.reviewer;
+    reviewer.addEventListener("change", () => localStorage.setItem("reviewer", reviewer.value));
+    this.form.addEventListener("submit", (event) => event.preventDefault());
+    this.form.addEventListener("change", ({ target }) => target === reviewer || this.start());
+    document.addEventListener("keydown", (event) => this.key(event));
+    find("actions").addEventListener("click", ({ target }) => {
+      const button = target.closest("button");
+      if (button) this.act(button.dataset.does);
+    });
+    this.outbox = new Outbox(output.fingerprint + output.output, () => this.progress());
+  }
+
+  wanted() {
+    const { category, show, state, order, least, most } = this.form.elements;
+    return {
+      category_id: category.value ? Number(category.value) : null,
+      show: show.value, state: state.value, order: order.value,
+      least_score: Number(least.value), most_score: Number(most.value), seed: this.seed,
+    };
+  }
+
+  async start() {
+    await this.guarded(async () => {
+      const queue = new Queue(this.wanted());
+      await queue.open();
+      this.queue = queue;
+      this.done = [];
+      await this.go(0);
+    });
+  }
+
+  async go(place) {
+    this.place = Math.max(0, Math.min(place, this.queue.total));
+    const { place: here, queue } = this;
+    this.current = null;
+    this.busy(true); // a verdict given now would be on a label that nobody has seen
+    this.progress();
+    if (here >= queue.total) return this.end();
+    const shown = await queue.at(here);
+    if (here !== this.place || queue !== this.queue) return; // another key was faster
+    this.current = shown;
+    this.since = performance.now();
+    const { label, mask, picture, instead } = shown;
+    this.view.show(picture, mask.size, maskOf(mask.runs, mask.size), this.colour(label.category_id));
+    find("instead").textContent = instead;
+    find("instead").hidden = !instead;
+    this.describe(label);
+    this.busy(false);
+  }
+
+  busy(is) {
+    find("review").setAttribute("aria-busy", is);
+  }
+
+  colour(id) {
+    return this.output.categories.find((category) => category.id === id).colour;
+  }
+
+  describe(label) {
+    const { category, image_id: image, score, stability, area_px: area, height, width } = label;
+    find("category").textContent = label.status === "empty" ? `no ${category}` : category;
+    find("about").textContent = `${image}: score ${score.toFixed(2)}, stability `
+      + `${stability.toFixed(2)}, ${area} px of ${width} x ${height}`;
+    const verdict = this.said.has(label.label) ? this.said.get(label.label) : label.verdict;
+    const by = this.said.has(label.label) ? "you" : label.reviewer;
+    find("said").textContent = verdict ? `${WORDS[verdict]} by ${by}` : "no verdict yet";
+    find("said").className = verdict ?? "";
+    const what = label.status === "empty" ? `no mask of ${category}` : `mask of ${category}`;
+    find("canvas").setAttribute("aria-label", `image ${image} with ${what}, ${find("said").textContent}`);
+  }
+
+  end() {
+    this.view.clear();
+    find("category").textContent = this.queue.total ? "the end of the queue" : "no such label";
+    find("about").textContent = find("said").textContent = "";
+    find("instead").hidden = true;
+    find("canvas").setAttribute("aria-label", "no label");
+    this.busy(false);
+  }
+
+  progress() {
+    const { total = 0 } = this.queue ?? {};
+    const waiting = this.outbox?.waiting.length ?? 0;
+    const where = total ? `${Math.min((this.place ?? 0) + 1, total)} of ${total}` : "none";
+    const kept = waiting ? `, ${waiting} on their way to storage` : "";
+    find("progress").textContent = `${where}, ${this.done.length} said${kept}`;
+    this.tell(this.outbox?.fault ?? "");
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest?.("input, select, textarea")) return;
+    const on = event.target.closest?.("button") && (event.key === "Enter" || event.key === " ");
+    const does = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!does || on) return; // a button's own keys press it
+    event.preventDefault();
+    this.act(does);
+  }
+
+  async act(does) {
+    await this.guarded(async () => {
+      if (!this.queue) return;
+      if (does === "next") await this.go(this.place + 1);
+      else if (does === "previous") await this.go(this.place - 1);
+      else if (does === "undo") await this.undo();
+      else if (does === "hide") this.hide();
+      else await this.say(does);
+    });
+  }
+
+  hide() {
+    this.view.hidden = !this.view.hidden;
+    this.view.paint();
+  }
+
+  async say(verdict, more = {}) {
+    if (!this.current) return; // not yet on screen: nothing was seen to judge
+    const { label } = this.current;
+    const before = this.said.has(label.label) ? this.said.get(label.label) : label.verdict;
+    this.done.push([this.place, label, before]);
+    this.write(label, verdict, more);
+    await this.go(this.place + 1);
+  }
+
+  async undo() {
+    const last = this.done.pop();
+    if (!last) return;
+    const [place, label] = last;
+    this.write(label, "withdrawn");
+    await this.go(place);
+  }
+
+  write({ label, image_id, category_id }, verdict, more = {}) {
+    const seconds = (performance.now() - (this.since ?? performance.now())) / 1000;
+    this.said.set(label, verdict === "withdrawn" ? null : verdict);
+    this.queue.forget({ label });
+    const { value } = this.form.elements.reviewer;
+    this.outbox.add({ image_id, category_id, verdict, seconds, ...more }, value || this.output.reviewer);
+  }
+
+  async guarded(work) {
+    try {
+      await work();
+    } catch (error) {
+      this.tell(error.message);
+      if (error.status === 404) await this.start(); // the server was started again
+    }
+  }
+}

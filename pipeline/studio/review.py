@@ -1,0 +1,183 @@
+"""A committed output as reviewers see it: labels by number, queues of them, verdicts on them."""
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pycocotools import mask as coco_mask
+from pydantic import Field
+
+from pipeline.masks.runs import encode_rle, run_lengths, runs_of
+from pipeline.output.committed import read_committed, read_labels
+from pipeline.output.verdicts import Row, Verdicts
+from pipeline.storage.place import Place
+from pipeline.studio.index import CODES, UNREVIEWED, index_labels
+from pipeline.studio.pictures import Pictures
+from pipeline.studio.queue import Wanted, make_queue
+from schemas.errors import BadInput
+from schemas.job.storage import Storage
+from schemas.record.verdict import Verdict
+from schemas.spec import Spec
+
+PARTS_KEPT = 4  # tables of some MB each
+QUEUES_KEPT = 16  # of 8 bytes a label
+SHOWN = ("image_id", "category_id", "category", "status", "score", "stability", "presence",
+         "area_px", "height", "width", "box_xywh")  # fmt: skip
+
+
+class Unknown(BadInput):
+    """A label or a queue that there is not, or no longer."""
+
+
+class Said(Spec):
+    """A verdict as the page sends it."""
+
+    image_id: str = Field(max_length=10_000)
+    category_id: int
+    verdict: Verdict
+    seconds: float = Field(default=0, ge=0, lt=1e6)
+    runs: tuple[int, ...] = Field(
+        default=(), description="Of a corrected mask: run lengths down the columns, 0 first."
+    )
+
+
+class Review:
+    """An open output; its methods may be called by many threads."""
+
+    def __init__(self, output_uri: str, storage: Storage) -> None:
+        """Raises BadStorage: no commit, damaged parts, files that hold no verdicts."""
+        self.uri = output_uri
+        self.output = Place.open(output_uri, storage)
+        self.commit, self.identity = read_committed(self.output)
+        self.index = index_labels(read_labels(self.output, self.commit))
+        self.verdicts = Verdicts(self.output)
+        self.pictures = Pictures(storage)
+        self._part = lru_cache(PARTS_KEPT)(self._read_part)
+        self._queues: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._queues_made = 0
+        self._last = datetime.min.replace(tzinfo=UTC)
+        self._lock = threading.Lock()
+        self._count(self.verdicts.refresh())
+
+    def queue(self, wanted: Wanted) -> tuple[int, int]:
+        """Make a queue, with what others have said by now; return its number and its length."""
+        with self._lock:
+            self._count(self.verdicts.refresh())
+            labels = make_queue(self.index, wanted)
+            self._queues_made += 1
+            self._queues[self._queues_made] = labels
+            if len(self._queues) > QUEUES_KEPT:
+                self._queues.popitem(last=False)
+            return self._queues_made, len(labels)
+
+    def labels(self, queue: int, start: int, count: int) -> list[dict[str, Any]]:
+        """Return some labels of a queue. Raises Unknown for a queue that is no longer kept."""
+        with self._lock:
+            if queue not in self._queues:
+                raise Unknown("a queue that is not kept", self.uri, f"{queue}", "a new queue")
+            labels = self._queues[queue][start : start + count].tolist()
+        return [self._shown(label) for label in labels]
+
+    def row(self, label: int) -> dict[str, Any]:
+        """Return a label's row (LABEL_SCHEMA). Raises Unknown for a number that is none."""
+        if not 0 <= label < len(self.index):
+            raise Unknown("no such label", self.uri, f"{label}", f"0 to {len(self.index) - 1}")
+        table = self._part(int(self.index.part_N[label]))
+        return table.slice(int(self.index.row_N[label]), 1).to_pylist()[0]
+
+    def mask(self, label: int) -> dict[str, Any]:
+        """Return the mask that counts, as {size, runs}; `made` is the label's own."""
+        row = self.row(label)
+        size = [row["height"], row["width"]]
+        made = run_lengths(row["rle_counts"])
+        said = self.verdicts.newest.get((row["image_id"], row["category_id"]))
+        corrected = said is not None and said["verdict"] == "corrected"
+        runs = run_lengths(said["rle_counts"]) if said and corrected else made
+        return {"size": size, "runs": runs, "made": made}
+
+    def picture(self, label: int) -> bytes:
+        """Return the label's image as a JPEG. Raises Unknown, ImageRejected."""
+        return self.pictures.jpeg(self.row(label)["uri"])
+
+    def say(self, reviewer: str, said: Sequence[Said]) -> None:
+        """Write a batch of verdicts; once this returns none of them can be lost.
+
+        Raises BadInput for a label that the commit lacks, a mask that is none, a reviewer's name;
+        BadStorage.
+        """
+        rows = [self._row_of(one) for one in said]
+        with self._lock:
+            times = [self._now() for _ in rows]
+            stamped = [
+                {**row, "reviewer": reviewer, "at": at} for row, at in zip(rows, times, strict=True)
+            ]
+            self._count(self.verdicts.write(reviewer, stamped))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many labels have each verdict, and how many there are."""
+        with self._lock:
+            found = Counter(self.index.verdict_N.tolist()) if len(self.index) else Counter()
+        said = {name: found[code] for name, code in CODES.items() if code != UNREVIEWED}
+        return {"labels": len(self.index), **said}
+
+    def _read_part(self, number: int) -> pa.Table:
+        alone = self.commit.model_copy(update={"parts": (self.commit.parts[number],)})
+        return next(read_labels(self.output, alone))
+
+    def _shown(self, label: int) -> dict[str, Any]:
+        row = self.row(label)
+        said = self.verdicts.newest.get((row["image_id"], row["category_id"]))
+        verdict = said["verdict"] if said and said["verdict"] != "withdrawn" else None
+        return {
+            "label": label,
+            **{name: row[name] for name in SHOWN},
+            "verdict": verdict,
+            "reviewer": said["reviewer"] if said and verdict else None,
+        }
+
+    def _find(self, image_id: str, category_id: int) -> dict[str, Any] | None:
+        rows = map(self.row, self.index.find(image_id, category_id))
+        return next((row for row in rows if row["image_id"] == image_id), None)
+
+    def _row_of(self, said: Said) -> dict[str, Any]:
+        row = self._find(said.image_id, said.category_id)
+        if row is None:
+            got = f"image {said.image_id!r:.80}, category {said.category_id}"
+            raise BadInput("a verdict on no label", self.uri, got, "a label of the commit")
+        return {
+            "image_id": row["image_id"],
+            "category_id": row["category_id"],
+            "verdict": said.verdict,
+            "height": row["height"],
+            "width": row["width"],
+            "rle_counts": _corrected(said, (row["height"], row["width"])),
+            "seconds": said.seconds,
+            "job_fingerprint": row["job_fingerprint"],
+        }
+
+    def _count(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            for label in self.index.find(row["image_id"], row["category_id"]):
+                self.index.verdict_N[label] = CODES[row["verdict"]]
+
+    def _now(self) -> datetime:
+        """Return the time, later than any before, so that an undo follows what it undoes."""
+        self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
+        return self._last
+
+
+def _corrected(said: Said, size_HW: tuple[int, int]) -> str:
+    if said.verdict != "corrected":
+        return ""
+    try:
+        mask_HW = coco_mask.decode(runs_of(said.runs, size_HW))
+    except ValueError as error:
+        raise BadInput(
+            "a corrected mask that is none", said.image_id, str(error), "runs of the image's size"
+        ) from error
+    return encode_rle(mask_HW.astype(bool))["counts"]

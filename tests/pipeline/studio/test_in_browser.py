@@ -1,0 +1,105 @@
+"""A reviewer at work in Chromium: by keyboard alone, over a reload and a server that is killed."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.output.verdicts import read_verdicts
+from pipeline.storage.place import Place
+from schemas.job.storage import Storage
+from tests.made.chromium import CHROMIUM, Page, chromium_page
+from tests.made.committed import commit_units
+from tests.made.labels import CAT, DOG, NOTHING, row, square
+from tests.made.output import HOSTILE, make_output
+from tests.made.studio import running_studio
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+
+PHONE, DESK = 390, 1280
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Page]:
+    with chromium_page() as page:
+        yield page
+
+
+def wait_for(browser: Page, condition: str) -> None:
+    # Asked again and again: the page's policy forbids it to evaluate text itself.
+    deadline = time.monotonic() + 30
+    while not browser.ask(condition):
+        assert time.monotonic() < deadline, f"{condition}; {browser.faults}"
+        time.sleep(0.02)
+
+
+def shown(browser: Page, selector: str, text: str) -> None:
+    """Wait until an element says something."""
+    wait_for(browser, f"document.querySelector({selector!r}).textContent.includes({text!r})")
+
+
+def press(browser: Page, key: str, then: str) -> None:
+    """Press a key on the label that is on screen, and wait for the one it leads to."""
+    browser.press(key)
+    shown(browser, "#progress", then)
+    wait_for(browser, "document.querySelector('#review').ariaBusy === 'false'")
+
+
+def written(browser: Page) -> None:
+    wait_for(browser, "!document.querySelector('#progress').textContent.includes('on their way')")
+
+
+def test_a_queue_is_reviewed_by_keyboard_and_a_killed_server_loses_no_verdict(
+    browser: Page, tmp_path: Path
+) -> None:
+    output, _ = make_output(tmp_path)
+    with running_studio(output, "--reviewer", "ann") as studio:
+        browser.tab.set_viewport_size({"width": DESK, "height": 800})
+        browser.requests.clear()
+        browser.tab.goto(studio.address)
+        shown(browser, "#about", "a/0")
+        wait_for(browser, "document.querySelector('#review').ariaBusy === 'false'")
+        assert browser.ask("location.search") == ""  # the token is not left in the address
+        press(browser, "n", "2 of 7")  # the false cat
+        press(browser, "a", "3 of 7")
+        press(browser, "r", "4 of 7")
+        press(browser, "u", "3 of 7")
+        shown(browser, "#said", "no verdict yet")
+        press(browser, "a", "4 of 7")
+        written(browser)
+        studio.kill()
+        browser.press("r")
+        shown(browser, "#progress", "1 on their way to storage")
+        shown(browser, "#fault", "does not answer")
+        studio.start_again()
+        browser.tab.goto(studio.address)  # and a reload, in the middle of it
+        shown(browser, "#progress", "1 of ")
+        written(browser)
+        assert {request.split("/")[2] for request in browser.requests} == {
+            f"127.0.0.1:{studio.port}"
+        }
+    newest = read_verdicts(Place.open(output, Storage()))
+    assert sorted(row["verdict"] for row in newest.values()) == [
+        "absent", "accepted", "accepted", "rejected",
+    ]  # fmt: skip
+    assert {row["reviewer"] for row in newest.values()} == {"ann"}
+    assert all(row["seconds"] > 0 for row in newest.values())
+
+
+def test_a_name_with_markup_is_shown_as_text_and_the_page_fits_a_phone(
+    browser: Page, tmp_path: Path
+) -> None:
+    rows = [row(HOSTILE, CAT, NOTHING), row(HOSTILE, DOG, square(4, 4, 20))]
+    commit_units(str(tmp_path), [(rows, [])])
+    with running_studio(str(tmp_path)) as studio:
+        browser.tab.goto("about:blank")  # the page before may still ask for its killed server
+        browser.faults.clear()
+        browser.tab.set_viewport_size({"width": PHONE, "height": 800})
+        browser.tab.goto(studio.address)
+        shown(browser, "#about", "<script>")
+        assert browser.ask("document.title") == "vrp studio"
+        assert browser.ask("document.querySelectorAll('#about *').length") == 0
+        assert browser.ask("document.documentElement.scrollWidth") == PHONE
+        shown(browser, "#instead", "can no longer be read")
+        assert [fault for fault in browser.faults if "404" not in fault] == []
