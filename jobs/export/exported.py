@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from schemas.record.verdict import Reviewed
+
 if TYPE_CHECKING:
     from pipeline.export.polygons import Loss
     from pipeline.export.rejected import Exported
@@ -22,6 +24,14 @@ ByObject = Annotated[
 Tolerance = Annotated[
     float | None,
     typer.Option(help="Pixels that a polygon may leave its mask's outline by; 0.3.", min=0),
+]
+Reviews = Annotated[
+    Reviewed | None,
+    typer.Option(
+        "--reviewed",
+        help="By verdicts of vrp studio: images whose masks are all accepted; or corrected; or all "
+        "images, with masks corrected and wrong ones left out.",
+    ),
 ]
 Folder = Annotated[str, typer.Option(help="A new folder: a path or s3://bucket/prefix.")]
 ImageColumn = Annotated[str, typer.Option(help="Of a Parquet source.")]
@@ -43,6 +53,7 @@ def tell(
         "images": exported.images,
         "masks": exported.masks,
         "rejected": exported.rejected,
+        "unsettled": exported.unsettled,
         "exif_turned": exported.turned,
         "to": to,
     }
@@ -50,6 +61,8 @@ def tell(
         f"{exported.images} images, {exported.masks} masks",
         f"left out: {exported.rejected} rejected images, listed beside it",
     ]
+    if exported.unsettled:
+        lines.append(f"left out: {exported.unsettled} images that reviewers have not settled")
     if loss is not None:
         summary |= {"mean_iou": loss.mean, "least_iou": loss.least}
         lines.append(f"IoU of polygons and masks: mean {loss.mean:.4f}, least {loss.least:.4f}")

@@ -14,6 +14,7 @@ from jobs.export.exported import (
     IdColumn,
     ImageColumn,
     MinScore,
+    Reviews,
     Tolerance,
     tell,
 )
@@ -47,6 +48,7 @@ def coco(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     share: Annotated[
         str, typer.Option(help="N/OF: only this share of the labels, with the ids of the whole.")
     ] = "1/1",
+    reviewed: Reviews = None,
     min_score: MinScore = 0,
     categories: Categories = None,
     endpoint_url: EndpointUrl = None,
@@ -65,7 +67,7 @@ def coco(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     from schemas.job.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
-    selection = Selection(min_score, categories or (), instances, parse_share(share))
+    selection = Selection(min_score, categories or (), instances, parse_share(share), reviewed)
     outlines = Outlines(EXACT_PX if tolerance is None else tolerance) if polygons else None
     exported = export_coco(
         output, storage, to, selection, outlines=outlines, with_rejected=with_rejected
@@ -80,6 +82,7 @@ def png(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     palette: Annotated[
         str, typer.Option(help="voc, or a JSON file of colours by category name: #rrggbb.")
     ] = "voc",
+    reviewed: Reviews = None,
     min_score: MinScore = 0,
     categories: Categories = None,
     endpoint_url: EndpointUrl = None,
@@ -98,7 +101,7 @@ def png(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     from schemas.job.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
-    selection = Selection(min_score, categories or ())
+    selection = Selection(min_score, categories or (), reviewed=reviewed)
     tell(export_png(output, storage, to, palette, selection), to, as_json)
 
 

@@ -16,9 +16,11 @@ import pyarrow as pa
 from pycocotools import mask as coco_mask
 
 from pipeline.export.file_name import coco_names, file_name
+from pipeline.export.reviewed import counting, is_settled
 from pipeline.export.selection import Selection
 from pipeline.output.committed import read_all_rows, read_committed, read_rejected
 from pipeline.output.share import cut_commit
+from pipeline.output.verdicts import Key, read_verdicts
 from pipeline.storage.place import Place
 from schemas.errors import BadInput, BadStorage
 from schemas.job.reference import Category
@@ -61,6 +63,7 @@ class LabelledImage:
     size_HW: tuple[int, int]
     exif_orientation: int
     masks: Sequence[Mask]
+    settled: bool = True  # False: left out, as people have not said enough of it
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Labels:
     selection: Selection
     images_before: int  # in the shares before
     names: Mapping[str, str]  # of a COCO source's images
+    verdicts: Mapping[Key, Row]  # none unless the selection asks for them
 
     @classmethod
     def open(cls, output_uri: str, storage: Storage, selection: Selection) -> "Labels":
@@ -99,7 +103,9 @@ class Labels:
         categories = selection.chosen(whole)
         cut = cut_commit(whole, selection.share)
         names = coco_names(output, identity)
-        return cls(output, cut.commit, identity, categories, selection, cut.before.images, names)
+        verdicts = read_verdicts(output, whole.fingerprint) if selection.reviewed else {}
+        before = cut.before.images
+        return cls(output, cut.commit, identity, categories, selection, before, names, verdicts)
 
     def images(self) -> Iterator[Image]:
         """Yield the images in the order of their numbers, or of their units for a COCO source.
@@ -144,6 +150,8 @@ class Labels:
 
     def _labelled(self, place: int, rows: Sequence[Row]) -> LabelledImage:
         first = rows[0]
+        wanted = {category.id for category in self.categories}
+        reviewed, own = self.selection.reviewed, [r for r in rows if r["category_id"] in wanted]
         return LabelledImage(
             number=self._number(place, first),
             image_id=first["image_id"],
@@ -151,7 +159,8 @@ class Labels:
             uri=first["uri"],
             size_HW=(first["height"], first["width"]),
             exif_orientation=first["exif_orientation"],
-            masks=tuple(self._masks(place, rows)),
+            masks=tuple(self._masks(place, [counting(row, self.verdicts) for row in own])),
+            settled=reviewed is None or is_settled(own, self.verdicts, reviewed),
         )
 
     def _rejected(self, place: int, row: Row) -> RejectedImage:
@@ -166,7 +175,7 @@ class Labels:
         first = {c.id: i * most for i, c in enumerate(self.commit.categories)}
         before = (place - 1) * len(first) * most
         for row in rows:
-            if row["category_id"] in wanted and self.selection.wants(row):
+            if self.selection.wants(row):
                 yield Mask(
                     number=before + first[row["category_id"]] + (row["instance_id"] or 1),
                     category=wanted[row["category_id"]],

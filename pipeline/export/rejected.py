@@ -19,6 +19,7 @@ class Exported:
     images: int = 0
     masks: int = 0
     rejected: int = 0
+    unsettled: int = 0  # images left out, as people have not said enough of their masks
     turned: int = 0  # images whose file is turned by its EXIF orientation; masks are as displayed
 
 
@@ -28,6 +29,8 @@ def listing_rejected(
 ) -> Iterator[Callable[[Iterable[Image]], Iterator[Image]]]:
     """Give a passage for images: those taken are added to `exported`, rejected ones listed too.
 
+    Images that people have not settled do not pass.
+
     The list, `beside`, appears when the block ends, unless by an exception. Raises BadStorage.
     """
 
@@ -36,6 +39,9 @@ def listing_rejected(
             if isinstance(image, RejectedImage):
                 file.write((b",\n" if exported.rejected else b"\n") + _entry(image))
                 exported.rejected += 1
+            elif not image.settled:
+                exported.unsettled += 1
+                continue
             else:
                 exported.images += 1
                 exported.masks += len(image.masks)

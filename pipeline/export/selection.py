@@ -8,6 +8,7 @@ from pipeline.output.share import WHOLE, Share
 from schemas.errors import BadInput
 from schemas.job.reference import Category
 from schemas.record.commit import Commit, Identity
+from schemas.record.verdict import Reviewed
 
 
 @dataclass(frozen=True)
@@ -15,13 +16,15 @@ class Selection:
     """Masks of at least min_score, of these categories, in a share of the parts.
 
     A category is a name, or several with commas between them; none named: all. One mask for each
-    category of an image, or, with `instances`, one for each object.
+    category of an image, or, with `instances`, one for each object. With `reviewed`, what people
+    said of them in the studio counts.
     """
 
     min_score: float = 0.0
     categories: Sequence[str] = ()
     instances: bool = False
     share: Share = WHOLE
+    reviewed: Reviewed | None = None
 
     def chosen(self, commit: Commit) -> tuple[Category, ...]:
         """Return the wanted categories of a commit. Raises BadInput for a name it lacks."""
@@ -48,6 +51,13 @@ class Selection:
                 output,
                 "one mask for each category of an image",
                 "labels of a job with a key `instances`, or an export without --instances",
+            )
+        if self.instances and self.reviewed:
+            raise BadInput(
+                "verdicts on single objects",
+                "--instances, --reviewed",
+                "both",
+                "one of them: what is reviewed is one mask for each category of an image",
             )
 
     def wants(self, row: Mapping[str, Any]) -> bool:

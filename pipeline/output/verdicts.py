@@ -16,7 +16,7 @@ from pipeline.output.paths import REVIEWS, review_file
 from pipeline.storage.place import Place
 from pipeline.storage.tables import from_parquet, to_parquet
 from schemas.errors import BadInput, BadStorage
-from schemas.record.verdict import VERDICT_SCHEMA
+from schemas.record.row import VERDICT_SCHEMA
 
 READ_THREADS = 16  # files of a few kB: they wait for storage
 REVIEWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
@@ -34,6 +34,7 @@ class Verdicts:
     """All verdicts of an output that were read so far; those that count, by label."""
 
     output: Place
+    fingerprint: str  # of the commit: verdicts on other labels, once here, do not count
     newest: dict[Key, Row] = field(default_factory=dict)
     _read: set[str] = field(default_factory=set)
 
@@ -54,6 +55,8 @@ class Verdicts:
         """Let rows count that are newer than what is known; return them."""
         changed: dict[Key, Row] = {}
         for row in rows:
+            if row["job_fingerprint"] != self.fingerprint:
+                continue
             key = row["image_id"], row["category_id"]
             known = self.newest.get(key)
             if known is None or _order(known) < _order(row):
@@ -78,9 +81,9 @@ class Verdicts:
         return self.take(table.to_pylist())
 
 
-def read_verdicts(output: Place) -> Mapping[Key, Row]:
-    """Return the verdicts that count, by label. Raises BadStorage."""
-    verdicts = Verdicts(output)
+def read_verdicts(output: Place, fingerprint: str) -> Mapping[Key, Row]:
+    """Return the verdicts that count, by label of the commit. Raises BadStorage."""
+    verdicts = Verdicts(output, fingerprint)
     verdicts.refresh()
     return verdicts.newest
 

@@ -55,7 +55,7 @@ class Review:
         self.output = Place.open(output_uri, storage)
         self.commit, self.identity = read_committed(self.output)
         self.index = index_labels(read_labels(self.output, self.commit))
-        self.verdicts = Verdicts(self.output)
+        self.verdicts = Verdicts(self.output, self.commit.fingerprint)
         self.pictures = Pictures(storage)
         self._part = lru_cache(PARTS_KEPT)(self._read_part)
         self._queues: OrderedDict[int, np.ndarray] = OrderedDict()
@@ -157,7 +157,7 @@ class Review:
             "width": row["width"],
             "rle_counts": _corrected(said, (row["height"], row["width"])),
             "seconds": said.seconds,
-            "job_fingerprint": row["job_fingerprint"],
+            "job_fingerprint": self.commit.fingerprint,
         }
 
     def _count(self, rows: Sequence[Row]) -> None:

@@ -1,5 +1,5 @@
-"""The rows on storage: one per image and category, its objects where asked for, and one per
-unusable image.
+"""The rows on storage: one per image and category, its objects where asked for, one per unusable
+image, and one for what a person said of a label.
 """
 
 import pyarrow as pa
@@ -40,5 +40,20 @@ REJECTED_SCHEMA = pa.schema(
         ("bytes_sha256", pa.string()),  # "" when there were no bytes to hash
         ("bytes", pa.int64()),
         ("job_fingerprint", pa.string()),
+    ]
+)
+
+VERDICT_SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("category_id", pa.int32()),
+        ("verdict", pa.string()),
+        ("height", pa.int32()),  # of the displayed image, as in the label
+        ("width", pa.int32()),
+        ("rle_counts", pa.string()),  # COCO compressed RLE of a corrected mask, "" for others
+        ("reviewer", pa.string()),
+        ("at", pa.timestamp("us", tz="UTC")),  # of the newest two verdicts the later counts
+        ("seconds", pa.float32()),  # between the label's being shown and the verdict
+        ("job_fingerprint", pa.string()),  # of the commit that was looked at
     ]
 )

@@ -2,6 +2,7 @@
 
 import { Outbox } from "/page/outbox.js";
 import { Queue } from "/page/queue.js";
+import { Repair, TOOLS } from "/page/repair.js";
 import { maskOf } from "/page/runs.js";
 import { View } from "/page/view.js";
 
@@ -11,7 +12,11 @@ export const WORDS = {
 };
 const KEYS = {
   a: "accepted", Enter: "accepted", r: "rejected", n: "absent", ArrowRight: "next", " ": "next",
-  ArrowLeft: "previous", u: "undo", h: "hide",
+  ArrowLeft: "previous", u: "undo", h: "hide", e: "repair",
+};
+const REPAIR_KEYS = {
+  ...TOOLS, "[": "smaller", "]": "larger", z: "back", s: "save", Enter: "save", Escape: "leave",
+  ArrowRight: "right", ArrowLeft: "left", ArrowUp: "up", ArrowDown: "down", " ": "press", h: "hide",
 };
 
 export class Review {
@@ -32,10 +37,12 @@ export class Review {
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.form.addEventListener("change", ({ target }) => target === reviewer || this.start());
     document.addEventListener("keydown", (event) => this.key(event));
-    find("actions").addEventListener("click", ({ target }) => {
-      const button = target.closest("button");
-      if (button) this.act(button.dataset.does);
-    });
+    for (const place of ["actions", "repair"]) {
+      find(place).addEventListener("click", ({ target }) => {
+        const button = target.closest("button");
+        if (button) this.act(button.dataset.does);
+      });
+    }
     this.outbox = new Outbox(output.fingerprint + output.output, () => this.progress());
   }
 
@@ -50,6 +57,7 @@ export class Review {
 
   async start() {
     await this.guarded(async () => {
+      if (this.repair) this.endRepair();
       const queue = new Queue(this.wanted());
       await queue.open();
       this.queue = queue;
@@ -120,7 +128,8 @@ export class Review {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest?.("input, select, textarea")) return;
     const on = event.target.closest?.("button") && (event.key === "Enter" || event.key === " ");
-    const does = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    const keys = this.repair ? REPAIR_KEYS : KEYS;
+    const does = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!does || on) return; // a button's own keys press it
     event.preventDefault();
     this.act(does);
@@ -129,10 +138,12 @@ export class Review {
   async act(does) {
     await this.guarded(async () => {
       if (!this.queue) return;
-      if (does === "next") await this.go(this.place + 1);
+      if (does === "hide") this.hide();
+      else if (this.repair) await this.mend(does);
+      else if (does === "repair") this.startRepair();
+      else if (does === "next") await this.go(this.place + 1);
       else if (does === "previous") await this.go(this.place - 1);
       else if (does === "undo") await this.undo();
-      else if (does === "hide") this.hide();
       else await this.say(does);
     });
   }
@@ -140,6 +151,48 @@ export class Review {
   hide() {
     this.view.hidden = !this.view.hidden;
     this.view.paint();
+  }
+
+  startRepair() {
+    if (!this.current) return;
+    this.repair = new Repair(this.view, () => this.describeRepair());
+    find("repair").hidden = false;
+    find("actions").hidden = true;
+    this.describeRepair();
+  }
+
+  endRepair() {
+    this.repair.end();
+    this.repair = null;
+    find("repair").hidden = true;
+    find("actions").hidden = false;
+  }
+
+  async mend(does) {
+    const steps = { right: [1, 0], left: [-1, 0], up: [0, -1], down: [0, 1] };
+    if (does in steps) this.repair.step(...steps[does]);
+    else if (does === "press") this.repair.press();
+    else if (does === "smaller") this.repair.resize(1 / 1.25);
+    else if (does === "larger") this.repair.resize(1.25);
+    else if (does === "back") this.repair.undo();
+    else if (does === "leave") {
+      this.endRepair();
+      await this.go(this.place);
+    } else if (does === "save") {
+      const { runs } = this.repair;
+      this.endRepair();
+      await this.say("corrected", { runs });
+    } else this.repair.use(does);
+  }
+
+  describeRepair() {
+    const { tool, radius } = this.repair;
+    let area = 0;
+    for (let k = 0; k < this.view.mask.length; k++) area += this.view.mask[k];
+    find("said").textContent = `repairing with the ${tool}, radius ${radius.toFixed(1)} px; ${area} px`;
+    for (const button of find("repair").querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", button.dataset.does === tool);
+    }
   }
 
   async say(verdict, more = {}) {

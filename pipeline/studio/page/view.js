@@ -20,24 +20,35 @@ export class View {
     this.paint();
   }
 
-  // Tint the mask and draw its edge, some screen pixels thick however large the image.
-  tint() {
+  // Tint the mask and draw its edge, some screen pixels thick however large the image; after a
+  // stroke only where it went.
+  tint([left, top, right, bottom] = [0, 0, this.width, this.height]) {
     const { mask, width, height } = this;
     if (!mask) return this.paint();
-    const [red, green, blue] = [1, 3, 5].map((at) => parseInt(this.colour.slice(at, at + 2), 16));
-    const pixels = new ImageData(width, height);
+    if (this.over.width !== width || this.over.height !== height) {
+      Object.assign(this.over, { width, height });
+      [left, top, right, bottom] = [0, 0, width, height];
+    }
     const edge = Math.max(1, Math.round(1.5 / this.scale()));
-    for (let y = 0, k = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, k++) {
+    left = Math.max(0, left - edge);
+    top = Math.max(0, top - edge);
+    right = Math.min(width, right + edge);
+    bottom = Math.min(height, bottom + edge);
+    if (left >= right || top >= bottom) return this.paint();
+    const [red, green, blue] = [1, 3, 5].map((at) => parseInt(this.colour.slice(at, at + 2), 16));
+    const pixels = new ImageData(right - left, bottom - top);
+    for (let y = top, to = 0; y < bottom; y++) {
+      for (let x = left, k = y * width + left; x < right; x++, k++, to += 4) {
         if (!mask[k]) continue;
         const inside = x >= edge && y >= edge && x + edge < width && y + edge < height
           && mask[k - edge] && mask[k + edge] && mask[k - edge * width] && mask[k + edge * width];
-        pixels.data.set([red, green, blue, inside ? 90 : 255], 4 * k);
+        pixels.data[to] = red;
+        pixels.data[to + 1] = green;
+        pixels.data[to + 2] = blue;
+        pixels.data[to + 3] = inside ? 90 : 255;
       }
     }
-    this.over.width = width;
-    this.over.height = height;
-    this.over.getContext("2d").putImageData(pixels, 0, 0);
+    this.over.getContext("2d").putImageData(pixels, left, top);
     this.paint();
   }
 

@@ -1,11 +1,16 @@
 """A reviewer at work in Chromium: by keyboard alone, over a reload and a server that is killed."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pycocotools import mask as coco_mask
 
+from pipeline.export.coco import export_coco
+from pipeline.export.selection import Selection
 from pipeline.output.verdicts import read_verdicts
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage
@@ -50,7 +55,20 @@ def written(browser: Page) -> None:
     wait_for(browser, "!document.querySelector('#progress').textContent.includes('on their way')")
 
 
-def test_a_queue_is_reviewed_by_keyboard_and_a_killed_server_loses_no_verdict(
+def exported_dog(output: str, to: Path, image: str) -> np.ndarray:
+    """Return the mask of an image's dog as the COCO export of what was reviewed holds it."""
+    export_coco(output, Storage(), str(to), Selection(reviewed="all"))
+    document = json.loads(to.read_text())
+    (number,) = [one["id"] for one in document["images"] if one["file_name"].startswith(image)]
+    (found,) = [
+        one["segmentation"]
+        for one in document["annotations"]
+        if (one["image_id"], one["category_id"]) == (number, DOG.id)
+    ]
+    return coco_mask.decode(found).astype(bool)
+
+
+def test_a_queue_is_reviewed_and_repaired_by_keyboard_and_a_killed_server_loses_nothing(
     browser: Page, tmp_path: Path
 ) -> None:
     output, _ = make_output(tmp_path)
@@ -76,12 +94,20 @@ def test_a_queue_is_reviewed_by_keyboard_and_a_killed_server_loses_no_verdict(
         browser.tab.goto(studio.address)  # and a reload, in the middle of it
         shown(browser, "#progress", "1 of ")
         written(browser)
+        # Four pixels are painted with the brush, at the middle and five steps to its right.
+        image = browser.ask("document.querySelector('#about').textContent.split(':')[0]")
+        for key in ("e", "Space", *["ArrowRight"] * 5, "Space"):
+            browser.press(key)
+        press(browser, "s", "2 of ")
+        written(browser)
         assert {request.split("/")[2] for request in browser.requests} == {
             f"127.0.0.1:{studio.port}"
         }
-    newest = read_verdicts(Place.open(output, Storage()))
+    wanted = square(5, 4, 10 + int(image[-1])) | square(19, 19, 2) | square(24, 19, 2)
+    assert np.array_equal(exported_dog(output, tmp_path / "coco.json", image), wanted)
+    newest = read_verdicts(Place.open(output, Storage()), "f")
     assert sorted(row["verdict"] for row in newest.values()) == [
-        "absent", "accepted", "accepted", "rejected",
+        "absent", "accepted", "accepted", "corrected", "rejected",
     ]  # fmt: skip
     assert {row["reviewer"] for row in newest.values()} == {"ann"}
     assert all(row["seconds"] > 0 for row in newest.values())

@@ -48,7 +48,7 @@ def say(client: TestClient, *verdicts: dict[str, Any], reviewer: str = "ann") ->
 
 
 def counted(output: str) -> dict[tuple[str, int], str]:
-    newest = read_verdicts(Place.open(output, Storage()))
+    newest = read_verdicts(Place.open(output, Storage()), "f")
     return {key: row["verdict"] for key, row in newest.items()}
 
 

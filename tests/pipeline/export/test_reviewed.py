@@ -1,0 +1,133 @@
+"""What people said of labels, as exports hold it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from pipeline.export.coco import export_coco
+from pipeline.export.png import export_png
+from pipeline.export.rejected import Exported
+from pipeline.export.selection import Selection
+from pipeline.masks.runs import encode_rle
+from pipeline.output.verdicts import Verdicts
+from pipeline.storage.place import Place
+from schemas.errors import BadInput
+from schemas.job.reference import Category
+from schemas.job.storage import Storage
+from schemas.record.verdict import Reviewed, Verdict
+from tests.made.committed import commit_units
+from tests.made.labels import CAT, DOG, NOTHING, SIDE, row, square
+
+MADE = square(5, 5, 10)
+MENDED = square(7, 3, 6) | square(20, 20, 3)
+IMAGES = "abcdefg"
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """Images with a dog and without a cat, as the model says."""
+    rows = [
+        made for name in IMAGES for made in (row(name, CAT, NOTHING), row(name, DOG, MADE, 0.4))
+    ]
+    commit_units(str(tmp_path / "out"), [(rows, [])])
+    return tmp_path / "out"
+
+
+def say(
+    output: Path,
+    image: str,
+    verdict: Verdict,
+    category: Category = DOG,
+    mask_HW: np.ndarray = NOTHING,
+    fingerprint: str = "f",
+) -> None:
+    verdicts = Verdicts(Place.open(str(output), Storage()), fingerprint)
+    verdicts.refresh()
+    counts = encode_rle(mask_HW)["counts"] if verdict == "corrected" else ""
+    at = datetime.now(UTC) + timedelta(seconds=len(verdicts.newest))
+    said: dict[str, Any] = {
+        "image_id": image, "category_id": category.id, "verdict": verdict, "height": SIDE,
+        "width": SIDE, "rle_counts": counts, "reviewer": "ann", "at": at, "seconds": 1.0,
+        "job_fingerprint": fingerprint,
+    }  # fmt: skip
+    verdicts.write("ann", [said])
+
+
+def export(output: Path, reviewed: Reviewed) -> tuple[Exported, dict[str, list[Any]]]:
+    """Return what was counted, and each image's segmentations by file name."""
+    to = output.parent / f"{reviewed}.json"
+    selection = Selection(reviewed=reviewed)
+    exported = export_coco(str(output), Storage(), str(to), selection)
+    document = json.loads(to.read_text())
+    masks = {
+        image["file_name"]: [
+            one["segmentation"] for one in document["annotations"] if one["image_id"] == image["id"]
+        ]
+        for image in document["images"]
+    }
+    return exported, masks
+
+
+def review_all_kinds(output: Path) -> None:
+    say(output, "a", "accepted")
+    say(output, "b", "corrected", mask_HW=MENDED)
+    say(output, "c", "rejected")
+    say(output, "d", "absent")
+    say(output, "e", "accepted")
+    say(output, "e", "corrected", CAT, mask_HW=MENDED)  # a cat that the model missed
+    say(output, "f", "accepted")
+    say(output, "f", "withdrawn")
+
+
+def test_accepted_holds_the_images_whose_masks_are_right_as_made(output: Path) -> None:
+    review_all_kinds(output)
+    exported, masks = export(output, "accepted")
+    assert {name: len(found) for name, found in masks.items()} == {"a": 1, "d": 0}
+    assert (exported.images, exported.unsettled) == (2, 5)
+
+
+def test_corrected_holds_mended_masks_too_pixel_for_pixel(output: Path) -> None:
+    review_all_kinds(output)
+    exported, masks = export(output, "corrected")
+    assert {name: len(found) for name, found in masks.items()} == {"a": 1, "b": 1, "d": 0, "e": 2}
+    assert (exported.masks, exported.unsettled) == (4, 3)
+    (mended,) = masks["b"]
+    assert np.array_equal(coco_mask.decode(mended).astype(bool), MENDED)
+
+
+def test_all_leaves_out_only_what_was_found_to_be_wrong(output: Path) -> None:
+    review_all_kinds(output)
+    exported, masks = export(output, "all")
+    assert {name: len(found) for name, found in masks.items()} == {
+        "a": 1, "b": 1, "c": 0, "d": 0, "e": 2, "f": 1, "g": 1,
+    }  # fmt: skip
+    assert exported.unsettled == 0
+
+
+def test_a_mended_mask_has_the_pixel_where_masks_meet(output: Path) -> None:
+    say(output, "a", "corrected", CAT, mask_HW=MENDED)
+    say(output, "a", "accepted")
+    to = output.parent / "png"
+    export_png(str(output), Storage(), str(to), selection=Selection(reviewed="corrected"))
+    pixels_HW = np.asarray(Image.open(to / "a.png"))
+    assert np.array_equal(pixels_HW == 1, MENDED)
+    assert np.array_equal(pixels_HW == 2, MADE & ~MENDED)
+
+
+def test_verdicts_on_the_labels_of_another_job_do_not_count(output: Path) -> None:
+    say(output, "a", "absent", fingerprint="another")
+    assert len(export(output, "all")[1]["a"]) == 1
+
+
+def test_single_objects_have_no_verdicts_to_export_by(tmp_path: Path) -> None:
+    fields = {"instances.by": "components", "instances.most": "3"}
+    commit_units(str(tmp_path), [([row("a", CAT, MADE), row("a", DOG, MADE)], [])], fields=fields)
+    selection = Selection(instances=True, reviewed="all")
+    with pytest.raises(BadInput, match="verdicts on single objects"):
+        export_coco(str(tmp_path), Storage(), str(tmp_path / "a.json"), selection)
