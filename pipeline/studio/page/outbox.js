@@ -22,6 +22,12 @@ export class Outbox {
     this.send();
   }
 
+  // Wait until all is written or the server does not take it: a queue made before would show again
+  // what was judged just now.
+  async tried() {
+    while (this.waiting.length && !this.fault) await new Promise((done) => setTimeout(done, 20));
+  }
+
   keep() {
     localStorage.setItem(this.key, JSON.stringify(this.waiting));
     this.told(this);

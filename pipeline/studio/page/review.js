@@ -58,6 +58,7 @@ export class Review {
   async start() {
     await this.guarded(async () => {
       if (this.repair) this.endRepair();
+      await this.outbox.tried();
       const queue = new Queue(this.wanted());
       await queue.open();
       this.queue = queue;

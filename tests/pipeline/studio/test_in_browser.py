@@ -48,6 +48,11 @@ def press(browser: Page, key: str, then: str) -> None:
     """Press a key on the label that is on screen, and wait for the one it leads to."""
     browser.press(key)
     shown(browser, "#progress", then)
+    on_screen(browser)
+
+
+def on_screen(browser: Page) -> None:
+    """Wait until a label is: its image and mask, or the end of the queue."""
     wait_for(browser, "document.querySelector('#review').ariaBusy === 'false'")
 
 
@@ -77,7 +82,7 @@ def test_a_queue_is_reviewed_and_repaired_by_keyboard_and_a_killed_server_loses_
         browser.requests.clear()
         browser.tab.goto(studio.address)
         shown(browser, "#about", "a/0")
-        wait_for(browser, "document.querySelector('#review').ariaBusy === 'false'")
+        on_screen(browser)
         assert browser.ask("location.search") == ""  # the token is not left in the address
         press(browser, "n", "2 of 7")  # the false cat
         press(browser, "a", "3 of 7")
@@ -94,6 +99,7 @@ def test_a_queue_is_reviewed_and_repaired_by_keyboard_and_a_killed_server_loses_
         browser.tab.goto(studio.address)  # and a reload, in the middle of it
         shown(browser, "#progress", "1 of ")
         written(browser)
+        on_screen(browser)
         # Four pixels are painted with the brush, at the middle and five steps to its right.
         image = browser.ask("document.querySelector('#about').textContent.split(':')[0]")
         for key in ("e", "Space", *["ArrowRight"] * 5, "Space"):
