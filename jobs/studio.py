@@ -1,4 +1,4 @@
-"""vrp studio: a page on this machine to look at labels and say which are right."""
+"""vrp studio: a page on this machine to draw references, and to say which labels are right."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from jobs.terminal.options import Anonymous, EndpointUrl, Region
 from schemas.errors import BadInput
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from pipeline.studio.gate import Entry
 
 LOOPBACK = "127.0.0.1"
@@ -20,7 +22,11 @@ LOOPBACK = "127.0.0.1"
 
 def studio(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     what: Annotated[
-        str, typer.Argument(metavar="OUTPUT", help="A labeling job's output: a folder or s3://….")
+        str,
+        typer.Argument(
+            metavar="FOLDER|JOB.yaml|OUTPUT",
+            help="Images to draw references on; a job, to draw more; or its labels, to review.",
+        ),
     ],
     host: Annotated[
         str, typer.Option(help="The address to listen at; others than this machine need --token.")
@@ -37,32 +43,37 @@ def studio(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     region: Region = None,
     anonymous: Anonymous = False,
 ) -> None:
-    """Open a page to review labels: accept, reject, say what is not there.
+    """Open a page to draw references for a job, and to review and repair its labels.
 
     Prints the page's address, which lets one browser in. Verdicts are written beside the commit;
     labels are never changed. Ctrl-C ends it. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
-    import uvicorn
-
+    from jobs.terminal.studio_work import open_work
     from pipeline.output.verdicts import check_reviewer
     from pipeline.studio.app import make_app
-    from pipeline.studio.review import Review
     from schemas.job.storage import Storage
 
     _check_token(host, token)
     name = reviewer if reviewer is not None else _user()
     check_reviewer(name)
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
-    review = Review(what.rstrip("/"), storage)
+    review, draft = open_work(what, storage)
+    if draft:
+        typer.echo(f"{len(draft.collection.images)} images to draw on, for {draft.path}")
+    if review:
+        typer.echo(f"{len(review.index)} labels of {review.uri}, reviewed by {name}")
     with _listen(host, port) as listening:
         entry = _entry(host, listening.getsockname()[1], token)
-        typer.echo(f"{len(review.index)} labels of {what}, reviewed by {name}")
         typer.echo(f"open http://{_shown(host)}:{entry.port}/?token={entry.token}")
-        typer.echo("Ctrl-C ends it; what was said is written by then")
-        config = uvicorn.Config(
-            make_app(review, name, entry), log_level="warning", server_header=False
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        typer.echo("Ctrl-C ends it; what was said or saved is written by then")
+        _serve(make_app(entry, name, review, draft), listening)
+
+
+def _serve(app: ASGIApp, listening: socket.socket) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(app, log_level="warning", server_header=False)
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 def _check_token(host: str, token: str | None) -> None:

@@ -35,7 +35,7 @@ def read_job(kind: type[Job], path: Path, overrides: list[str] | None = None) ->
     Raises BadInput: a file that is missing or no YAML, an unknown key, a wrong type or value; and
     BadWeights, BadStorage of weights whose card is to say what the job does not.
     """
-    document, folder = _read_yaml(path), path.resolve().parent
+    document, folder = read_document(path), path.resolve().parent
     for override in overrides or ():
         _override(document, override)
     document = fill_methods(document, folder)
@@ -51,7 +51,7 @@ def read_embedding(path: Path, overrides: list[str] | None = None) -> EmbedJob:
     Raises BadInput as `read_job`, and for a labeling job without a store or without a SAM of its
     own to embed with.
     """
-    if "references" not in _read_yaml(path):
+    if "references" not in read_document(path):
         return read_job(EmbedJob, path, overrides)
     job = read_job(LabelJob, path, overrides)
     if job.embeddings is None or not isinstance(job.method, Vrp):
@@ -76,7 +76,8 @@ def read_embedding(path: Path, overrides: list[str] | None = None) -> EmbedJob:
     )
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, Any]:
+    """Return what a job file holds, as written. Raises BadInput for what is no mapping in YAML."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)

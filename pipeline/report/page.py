@@ -10,8 +10,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.output.committed import read_committed, read_labels, read_rejected
 from pipeline.output.plan import read_plan
 from pipeline.output.provenance import read_references, read_runs
+from pipeline.output.verdicts import read_verdicts
 from pipeline.report.cards import Card, Line, card_key, label_cards, reference_cards
 from pipeline.report.figures import category_lines, charts_of, percent
+from pipeline.report.reviews import review_lines
 from pipeline.report.survey import (
     GROUPS,
     Group,
@@ -78,6 +80,9 @@ def make_report(output_uri: str, truth_uri: str | None, storage: Storage) -> Rep
         "most_references": MOST_REFERENCES,
         "groups": _contact_sheet(survey, rejected, commit, truth, storage),
         "categories": category_lines(survey),
+        "reviews": review_lines(
+            read_verdicts(output, commit.fingerprint).values(), commit.categories
+        ),
         "scores": survey.scores,
         "charts": charts_of(survey),
         "rejected": rejected,

@@ -102,7 +102,7 @@ class Review:
 
     def picture(self, label: int) -> bytes:
         """Return the label's image as a JPEG. Raises Unknown, ImageRejected."""
-        return self.pictures.jpeg(self.row(label)["uri"])
+        return self.pictures.picture(self.row(label)["uri"]).jpeg
 
     def say(self, reviewer: str, said: Sequence[Said]) -> None:
         """Write a batch of verdicts; once this returns none of them can be lost.

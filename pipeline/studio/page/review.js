@@ -126,6 +126,7 @@ export class Review {
   }
 
   key(event) {
+    if (find("review").hidden) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest?.("input, select, textarea")) return;
     const on = event.target.closest?.("button") && (event.key === "Enter" || event.key === " ");

@@ -1,23 +1,39 @@
 // The page: what was opened, and the work on it.
 
 import { askJson } from "/page/ask.js";
+import { Draw } from "/page/draw.js";
 import { Review } from "/page/review.js";
 
-const fault = document.getElementById("fault");
+const find = (id) => document.getElementById(id);
 
 function tell(message) {
-  fault.textContent = message;
-  fault.hidden = !message;
+  find("fault").textContent = message;
+  find("fault").hidden = !message;
+}
+
+function show(part) {
+  find("draw").hidden = part !== "draw";
+  find("review").hidden = part !== "review";
+  for (const button of find("parts").querySelectorAll("button")) {
+    button.setAttribute("aria-pressed", button.dataset.part === part);
+  }
 }
 
 // The token has done its work; it is to be in no bookmark and no picture of the screen.
 history.replaceState(null, "", "/");
 try {
-  const output = await askJson("/api/output");
-  document.getElementById("output").textContent = output.random_weights
-    ? `${output.output} (untrained weights: these masks mean nothing)` : output.output;
-  await new Review(output, tell).start();
-  document.getElementById("stage").focus();
+  const work = await askJson("/api/work");
+  show(work.review ? "review" : "draw");
+  find("parts").hidden = !(work.review && work.draw);
+  find("parts").addEventListener("click", ({ target }) => target.dataset.part && show(target.dataset.part));
+  if (work.review) {
+    const output = await askJson("/api/output");
+    find("output").textContent = output.random_weights
+      ? `${output.output} (untrained weights: these masks mean nothing)` : output.output;
+    await new Review(output, tell).start();
+    find("stage").focus();
+  }
+  if (work.draw) await new Draw(tell).open();
 } catch (error) {
   tell(error.message);
 }

@@ -1,7 +1,6 @@
 """What people said of labels, as exports hold it."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,12 @@ from pipeline.export.coco import export_coco
 from pipeline.export.png import export_png
 from pipeline.export.rejected import Exported
 from pipeline.export.selection import Selection
-from pipeline.masks.runs import encode_rle
-from pipeline.output.verdicts import Verdicts
-from pipeline.storage.place import Place
 from schemas.errors import BadInput
-from schemas.job.reference import Category
 from schemas.job.storage import Storage
-from schemas.record.verdict import Reviewed, Verdict
+from schemas.record.verdict import Reviewed
 from tests.made.committed import commit_units
-from tests.made.labels import CAT, DOG, NOTHING, SIDE, row, square
+from tests.made.labels import CAT, DOG, NOTHING, row, square
+from tests.made.verdicts import say
 
 MADE = square(5, 5, 10)
 MENDED = square(7, 3, 6) | square(20, 20, 3)
@@ -37,26 +33,6 @@ def output(tmp_path: Path) -> Path:
     ]
     commit_units(str(tmp_path / "out"), [(rows, [])])
     return tmp_path / "out"
-
-
-def say(
-    output: Path,
-    image: str,
-    verdict: Verdict,
-    category: Category = DOG,
-    mask_HW: np.ndarray = NOTHING,
-    fingerprint: str = "f",
-) -> None:
-    verdicts = Verdicts(Place.open(str(output), Storage()), fingerprint)
-    verdicts.refresh()
-    counts = encode_rle(mask_HW)["counts"] if verdict == "corrected" else ""
-    at = datetime.now(UTC) + timedelta(seconds=len(verdicts.newest))
-    said: dict[str, Any] = {
-        "image_id": image, "category_id": category.id, "verdict": verdict, "height": SIDE,
-        "width": SIDE, "rle_counts": counts, "reviewer": "ann", "at": at, "seconds": 1.0,
-        "job_fingerprint": fingerprint,
-    }  # fmt: skip
-    verdicts.write("ann", [said])
 
 
 def export(output: Path, reviewed: Reviewed) -> tuple[Exported, dict[str, list[Any]]]:
@@ -75,14 +51,14 @@ def export(output: Path, reviewed: Reviewed) -> tuple[Exported, dict[str, list[A
 
 
 def review_all_kinds(output: Path) -> None:
-    say(output, "a", "accepted")
-    say(output, "b", "corrected", mask_HW=MENDED)
-    say(output, "c", "rejected")
-    say(output, "d", "absent")
-    say(output, "e", "accepted")
-    say(output, "e", "corrected", CAT, mask_HW=MENDED)  # a cat that the model missed
-    say(output, "f", "accepted")
-    say(output, "f", "withdrawn")
+    say(str(output), "a", "accepted")
+    say(str(output), "b", "corrected", mask_HW=MENDED)
+    say(str(output), "c", "rejected")
+    say(str(output), "d", "absent")
+    say(str(output), "e", "accepted")
+    say(str(output), "e", "corrected", CAT, mask_HW=MENDED)  # a cat that the model missed
+    say(str(output), "f", "accepted")
+    say(str(output), "f", "withdrawn")
 
 
 def test_accepted_holds_the_images_whose_masks_are_right_as_made(output: Path) -> None:
@@ -111,8 +87,8 @@ def test_all_leaves_out_only_what_was_found_to_be_wrong(output: Path) -> None:
 
 
 def test_a_mended_mask_has_the_pixel_where_masks_meet(output: Path) -> None:
-    say(output, "a", "corrected", CAT, mask_HW=MENDED)
-    say(output, "a", "accepted")
+    say(str(output), "a", "corrected", CAT, mask_HW=MENDED)
+    say(str(output), "a", "accepted")
     to = output.parent / "png"
     export_png(str(output), Storage(), str(to), selection=Selection(reviewed="corrected"))
     pixels_HW = np.asarray(Image.open(to / "a.png"))
@@ -121,7 +97,7 @@ def test_a_mended_mask_has_the_pixel_where_masks_meet(output: Path) -> None:
 
 
 def test_verdicts_on_the_labels_of_another_job_do_not_count(output: Path) -> None:
-    say(output, "a", "absent", fingerprint="another")
+    say(str(output), "a", "absent", fingerprint="another")
     assert len(export(output, "all")[1]["a"]) == 1
 
 

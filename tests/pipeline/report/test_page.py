@@ -17,6 +17,7 @@ from schemas.job.storage import Storage
 from tests.made.committed import commit_units
 from tests.made.labels import DOG, NOTHING, row
 from tests.made.output import HOSTILE, make_output
+from tests.made.verdicts import say
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +166,15 @@ def test_a_histogram_says_the_same_in_bars_and_in_numbers() -> None:
 )
 def test_shares_have_two_digits_that_matter(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+def test_what_reviewers_said_is_a_line_for_each_category(tmp_path: Path) -> None:
+    output, _ = make_output(tmp_path)
+    assert "Reviews" not in words(make_report(output, None, Storage()).html)
+    say(output, "a/0", "accepted")
+    say(output, "a/1", "rejected")
+    say(output, "a/2", "accepted")
+    say(output, "a/2", "withdrawn")
+    page = make_report(output, None, Storage()).html
+    check_html(page)
+    assert "dog 2 1 0 1 0 50 % 2.0" in words(page)

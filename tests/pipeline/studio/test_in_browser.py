@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from PIL import Image
 from pycocotools import mask as coco_mask
 
 from pipeline.export.coco import export_coco
@@ -15,6 +17,7 @@ from pipeline.output.verdicts import read_verdicts
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage
 from tests.made.chromium import CHROMIUM, Page, chromium_page
+from tests.made.commands import photo_folder
 from tests.made.committed import commit_units
 from tests.made.labels import CAT, DOG, NOTHING, row, square
 from tests.made.output import HOSTILE, make_output
@@ -135,3 +138,33 @@ def test_a_name_with_markup_is_shown_as_text_and_the_page_fits_a_phone(
         assert browser.ask("document.documentElement.scrollWidth") == PHONE
         shown(browser, "#instead", "can no longer be read")
         assert [fault for fault in browser.faults if "404" not in fault] == []
+
+
+def test_a_reference_is_drawn_with_the_pointer_and_saved(browser: Page, tmp_path: Path) -> None:
+    folder = photo_folder(tmp_path)
+    with running_studio(str(folder / "photos")) as studio:
+        browser.tab.set_viewport_size({"width": DESK, "height": 900})
+        browser.tab.goto(studio.address)
+        shown(browser, "#where", "1 to 2 of 2 images")
+        browser.tab.click("#thumbs button >> nth=1")
+        wait_for(browser, "!document.querySelector('#drawing').hidden")
+        browser.tab.fill("#mark [name=category]", "cat")
+        left, top, wide, high = browser.ask(
+            "(r => [r.x, r.y, r.width, r.height])"
+            "(document.querySelector('#sheet').getBoundingClientRect())"
+        )
+        middle_xy = left + wide / 2, top + high / 2
+        for tool in ("box", "mask"):
+            browser.tab.select_option("#mark [name=tool]", tool)
+            browser.tab.mouse.move(*middle_xy)
+            browser.tab.mouse.down()
+            browser.tab.mouse.move(middle_xy[0] + 90, middle_xy[1] + 70, steps=4)
+            browser.tab.mouse.up()
+            browser.tab.click("text=add the reference")
+        browser.tab.click("#save")
+        shown(browser, "#saved", "saved; next")
+    document = yaml.safe_load((folder / "photos.yaml").read_text())
+    box, mask = (one["annotation"] for one in document["references"])
+    image = Image.open(folder / "photos/1.jpg")
+    assert np.allclose(box["xyxy"][:2], [image.width / 2, image.height / 2], atol=0.2)
+    assert np.asarray(Image.open(folder / mask["uri"])).any()

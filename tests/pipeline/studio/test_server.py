@@ -26,7 +26,7 @@ OWN = {"Origin": ADDRESS}
 def client_of(output: str, reviewer: str = "ann", *, enter: bool = True) -> TestClient:
     """A browser at a studio of its own."""
     entry = Entry(8765, TOKEN, frozenset({"127.0.0.1", "localhost"}))
-    app = make_app(Review(output, Storage()), reviewer, entry)
+    app = make_app(entry, reviewer, Review(output, Storage()))
     client = TestClient(app, base_url=ADDRESS, headers=OWN)
     if enter:
         assert client.get(f"/?token={TOKEN}").status_code == 200

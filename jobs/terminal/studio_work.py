@@ -1,0 +1,54 @@
+"""Turn what `vrp studio` was given into what there is to do: a job to draw, labels to review."""
+
+from pathlib import Path
+
+from jobs.terminal.job_file import read_document, read_job
+from pipeline.output.paths import COMMIT, JOB
+from pipeline.storage.place import Place
+from pipeline.studio.collection import Collection
+from pipeline.studio.draft import Draft, new_job
+from pipeline.studio.review import Review
+from schemas.errors import MissingFile
+from schemas.job.label import LabelJob
+from schemas.job.source import ImageFiles
+from schemas.job.storage import Storage
+
+JOB_SUFFIXES = (".yaml", ".yml")
+
+
+def open_work(what: str, storage: Storage) -> tuple[Review | None, Draft | None]:
+    """Open a job file, an output or a folder of images; the job file of a folder lies beside it.
+
+    Raises BadInput, BadStorage: not one of these, or what `vrp plan` refuses.
+    """
+    what = what.rstrip("/") or "/"
+    if what.endswith(JOB_SUFFIXES):
+        return _of_job(Path(what))
+    if _there(what, JOB, storage):
+        return Review(what, storage), None
+    if "://" in what:
+        path = Path.cwd() / f"{what.rpartition('/')[2]}.yaml"
+    else:
+        what = str(Path(what).resolve())
+        path = Path(f"{what}.yaml")
+    if path.exists():
+        return _of_job(path)
+    collection = Collection.open(ImageFiles(type="images", uris=what), storage)
+    return None, Draft(path, new_job(what, path), collection)
+
+
+def _of_job(path: Path) -> tuple[Review | None, Draft | None]:
+    job = read_job(LabelJob, path)
+    labelled = _there(job.output.uri, COMMIT, job.storage)
+    review = Review(job.output.uri.rstrip("/"), job.storage) if labelled else None
+    if review is not None and job.targets.type in {"webdataset", "parquet"}:
+        return review, None  # nothing to draw on, and enough to do
+    collection = Collection.open(job.targets, job.storage)
+    return review, Draft(path.resolve(), read_document(path), collection)
+
+
+def _there(folder: str, name: str, storage: Storage) -> bool:
+    try:
+        return Place.open(folder, storage).below(name).size() is not None
+    except MissingFile:
+        return False

@@ -1,0 +1,150 @@
+"""References drawn in the studio become a job file that the command line takes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from jobs.terminal.studio_work import open_work
+from pipeline.masks.runs import encode_rle, run_lengths
+from pipeline.studio.app import make_app
+from pipeline.studio.gate import Entry
+from schemas.errors import BadInput
+from schemas.job.storage import Storage
+from tests.made.commands import photo_folder, run, write_job
+from tests.made.output import HOSTILE
+from tests.made.tars import make_tar
+
+ADDRESS = "http://127.0.0.1:8765"
+TOKEN = "token-of-this-test-0"
+NANO = "{type: nano, weights: random}"
+NANO_METHOD = f"method={{type: vrp, weights: random, sam: {NANO}, backbone: {NANO}}}"
+BOX = {"type": "box", "xyxy": [5, 6, 30, 40]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return photo_folder(tmp_path)
+
+
+def client_of(what: Path) -> TestClient:
+    """A browser at a studio of its own."""
+    review, draft = open_work(str(what), Storage())
+    app = make_app(Entry(8765, TOKEN, frozenset({"127.0.0.1"})), "ann", review, draft)
+    client = TestClient(app, base_url=ADDRESS, headers={"Origin": ADDRESS})
+    assert client.get(f"/?token={TOKEN}").status_code == 200
+    return client
+
+
+def save(client: TestClient, *references: dict[str, Any]) -> tuple[int, str]:
+    version = client.get("/api/job").json()["version"]
+    answer = client.post("/api/job", json={"version": version, "references": references})
+    return answer.status_code, answer.text
+
+
+def drawn(annotation: dict[str, Any], image: int = 0, category: str = "cat") -> dict[str, Any]:
+    return {"image": image, "category": category, "annotation": annotation}
+
+
+def test_what_is_drawn_on_a_folder_is_a_job_that_vrp_plan_accepts(capsys, folder: Path) -> None:
+    client = client_of(folder / "photos")
+    assert client.get("/api/images").json() == {"total": 2, "ids": ["0.jpg", "1.jpg"]}
+    height, width = client.get("/api/images/1").json()["size"]
+    mask_HW = np.zeros((height, width), bool)
+    mask_HW[5:20, 7:30] = True
+    code, said = save(
+        client,
+        drawn(BOX),
+        drawn({"type": "points", "points": [[9.5, 8]]}, category="dog"),
+        drawn({"type": "scribbles", "strokes": [[[5, 5], [20, 9]]], "width_px": 3}),
+        drawn({"type": "runs", "runs": run_lengths(encode_rle(mask_HW)["counts"])}, image=1),
+    )
+    assert code == 200, said
+    job = folder / "photos.yaml"
+    document = yaml.safe_load(job.read_text())
+    assert document["targets"] == {"type": "images", "uris": "photos"}
+    assert [one["image"] for one in document["references"]] == ["photos/0.jpg"] * 3 + [
+        "photos/1.jpg"
+    ]
+    png = folder / document["references"][3]["annotation"]["uri"]
+    assert np.array_equal(np.asarray(Image.open(png)) > 0, mask_HW)
+    assert "annotation: {type: box, xyxy: [5.0, 6.0, 30.0, 40.0]}" in job.read_text()
+    options = ("--set", NANO_METHOD, "--set", "allow_random_weights=true")
+    code, out, err = run(capsys, "plan", str(job), *options)
+    assert code == 0, err
+    assert "345 pixels" in out  # 15 x 23: what vrp plan takes the mask for
+
+
+def test_a_job_keeps_what_it_says_beside_its_references(folder: Path) -> None:
+    path = Path(write_job(folder))
+    before = yaml.safe_load(path.read_text())
+    client = client_of(path)
+    assert save(client, {"kept": 0}, drawn(BOX, category="dog"))[0] == 200
+    after = yaml.safe_load(path.read_text())
+    assert after["references"][0] == before["references"][0]
+    assert after["references"][1]["category"] == "dog"
+    assert {**after, "references": []} == {**before, "references": []}
+    assert save(client, {"kept": 1})[0] == 200
+    assert [one["category"] for one in yaml.safe_load(path.read_text())["references"]] == ["dog"]
+
+
+def test_a_job_that_another_program_changed_is_not_written_over(folder: Path) -> None:
+    path = Path(write_job(folder))
+    client = client_of(path)
+    path.write_text(path.read_text() + "# mine\n")
+    code, said = save(client, drawn(BOX))
+    assert code == 400
+    assert "changed meanwhile" in said
+    assert path.read_text().endswith("# mine\n")
+
+
+@pytest.mark.parametrize(
+    ("references", "says"),
+    [
+        ([], "references"),
+        ([drawn(BOX, image=2)], "no such image"),
+        ([drawn(BOX, image=-1)], "no such image"),
+        ([{"kept": 5}], "no such reference"),
+        ([drawn({"type": "runs", "runs": [5]})], "a drawn mask that is none"),
+        ([drawn({"type": "box", "xyxy": [5, 5, 5, 9]})], "no area"),
+        ([drawn({"type": "mask", "uri": "/etc/passwd"})], "runs"),
+    ],
+)
+def test_what_cannot_be_a_job_is_refused_and_nothing_written(
+    folder: Path, references: list[dict[str, Any]], says: str
+) -> None:
+    code, said = save(client_of(folder / "photos"), *references)
+    assert code in {400, 422}
+    assert says in said
+    assert not (folder / "photos.yaml").exists()
+
+
+def test_a_category_with_markup_is_a_name_and_no_path(folder: Path) -> None:
+    client = client_of(folder / "photos")
+    height, width = client.get("/api/images/0").json()["size"]
+    runs = {"type": "runs", "runs": [0, height * width]}
+    assert save(client, drawn(runs, category=f"../../{HOSTILE}"))[0] == 200
+    document = yaml.safe_load((folder / "photos.yaml").read_text())
+    assert document["references"][0]["category"] == f"../../{HOSTILE}"
+    (png,) = (folder / "photos-references").iterdir()
+    assert png.name.startswith("script-document")
+
+
+def test_an_image_that_cannot_be_decoded_says_so_and_the_others_are_shown(folder: Path) -> None:
+    (folder / "photos/2.jpg").write_bytes(b"no image")
+    client = client_of(folder / "photos")
+    assert client.get("/api/images/0/small").headers["content-type"] == "image/jpeg"
+    answer = client.get("/api/images/2/small")
+    assert answer.status_code == 404
+    assert "no known image format" in answer.json()["detail"]
+
+
+def test_shards_are_not_drawn_on(folder: Path) -> None:
+    (folder / "photos.tar").write_bytes(make_tar([("a.jpg", b"x")]))
+    job = write_job(folder, targets={"type": "webdataset", "shards": "photos.tar"})
+    with pytest.raises(BadInput, match="cannot be drawn on"):
+        open_work(job, Storage())
