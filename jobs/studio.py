@@ -57,16 +57,16 @@ def studio(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     name = reviewer if reviewer is not None else _user()
     check_reviewer(name)
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
-    review, draft = open_work(what, storage)
-    if draft:
-        typer.echo(f"{len(draft.collection.images)} images to draw on, for {draft.path}")
-    if review:
-        typer.echo(f"{len(review.index)} labels of {review.uri}, reviewed by {name}")
+    work = open_work(what, storage)
+    if work.draft:
+        typer.echo(f"{len(work.draft.collection.images)} images to draw on, for {work.draft.path}")
+    if work.review:
+        typer.echo(f"{len(work.review.index)} labels of {work.review.uri}, reviewed by {name}")
     with _listen(host, port) as listening:
         entry = _entry(host, listening.getsockname()[1], token)
         typer.echo(f"open http://{_shown(host)}:{entry.port}/?token={entry.token}")
         typer.echo("Ctrl-C ends it; what was said or saved is written by then")
-        _serve(make_app(entry, name, review, draft), listening)
+        _serve(make_app(entry, name, work), listening)
 
 
 def _serve(app: ASGIApp, listening: socket.socket) -> None:

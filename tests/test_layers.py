@@ -41,6 +41,12 @@ ARROWS: dict[str, set[str]] = {
         "model/segmenter",
     },
     "model/build": {"model/checkpoints", "model/methods", "model/networks", "model/segmenter"},
+    "model/clicks": {
+        "model/checkpoints",
+        "model/masks",
+        "model/methods",
+        "model/segmenter",
+    },
     "model/embed": {"model/checkpoints", "model/methods", "model/networks"},
     "model/training": {"model/methods", "model/networks"},
     "model/side_by_side": {"model/build", "model/checkpoints", "model/networks", "model/segmenter"},
@@ -75,12 +81,14 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/storage",
     },
     "pipeline/studio": {
+        "model/clicks",
         "pipeline/images",
         "pipeline/inputs",
         "pipeline/masks",
         "pipeline/output",
         "pipeline/report",
         "pipeline/storage",
+        "pipeline/weights",
     },
     "pipeline/weights": {
         "model",
@@ -243,6 +251,7 @@ LIBRARIES: dict[str, set[str]] = {
     "torch": {
         "model/build",
         "model/checkpoints",
+        "model/clicks",
         "model/embed",
         "model/masks",
         "model/methods",

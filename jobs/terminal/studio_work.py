@@ -5,6 +5,8 @@ from pathlib import Path
 from jobs.terminal.job_file import read_document, read_job
 from pipeline.output.paths import COMMIT, JOB
 from pipeline.storage.place import Place
+from pipeline.studio.app import Work
+from pipeline.studio.clicks import clicks_of
 from pipeline.studio.collection import Collection
 from pipeline.studio.draft import Draft, new_job
 from pipeline.studio.review import Review
@@ -16,7 +18,7 @@ from schemas.job.storage import Storage
 JOB_SUFFIXES = (".yaml", ".yml")
 
 
-def open_work(what: str, storage: Storage) -> tuple[Review | None, Draft | None]:
+def open_work(what: str, storage: Storage) -> Work:
     """Open a job file, an output or a folder of images; the job file of a folder lies beside it.
 
     Raises BadInput, BadStorage: not one of these, or what `vrp plan` refuses.
@@ -25,7 +27,7 @@ def open_work(what: str, storage: Storage) -> tuple[Review | None, Draft | None]
     if what.endswith(JOB_SUFFIXES):
         return _of_job(Path(what))
     if _there(what, JOB, storage):
-        return Review(what, storage), None
+        return Work(Review(what, storage))
     if "://" in what:
         path = Path.cwd() / f"{what.rpartition('/')[2]}.yaml"
     else:
@@ -34,17 +36,18 @@ def open_work(what: str, storage: Storage) -> tuple[Review | None, Draft | None]
     if path.exists():
         return _of_job(path)
     collection = Collection.open(ImageFiles(type="images", uris=what), storage)
-    return None, Draft(path, new_job(what, path), collection)
+    return Work(draft=Draft(path, new_job(what, path), collection))
 
 
-def _of_job(path: Path) -> tuple[Review | None, Draft | None]:
+def _of_job(path: Path) -> Work:
     job = read_job(LabelJob, path)
     labelled = _there(job.output.uri, COMMIT, job.storage)
     review = Review(job.output.uri.rstrip("/"), job.storage) if labelled else None
+    clicks = clicks_of(job.method.sam, job.storage)
     if review is not None and job.targets.type in {"webdataset", "parquet"}:
-        return review, None  # nothing to draw on, and enough to do
+        return Work(review, None, clicks)  # nothing to draw on, and enough to do
     collection = Collection.open(job.targets, job.storage)
-    return review, Draft(path.resolve(), read_document(path), collection)
+    return Work(review, Draft(path.resolve(), read_document(path), collection), clicks)
 
 
 def _there(folder: str, name: str, storage: Storage) -> bool:

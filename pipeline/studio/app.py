@@ -5,12 +5,15 @@ number from a list, never by a path.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 
+from pipeline.studio.click_addresses import click_addresses
+from pipeline.studio.clicks import Clicks
 from pipeline.studio.draft import Draft
 from pipeline.studio.draw_addresses import draw_addresses
 from pipeline.studio.gate import Entry, Gate
@@ -27,21 +30,35 @@ KINDS = {
 }
 
 
-def make_app(
-    entry: Entry, reviewer: str, review: Review | None = None, draft: Draft | None = None
-) -> ASGIApp:
+@dataclass(frozen=True)
+class Work:
+    """What was opened: labels to review, a job to draw, a SAM to ask; each perhaps not."""
+
+    review: Review | None = None
+    draft: Draft | None = None
+    clicks: Clicks | None = None
+
+
+def make_app(entry: Entry, reviewer: str, opened: Work) -> ASGIApp:
     """Return the server behind its gate; `reviewer` is who is at work unless the page says."""
     # No pages about the addresses themselves: FastAPI's load scripts from elsewhere.
     app = FastAPI(openapi_url=None)
     app.include_router(_page())
+    review, draft, clicks = opened.review, opened.draft, opened.clicks
     if review is not None:
         app.include_router(review_addresses(review, reviewer))
     if draft is not None:
         app.include_router(draw_addresses(draft))
+    if clicks is not None:
+        app.include_router(click_addresses(clicks, review, draft))
 
     @app.get("/api/work")
     def work() -> dict[str, bool]:
-        return {"review": review is not None, "draw": draft is not None}
+        return {
+            "review": review is not None,
+            "draw": draft is not None,
+            "clicks": clicks is not None,
+        }
 
     app.exception_handler(BadInput)(_told(400))
     app.exception_handler(Unknown)(_told(404))

@@ -22,6 +22,7 @@ from pipeline.storage.place import Place
 from pipeline.weights.catalogue import CATALOGUE, Published
 from schemas.errors import BadStorage, BadWeights
 from schemas.job.storage import Storage
+from schemas.job.weights import random_seed
 
 # aiohttp's own limit is 300 s for a whole download: too short for 2.6 GB below 8.5 MB/s. A server
 # that says nothing for a minute is given up.
@@ -72,12 +73,33 @@ def localise(weights: str, storage: Storage, folder: Path | None = None) -> Path
     else:
         with _answered(remote):
             version = _version(remote.fs.info(remote.path))
-    key = hashlib.sha256(f"{address} {version}".encode()).hexdigest()[:16]
-    path = folder / "weights" / f"{key}-{Path(_shown(remote)).name}"
+    path = _cached(address, version, Path(_shown(remote)).name, folder)
     with one_at_a_time(path):
         if not path.is_file():
             _download(remote, path, published)
     return path
+
+
+def is_at_hand(weights: str, folder: Path | None = None) -> bool:
+    """True for random weights, a file that is there, or a published one that the cache holds.
+
+    Nothing is asked of any server.
+    """
+    published = CATALOGUE.get(weights)
+    address = published.address if published else weights
+    if random_seed(weights) is not None:
+        return True
+    if "://" not in address:
+        return Path(address).expanduser().is_file()
+    if published is None or not published.sha256:
+        return False
+    name = address.rpartition("/")[2]
+    return _cached(address, published.sha256, name, folder or cache_folder()).is_file()
+
+
+def _cached(address: str, version: str, name: str, folder: Path) -> Path:
+    key = hashlib.sha256(f"{address} {version}".encode()).hexdigest()[:16]
+    return folder / "weights" / f"{key}-{name}"
 
 
 def sha256_of(path: Path, folder: Path | None = None) -> str:

@@ -3,6 +3,7 @@
 import { askJson } from "/page/ask.js";
 import { Marks } from "/page/marks.js";
 import { loadPicture } from "/page/queue.js";
+import { askSam } from "/page/repair.js";
 import { View } from "/page/view.js";
 
 const PAGE = 60;
@@ -11,8 +12,8 @@ const SAID = { box: "a box", points: "points", scribbles: "scribbles", runs: "a 
 const find = (id) => document.getElementById(id);
 
 export class Draw {
-  constructor(tell) {
-    Object.assign(this, { tell, start: 0, image: null, marks: null, drawn: [] });
+  constructor(tell, clicks) {
+    Object.assign(this, { tell, clicks, start: 0, image: null, marks: null, drawn: [] });
     this.view = new View(find("sheet"));
     this.form = find("mark");
     find("earlier").addEventListener("click", () => this.browse(this.start - PAGE));
@@ -91,7 +92,10 @@ export class Draw {
     const [height, width] = this.size;
     this.view.show(this.picture, this.size, new Uint8Array(height * width), INK);
     const { tool, brush, width: wide } = this.form.elements;
-    this.marks = new Marks(this.view, tool.value, Number(wide.value) || 8, () => {});
+    const { image, size } = this;
+    const ask = this.clicks
+      ? (asked) => askSam(`/api/images/${image}/click`, asked, size, this.tell) : null;
+    this.marks = new Marks(this.view, tool.value, Number(wide.value) || 8, ask);
     find("with").hidden = tool.value !== "mask";
     this.marks.mask?.use(brush.value);
   }

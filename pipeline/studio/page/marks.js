@@ -3,12 +3,12 @@
 import { Repair } from "/page/repair.js";
 
 export class Marks {
-  // tool: points, box, scribbles or mask; changed(): something was drawn.
-  constructor(view, tool, widthPx, changed) {
-    Object.assign(this, { view, tool, widthPx, changed, strokes: [], box: null, from: null });
+  // tool: points, box, scribbles or mask; ask(…): SAM's mask of clicks, or null.
+  constructor(view, tool, widthPx, ask) {
+    Object.assign(this, { view, tool, widthPx, strokes: [], box: null, from: null });
     this.listening = new AbortController();
     if (tool === "mask") {
-      this.mask = new Repair(view, changed);
+      this.mask = new Repair(view, () => {}, ask);
       this.mask.radius = widthPx / 2;
       return;
     }
@@ -68,7 +68,6 @@ export class Marks {
   up(event) {
     this.move(event);
     this.from = null;
-    this.changed();
   }
 
   paint(pen, thin) {

@@ -1,14 +1,17 @@
 // A mask mended by brush, eraser and box, with the pointer or with a cursor moved by keys.
 
-import { runsOf } from "/page/runs.js";
+import { askJson } from "/page/ask.js";
+import { maskOf, runsOf } from "/page/runs.js";
 
 const STROKES_KEPT = 20; // to undo; each keeps a copy of the mask
-export const TOOLS = { b: "brush", x: "eraser", g: "box" };
+export const TOOLS = { b: "brush", x: "eraser", g: "box", c: "click", f: "frame" };
+const BOXES = ["box", "frame"];
 
 export class Repair {
-  // changed(): the mask or the tool is another.
-  constructor(view, changed) {
-    Object.assign(this, { view, changed, tool: "brush", before: [], from: null, cursor: null });
+  // changed(): the mask or the tool is another; ask({points, on, box}): SAM's mask, or null.
+  constructor(view, changed, ask = null) {
+    Object.assign(this, { view, changed, ask, tool: "brush", before: [], from: null, cursor: null });
+    this.asked = { points: [], on: [] };
     this.radius = Math.max(1, Math.round(Math.max(view.width, view.height) / 60));
     view.mask = view.mask.slice();
     view.hidden = false;
@@ -33,7 +36,9 @@ export class Repair {
   }
 
   use(tool) {
+    if (!this.ask && ["click", "frame"].includes(tool)) return;
     this.tool = tool;
+    this.asked = { points: [], on: [] };
     this.changed();
     this.view.paint();
   }
@@ -47,35 +52,61 @@ export class Repair {
   down(event) {
     event.preventDefault();
     this.view.canvas.setPointerCapture(event.pointerId);
-    this.begin(this.view.at(event));
+    this.begin(this.view.at(event), event.altKey || event.button === 2);
   }
 
   move(event) {
     this.cursor = this.view.at(event);
-    if (this.from && this.tool !== "box") this.line(this.from, this.cursor);
-    if (this.from && this.tool !== "box") this.from = this.cursor;
+    if (this.from && ["brush", "eraser"].includes(this.tool)) {
+      this.line(this.from, this.cursor);
+      this.from = this.cursor;
+    }
     this.view.paint();
   }
 
   up(event) {
-    if (this.from && this.tool === "box") this.fill(this.from, this.view.at(event), event.altKey);
+    if (this.from && BOXES.includes(this.tool)) this.corner(this.view.at(event), event.altKey);
     this.from = null;
     this.changed();
     this.view.paint();
   }
 
-  begin(at) {
+  begin(at, off = false) {
     this.before.push(this.view.mask.slice());
     if (this.before.length > STROKES_KEPT) this.before.shift();
     this.from = at;
     this.cursor = at;
-    if (this.tool !== "box") this.line(at, at);
+    if (this.tool === "click") {
+      this.asked.points.push(at);
+      this.asked.on.push(!off);
+      this.fromSam();
+    } else if (!BOXES.includes(this.tool)) this.line(at, at);
+  }
+
+  // The second corner of a box: filled, emptied, or given to SAM.
+  corner(at, erase) {
+    if (this.tool === "box") return this.fill(this.from, at, erase);
+    const [xs, ys] = [0, 1].map((axis) => [this.from[axis], at[axis]].sort((a, b) => a - b));
+    this.asked = { ...this.asked, box: [xs[0], ys[0], xs[1], ys[1]] };
+    this.fromSam();
+  }
+
+  async fromSam() {
+    const { view } = this;
+    const asked = this.asked;
+    this.asking = this.ask(asked);
+    const mask = await this.asking;
+    if (!mask || asked !== this.asked || this.listening.signal.aborted) return;
+    view.mask = mask;
+    view.tint();
+    this.changed();
   }
 
   undo() {
     const mask = this.before.pop();
     if (!mask) return;
     this.view.mask = mask;
+    this.asked = { points: [], on: [] };
     this.view.tint();
     this.changed();
   }
@@ -93,12 +124,12 @@ export class Repair {
 
   press() {
     const at = this.cursor ?? [this.view.width / 2, this.view.height / 2];
-    if (this.tool === "box" && this.from) {
-      this.fill(this.from, at, false);
+    if (BOXES.includes(this.tool) && this.from) {
+      this.corner(at, false);
       this.from = null;
     } else {
       this.begin(at);
-      if (this.tool !== "box") this.from = null;
+      if (!BOXES.includes(this.tool)) this.from = null;
     }
     this.changed();
     this.view.paint();
@@ -139,7 +170,7 @@ export class Repair {
     if (!this.cursor) return;
     const [x, y] = this.cursor;
     pen.beginPath();
-    if (this.tool === "box") {
+    if (BOXES.includes(this.tool)) {
       const [left, top] = this.from ?? [x - 8 * thin, y - 8 * thin];
       pen.rect(left, top, x - left, y - top);
     } else {
@@ -150,5 +181,17 @@ export class Repair {
       pen.lineWidth = wide * thin;
       pen.stroke();
     }
+  }
+}
+
+// SAM's mask of clicks, or null with the reason told.
+export async function askSam(address, asked, size, tell) {
+  try {
+    const { runs } = await askJson(address, asked);
+    tell("");
+    return maskOf(runs, size);
+  } catch (error) {
+    tell(error.message);
+    return null;
   }
 }

@@ -2,7 +2,7 @@
 
 import { Outbox } from "/page/outbox.js";
 import { Queue } from "/page/queue.js";
-import { Repair, TOOLS } from "/page/repair.js";
+import { askSam, Repair, TOOLS } from "/page/repair.js";
 import { maskOf } from "/page/runs.js";
 import { View } from "/page/view.js";
 
@@ -157,7 +157,10 @@ export class Review {
 
   startRepair() {
     if (!this.current) return;
-    this.repair = new Repair(this.view, () => this.describeRepair());
+    const { label, mask } = this.current;
+    const ask = this.output.clicks
+      ? (asked) => askSam(`/api/labels/${label.label}/click`, asked, mask.size, this.tell) : null;
+    this.repair = new Repair(this.view, () => this.describeRepair(), ask);
     find("repair").hidden = false;
     find("actions").hidden = true;
     this.describeRepair();
@@ -181,6 +184,7 @@ export class Review {
       this.endRepair();
       await this.go(this.place);
     } else if (does === "save") {
+      await this.repair.asking; // a mask under way is part of it
       const { runs } = this.repair;
       this.endRepair();
       await this.say("corrected", { runs });

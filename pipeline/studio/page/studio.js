@@ -24,16 +24,17 @@ history.replaceState(null, "", "/");
 try {
   const work = await askJson("/api/work");
   show(work.review ? "review" : "draw");
+  if (!work.clicks) document.querySelectorAll(".sam").forEach((one) => one.remove());
   find("parts").hidden = !(work.review && work.draw);
   find("parts").addEventListener("click", ({ target }) => target.dataset.part && show(target.dataset.part));
   if (work.review) {
     const output = await askJson("/api/output");
     find("output").textContent = output.random_weights
       ? `${output.output} (untrained weights: these masks mean nothing)` : output.output;
-    await new Review(output, tell).start();
+    await new Review({ ...output, clicks: work.clicks }, tell).start();
     find("stage").focus();
   }
-  if (work.draw) await new Draw(tell).open();
+  if (work.draw) await new Draw(tell, work.clicks).open();
 } catch (error) {
   tell(error.message);
 }

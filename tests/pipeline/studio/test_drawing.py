@@ -33,8 +33,8 @@ def folder(tmp_path: Path) -> Path:
 
 def client_of(what: Path) -> TestClient:
     """A browser at a studio of its own."""
-    review, draft = open_work(str(what), Storage())
-    app = make_app(Entry(8765, TOKEN, frozenset({"127.0.0.1"})), "ann", review, draft)
+    work = open_work(str(what), Storage())
+    app = make_app(Entry(8765, TOKEN, frozenset({"127.0.0.1"})), "ann", work)
     client = TestClient(app, base_url=ADDRESS, headers={"Origin": ADDRESS})
     assert client.get(f"/?token={TOKEN}").status_code == 200
     return client
@@ -148,3 +148,24 @@ def test_shards_are_not_drawn_on(folder: Path) -> None:
     job = write_job(folder, targets={"type": "webdataset", "shards": "photos.tar"})
     with pytest.raises(BadInput, match="cannot be drawn on"):
         open_work(job, Storage())
+
+
+def test_a_click_is_answered_where_the_weights_are_at_hand_and_else_there_is_none(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(Path(write_job(folder)))
+    assert client.get("/api/work").json() == {"review": False, "draw": True, "clicks": True}
+    height, width = client.get("/api/images/0").json()["size"]
+    asked = {"points": [[5, 6]], "on": [True]}
+    answer = client.post("/api/images/0/click", json=asked)
+    assert sum(answer.json()["runs"]) == height * width
+    assert (
+        client.post("/api/images/0/click", json={"points": [[5, 6]], "on": []}).status_code == 422
+    )
+    monkeypatch.setenv("VRP_CACHE", str(tmp_path_factory.mktemp("empty")))
+    fetched_first = {"type": "vit_b", "weights": "sam_vit_b"}
+    nano = {"type": "nano", "weights": "random"}
+    method = {"type": "vrp", "weights": "random", "sam": fetched_first, "backbone": nano}
+    client = client_of(Path(write_job(folder, method=method)))
+    assert client.get("/api/work").json()["clicks"] is False
+    assert client.post("/api/images/0/click", json=asked).status_code == 404

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.output.verdicts import read_verdicts
 from pipeline.storage.place import Place
-from pipeline.studio.app import make_app
+from pipeline.studio.app import Work, make_app
 from pipeline.studio.gate import MOST_BODY_BYTES, Entry
 from pipeline.studio.review import Review
 from schemas.errors import BadInput, BadStorage
@@ -26,7 +26,7 @@ OWN = {"Origin": ADDRESS}
 def client_of(output: str, reviewer: str = "ann", *, enter: bool = True) -> TestClient:
     """A browser at a studio of its own."""
     entry = Entry(8765, TOKEN, frozenset({"127.0.0.1", "localhost"}))
-    app = make_app(entry, reviewer, Review(output, Storage()))
+    app = make_app(entry, reviewer, Work(Review(output, Storage())))
     client = TestClient(app, base_url=ADDRESS, headers=OWN)
     if enter:
         assert client.get(f"/?token={TOKEN}").status_code == 200

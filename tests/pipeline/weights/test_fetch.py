@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.weights.catalogue import CATALOGUE, Published
-from pipeline.weights.fetch import localise, sha256_of
+from pipeline.weights.fetch import is_at_hand, localise, sha256_of
 from schemas.errors import BadInput, BadStorage, BadWeights, MissingFile
 from schemas.job.storage import Storage
 from tests.made.s3 import Bucket
@@ -68,8 +68,10 @@ def test_a_catalogued_file_in_the_cache_needs_no_network(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalogued(monkeypatch, site.put("a.pth", DATA), DATA)
+    assert not is_at_hand("ours", tmp_path)
     path = localise("ours", Storage(), tmp_path)
     site.answers.clear()
+    assert is_at_hand("ours", tmp_path)
     assert localise("ours", Storage(), tmp_path) == path
     assert path.read_bytes() == DATA
 

@@ -1,0 +1,80 @@
+"""Turn clicks on an image into a mask, with the SAM of a job whose weights are on this machine."""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.images.decode import decode_image
+from pipeline.inputs.read_again import read_again
+from pipeline.masks.runs import encode_rle, run_lengths
+from pipeline.weights.fetch import is_at_hand
+from pipeline.weights.of_method import local_method
+from schemas.errors import ImageRejected
+from schemas.job.compute import Limits
+from schemas.job.networks import Sam
+from schemas.job.reference import Point
+from schemas.job.storage import Storage
+from schemas.job.weights import weights_of
+from schemas.spec import Spec
+
+if TYPE_CHECKING:
+    from model.clicks import ClickedSam, Embedded
+
+EMBEDDED_KEPT = 16  # of 4 MB each, for SAM's published sizes
+
+
+class Asked(Spec):
+    """Points on the object and off it, and a box around it, in pixels of the image."""
+
+    points: Annotated[tuple[Point, ...], Field(max_length=100)] = ()
+    on: tuple[bool, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+
+    @model_validator(mode="after")
+    def _asks(self) -> Self:
+        if len(self.points) != len(self.on) or not (self.points or self.box):
+            raise ValueError("wanted a point or a box, and of each point whether it is on")
+        return self
+
+
+class Clicks:
+    """SAM, loaded at the first click; its method may be called by many threads."""
+
+    def __init__(self, sam: Sam, storage: Storage) -> None:
+        self._spec, self._storage = sam, storage
+        self._sam: ClickedSam | None = None
+        self._embedded = lru_cache(EMBEDDED_KEPT)(self._embed)
+        self._lock = threading.Lock()
+
+    def runs(self, uri: str, asked: Asked) -> list[int]:
+        """Return the mask as run lengths down the columns.
+
+        Raises ImageRejected, BadWeights.
+        """
+        with self._lock:  # one model, and as many threads as torch wants
+            image = self._embedded(uri)
+            mask_HW = self._loaded().mask(image, asked.points, asked.on, asked.box)
+        return run_lengths(encode_rle(mask_HW)["counts"])
+
+    def _embed(self, uri: str) -> Embedded:
+        ((_, read),) = read_again([uri], self._storage)
+        if isinstance(read, str):
+            raise ImageRejected("missing", read)
+        return self._loaded().embed(decode_image(read, Limits()).pixels_HW3)
+
+    def _loaded(self) -> ClickedSam:
+        if self._sam is None:
+            from model.clicks import ClickedSam  # noqa: PLC0415 - torch takes seconds to import
+
+            self._sam = ClickedSam(local_method(self._spec, self._storage), "cpu")
+        return self._sam
+
+
+def clicks_of(sam: Sam, storage: Storage) -> Clicks | None:
+    """Return what answers clicks, None unless the weights are here: a page fetches nothing."""
+    here = all(is_at_hand(weights) for weights in weights_of(sam).values())
+    return Clicks(sam, storage) if here else None
