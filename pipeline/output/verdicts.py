@@ -5,7 +5,7 @@ of machines, lose nothing of each other's. Of several verdicts on a label the ne
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +37,7 @@ class Verdicts:
     fingerprint: str  # of the commit: verdicts on other labels, once here, do not count
     newest: dict[Key, Row] = field(default_factory=dict)
     _read: set[str] = field(default_factory=set)
+    _next: dict[str, int] = field(default_factory=dict)  # a reviewer's next file
 
     def refresh(self) -> list[Row]:
         """Read the files that were not read before; return the rows that now count.
@@ -51,7 +52,7 @@ class Verdicts:
         self._read.update(new)
         return self.take(row for table in tables for row in table.to_pylist())
 
-    def take(self, rows: Sequence[Row] | Iterator[Row]) -> list[Row]:
+    def take(self, rows: Iterable[Row]) -> list[Row]:
         """Let rows count that are newer than what is known; return them."""
         changed: dict[Key, Row] = {}
         for row in rows:
@@ -72,12 +73,14 @@ class Verdicts:
         check_reviewer(reviewer)
         table = pa.Table.from_pylist([dict(row) for row in rows], schema=VERDICT_SCHEMA)
         data = to_parquet(table)
-        folder = self.output.below(REVIEWS)
-        taken = [int(found[2]) for name in folder.files(f"{reviewer}-", deep=False)
-                 if (found := _FILE.fullmatch(name)) and found[1] == reviewer]  # fmt: skip
-        number = max(taken, default=-1) + 1
+        number = self._next.get(reviewer, 0)
+        if not number:
+            names = self.output.below(REVIEWS).files(f"{reviewer}-", deep=False)
+            found = [match for name in names if (match := _FILE.fullmatch(name))]
+            number = max((int(m[2]) + 1 for m in found if m[1] == reviewer), default=0)
         while not self.output.below(review_file(reviewer, number)).create(data):
             number += 1  # the same person in another studio was faster
+        self._next[reviewer] = number + 1
         return self.take(table.to_pylist())
 
 

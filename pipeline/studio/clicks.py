@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.images.decode import decode_image
-from pipeline.inputs.read_again import read_again
 from pipeline.masks.runs import encode_rle, run_lengths
+from pipeline.studio.pictures import read_pixels
 from pipeline.weights.fetch import is_at_hand
 from pipeline.weights.of_method import local_method
-from schemas.errors import ImageRejected
-from schemas.job.compute import Limits
 from schemas.job.networks import Sam
 from schemas.job.reference import Point
 from schemas.job.storage import Storage
@@ -61,10 +58,7 @@ class Clicks:
         return run_lengths(encode_rle(mask_HW)["counts"])
 
     def _embed(self, uri: str) -> Embedded:
-        ((_, read),) = read_again([uri], self._storage)
-        if isinstance(read, str):
-            raise ImageRejected("missing", read)
-        return self._loaded().embed(decode_image(read, Limits()).pixels_HW3)
+        return self._loaded().embed(read_pixels(uri, self._storage))
 
     def _loaded(self) -> ClickedSam:
         if self._sam is None:

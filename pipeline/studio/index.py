@@ -1,6 +1,6 @@
 """Turn a commit into the few numbers of each label that a queue is chosen and ordered by.
 
-Some 60 bytes a label, whatever its mask: ten million labels are 0.6 GB. Letters: N labels, in the
+Some 50 bytes a label, whatever its mask: ten million labels are 0.5 GB. Letters: N labels, in the
 order of the commit.
 """
 

@@ -1,14 +1,17 @@
 """Turn the files of images into JPEGs for the screen, large and small, a bounded number kept."""
 
 import io
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 from PIL import Image
 
 from pipeline.images.decode import decode_image
+from pipeline.inputs.address import open_place, split_uri
 from pipeline.inputs.read_again import read_again
-from schemas.errors import ImageRejected
+from schemas.errors import BadStorage, ImageRejected
 from schemas.job.compute import Limits
 from schemas.job.storage import Storage
 
@@ -16,6 +19,7 @@ SIDE_PX = 2048  # of a large screen; masks keep the image's own pixels
 KEPT = 64  # pictures of at most 1 MB: those around the one on screen
 SMALL_PX = 240
 SMALL_KEPT = 4096  # of some 10 kB
+AT_ONCE = 4  # images in memory as pixels, however many the page asks for: 0.3 GB each at most
 
 
 @dataclass(frozen=True)
@@ -31,18 +35,34 @@ class Pictures:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self._room = threading.BoundedSemaphore(AT_ONCE)
         self.picture = lru_cache(KEPT)(self._picture)
         self.small = lru_cache(SMALL_KEPT)(self._small)
 
     def _picture(self, uri: str) -> Picture:
-        ((_, read),) = read_again([uri], self._storage)
-        if isinstance(read, str):
-            raise ImageRejected("missing", read)
-        pixels_HW3 = decode_image(read, Limits()).pixels_HW3
-        return Picture(_jpeg(Image.fromarray(pixels_HW3), SIDE_PX), pixels_HW3.shape[:2])
+        with self._room:
+            pixels_HW3 = read_pixels(uri, self._storage)
+            return Picture(_jpeg(Image.fromarray(pixels_HW3), SIDE_PX), pixels_HW3.shape[:2])
 
     def _small(self, uri: str) -> bytes:
         return _jpeg(Image.open(io.BytesIO(self.picture(uri).jpeg)), SMALL_PX)
+
+
+def read_pixels(uri: str, storage: Storage) -> np.ndarray:
+    """Read and decode an image: uint8 RGB [H, W, 3], as displayed. Raises ImageRejected."""
+    limits = Limits()
+    _, member = split_uri(uri)
+    try:
+        size = 0 if member else open_place(uri, storage).size() or 0
+    except BadStorage:
+        size = 0  # read_again says what is wrong
+    if size > limits.max_bytes:
+        # Before it is read: what a job refuses need not fit into memory here.
+        raise ImageRejected("too-large", f"{size} bytes; the limit is {limits.max_bytes}")
+    ((_, read),) = read_again([uri], storage)
+    if isinstance(read, str):
+        raise ImageRejected("missing", read)
+    return decode_image(read, limits).pixels_HW3
 
 
 def _jpeg(image: Image.Image, side_px: int) -> bytes:

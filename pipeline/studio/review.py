@@ -1,7 +1,7 @@
 """A committed output as reviewers see it: labels by number, queues of them, verdicts on them."""
 
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -16,7 +16,7 @@ from pipeline.masks.runs import encode_rle, run_lengths, runs_of
 from pipeline.output.committed import read_committed, read_labels
 from pipeline.output.verdicts import Row, Verdicts
 from pipeline.storage.place import Place
-from pipeline.studio.index import CODES, UNREVIEWED, index_labels
+from pipeline.studio.index import CODES, index_labels
 from pipeline.studio.pictures import Pictures
 from pipeline.studio.queue import Wanted, make_queue
 from schemas.errors import BadInput
@@ -117,13 +117,6 @@ class Review:
                 {**row, "reviewer": reviewer, "at": at} for row, at in zip(rows, times, strict=True)
             ]
             self._count(self.verdicts.write(reviewer, stamped))
-
-    def counts(self) -> dict[str, int]:
-        """Return how many labels have each verdict, and how many there are."""
-        with self._lock:
-            found = Counter(self.index.verdict_N.tolist()) if len(self.index) else Counter()
-        said = {name: found[code] for name, code in CODES.items() if code != UNREVIEWED}
-        return {"labels": len(self.index), **said}
 
     def _read_part(self, number: int) -> pa.Table:
         alone = self.commit.model_copy(update={"parts": (self.commit.parts[number],)})

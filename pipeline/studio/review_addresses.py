@@ -42,10 +42,6 @@ def review_addresses(review: Review, reviewer: str) -> APIRouter:
             "random_weights": bool(review.commit.random_weights),
         }
 
-    @router.get("/counts")
-    def counts() -> dict[str, int]:
-        return review.counts()
-
     @router.post("/queues")
     def make(wanted: Wanted) -> dict[str, int]:
         queue, total = review.queue(wanted)

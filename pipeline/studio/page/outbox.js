@@ -29,7 +29,12 @@ export class Outbox {
   }
 
   keep() {
-    localStorage.setItem(this.key, JSON.stringify(this.waiting));
+    try {
+      localStorage.setItem(this.key, JSON.stringify(this.waiting));
+    } catch (error) {
+      // A browser keeps some 5 MB; what is more is on its way all the same, if not over a reload.
+      if (error.name !== "QuotaExceededError") throw error;
+    }
     this.told(this);
   }
 
