@@ -28,8 +28,9 @@ from jobs.remote.submit import submit
 from jobs.remote.submitted import cancel, jobs, logs
 from jobs.report import report
 from jobs.retry import retry
+from jobs.review.certify import certify
+from jobs.review.studio import studio
 from jobs.status import status
-from jobs.studio import studio
 from jobs.train import train
 from jobs.verify import verify
 from jobs.weights import weights_app
@@ -44,7 +45,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # a table of colours takes as long to import as all the rest
 )
-for command in (label, plan, retry, verify, report, studio, train, episodes, embed, evaluate):
+for command in (label, plan, retry, verify, report, studio, certify):
+    app.command()(command)
+for command in (train, episodes, embed, evaluate):
     app.command()(command)
 for command in (submit, jobs, logs, status, cancel):
     app.command()(command)

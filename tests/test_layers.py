@@ -90,6 +90,7 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/storage",
         "pipeline/weights",
     },
+    "pipeline/certify": {"model/scores", "pipeline/studio"},
     "pipeline/weights": {
         "model",
         "model/build",
@@ -190,7 +191,6 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/output",
         "pipeline/status",
         "pipeline/storage",
-        "pipeline/studio",
         "pipeline/weights",
     },
     "jobs/cluster": {"jobs/terminal", "pipeline/output", "pipeline/status", "pipeline/storage"},
@@ -202,6 +202,13 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/lite",
         "pipeline/nano",
         "pipeline/scenes",
+    },
+    "jobs/review": {
+        "jobs/terminal",
+        "pipeline/certify",
+        "pipeline/output",
+        "pipeline/storage",
+        "pipeline/studio",
     },
     "jobs/remote": {
         "jobs/cluster",
@@ -220,6 +227,7 @@ ARROWS: dict[str, set[str]] = {
         "jobs/export",
         "jobs/own_weights",
         "jobs/remote",
+        "jobs/review",
         "jobs/terminal",
         "model/checkpoints",
         "pipeline/cluster",
@@ -231,7 +239,6 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/output",
         "pipeline/report",
         "pipeline/storage",
-        "pipeline/studio",
         "pipeline/train",
         "pipeline/weights",
     },
@@ -243,6 +250,7 @@ COMMANDS = {
     "jobs/export",
     "jobs/own_weights",
     "jobs/remote",
+    "jobs/review",
     "jobs/terminal",
 }
 
@@ -293,10 +301,10 @@ LIBRARIES: dict[str, set[str]] = {
     "s3fs": {"pipeline/storage"},
     "botocore": {"pipeline/storage"},
     "aiobotocore": {"pipeline/storage"},
-    "jinja2": {"pipeline/report"},
+    "jinja2": {"pipeline/certify", "pipeline/report"},
     "fastapi": {"pipeline/studio"},
-    "starlette": {"jobs", "pipeline/studio"},
-    "uvicorn": {"jobs"},
+    "starlette": {"jobs/review", "pipeline/studio"},
+    "uvicorn": {"jobs/review"},
     "typer": COMMANDS,
     "rich": COMMANDS,
 }

@@ -13,11 +13,14 @@ state/submitted.json          what `vrp submit` sent last
 inputs/<sha256><suffix>       files of the submitting machine, for the cluster
 reviews/<reviewer>-<n>.parquet verdicts of people, a file for each batch; written by `vrp studio`
 report.html                   written by `vrp report`
+certificate.json, .html       written by `vrp certify`
 """
 
 JOB = "job.json"
 COMMIT = "commit.json"
 REPORT = "report.html"
+CERTIFICATE = "certificate.json"
+CERTIFICATE_PAGE = "certificate.html"
 
 PLAN = "plan"
 ATTEMPTS = "attempts"

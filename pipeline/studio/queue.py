@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from pipeline.studio.audit import draw_sample
 from pipeline.studio.index import CODES, UNREVIEWED, LabelIndex
 from schemas.spec import Spec
 
@@ -22,6 +23,9 @@ class Wanted(Spec):
     order: Order = "uncertain"
     least_score: float = Field(default=0, ge=0, le=1)
     most_score: float = Field(default=1, ge=0, le=1)
+    audit: int = Field(
+        default=0, ge=0, description="Only the sample of `vrp certify --each` this many; 0: all."
+    )
     seed: int = Field(default=0, ge=0, lt=2**32, description="Of the random order.")
 
 
@@ -37,6 +41,9 @@ def make_queue(index: LabelIndex, wanted: Wanted) -> np.ndarray:
         chosen &= index.category_N == wanted.category_id
     if wanted.show != "all":
         chosen &= (index.share_N > 0) == (wanted.show == "masks")
+    if wanted.audit:
+        sample = np.concatenate([*draw_sample(index, wanted.audit).values(), np.empty(0, np.int64)])
+        chosen &= np.isin(np.arange(len(index)), sample)
     chosen &= _in_state(index.verdict_N, wanted.state)
     labels = np.flatnonzero(chosen)
     keys = _keys(index, labels, wanted)

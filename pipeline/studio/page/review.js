@@ -47,11 +47,12 @@ export class Review {
   }
 
   wanted() {
-    const { category, show, state, order, least, most } = this.form.elements;
+    const { category, show, state, order, least, most, audit } = this.form.elements;
     return {
       category_id: category.value ? Number(category.value) : null,
       show: show.value, state: state.value, order: order.value,
-      least_score: Number(least.value), most_score: Number(most.value), seed: this.seed,
+      least_score: Number(least.value), most_score: Number(most.value),
+      audit: Number(audit.value), seed: this.seed,
     };
   }
 

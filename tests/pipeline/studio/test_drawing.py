@@ -9,7 +9,7 @@ import yaml
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from jobs.terminal.studio_work import open_work
+from jobs.review.work import open_work
 from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.studio.app import make_app
 from pipeline.studio.gate import Entry

@@ -48,7 +48,7 @@ def studio(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     Prints the page's address, which lets one browser in. Verdicts are written beside the commit;
     labels are never changed. Ctrl-C ends it. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
-    from jobs.terminal.studio_work import open_work
+    from jobs.review.work import open_work
     from pipeline.output.verdicts import check_reviewer
     from pipeline.studio.app import make_app
     from schemas.job.storage import Storage
