@@ -24,7 +24,7 @@ from schemas.job.storage import Storage
 from schemas.record.verdict import Verdict
 from schemas.spec import Spec
 
-PARTS_KEPT = 4  # tables of some MB each
+PARTS_KEPT = 16  # tables of some MB each
 QUEUES_KEPT = 16  # of 8 bytes a label
 SHOWN = ("image_id", "category_id", "category", "status", "score", "stability", "presence",
          "area_px", "height", "width", "box_xywh")  # fmt: skip
@@ -81,7 +81,10 @@ class Review:
             if queue not in self._queues:
                 raise Unknown("a queue that is not kept", self.uri, f"{queue}", "a new queue")
             labels = self._queues[queue][start : start + count].tolist()
-        return [self._shown(label) for label in labels]
+        # Part by part: in a random order neighbours hardly ever share one.
+        by_part = sorted(labels, key=lambda label: self.index.part_N[label])
+        shown = {label: self._shown(label) for label in by_part}
+        return [shown[label] for label in labels]
 
     def row(self, label: int) -> dict[str, Any]:
         """Return a label's row (LABEL_SCHEMA). Raises Unknown for a number that is none."""
@@ -91,14 +94,12 @@ class Review:
         return table.slice(int(self.index.row_N[label]), 1).to_pylist()[0]
 
     def mask(self, label: int) -> dict[str, Any]:
-        """Return the mask that counts, as {size, runs}; `made` is the label's own."""
+        """Return the mask that counts, as made or corrected: its size and run lengths."""
         row = self.row(label)
-        size = [row["height"], row["width"]]
-        made = run_lengths(row["rle_counts"])
         said = self.verdicts.newest.get((row["image_id"], row["category_id"]))
-        corrected = said is not None and said["verdict"] == "corrected"
-        runs = run_lengths(said["rle_counts"]) if said and corrected else made
-        return {"size": size, "runs": runs, "made": made}
+        counting = said if said and said["verdict"] == "corrected" else row
+        size = [row["height"], row["width"]]
+        return {"size": size, "runs": run_lengths(counting["rle_counts"])}
 
     def picture(self, label: int) -> bytes:
         """Return the label's image as a JPEG. Raises Unknown, ImageRejected."""
