@@ -24,6 +24,7 @@ from jobs.label import label
 from jobs.own_weights.lite import lite_app
 from jobs.own_weights.nano import nano_app
 from jobs.plan import plan
+from jobs.presence import presence_app
 from jobs.remote.submit import submit
 from jobs.remote.submitted import cancel, jobs, logs
 from jobs.report import report
@@ -50,6 +51,7 @@ for command in (submit, jobs, logs, status, cancel):
 app.add_typer(export_app, name="export")
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(weights_app, name="weights")
+app.add_typer(presence_app, name="presence")
 app.add_typer(nano_app, name="nano")
 app.add_typer(lite_app, name="lite")
 
