@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from jobs.check import check
 from jobs.datasets import datasets_app
 from jobs.embed import embed
 from jobs.episodes import episodes
@@ -44,7 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # a table of colours takes as long to import as all the rest
 )
-for command in (label, plan, retry, verify, report, train, episodes, embed, evaluate):
+for command in (label, plan, check, retry, verify, report, train, episodes, embed, evaluate):
     app.command()(command)
 for command in (submit, jobs, logs, status, cancel):
     app.command()(command)

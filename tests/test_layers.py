@@ -167,6 +167,12 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/storage",
         "pipeline/weights",
     },
+    "pipeline/references": {
+        "model/masks",
+        "model/scores",
+        "model/segmenter",
+        "pipeline/presence",
+    },
     "pipeline/train": {
         "model/checkpoints",
         "model/draws",
@@ -235,6 +241,7 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/label",
         "pipeline/output",
         "pipeline/presence",
+        "pipeline/references",
         "pipeline/report",
         "pipeline/scenes",
         "pipeline/storage",
