@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from jobs.check import check
 from jobs.datasets import datasets_app
 from jobs.embed import embed
 from jobs.episodes import episodes
@@ -25,13 +24,14 @@ from jobs.label import label
 from jobs.own_weights.lite import lite_app
 from jobs.own_weights.nano import nano_app
 from jobs.plan import plan
-from jobs.presence import presence_app
 from jobs.remote.submit import submit
 from jobs.remote.submitted import cancel, jobs, logs
 from jobs.report import report
 from jobs.retry import retry
 from jobs.status import status
 from jobs.train import train
+from jobs.trust.check import check
+from jobs.trust.presence import presence_app
 from jobs.verify import verify
 from jobs.weights import weights_app
 from schemas.errors import BadInput

@@ -225,14 +225,22 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/submit",
         "pipeline/train",
     },
+    "jobs/trust": {
+        "jobs/terminal",
+        "model/presence",
+        "pipeline/label",
+        "pipeline/presence",
+        "pipeline/references",
+        "pipeline/scenes",
+    },
     "jobs": {
         "jobs/cluster",
         "jobs/export",
         "jobs/own_weights",
         "jobs/remote",
         "jobs/terminal",
+        "jobs/trust",
         "model/checkpoints",
-        "model/presence",
         "pipeline/cluster",
         "pipeline/datasets",
         "pipeline/embed",
@@ -240,10 +248,7 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/evaluate",
         "pipeline/label",
         "pipeline/output",
-        "pipeline/presence",
-        "pipeline/references",
         "pipeline/report",
-        "pipeline/scenes",
         "pipeline/storage",
         "pipeline/train",
         "pipeline/weights",
@@ -257,6 +262,7 @@ COMMANDS = {
     "jobs/own_weights",
     "jobs/remote",
     "jobs/terminal",
+    "jobs/trust",
 }
 
 # Library, and the only folders that may import it.
