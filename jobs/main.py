@@ -32,6 +32,8 @@ from jobs.review.certify import certify
 from jobs.review.studio import studio
 from jobs.status import status
 from jobs.train import train
+from jobs.trust.check import check
+from jobs.trust.presence import presence_app
 from jobs.verify import verify
 from jobs.weights import weights_app
 from schemas.errors import BadInput
@@ -45,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # a table of colours takes as long to import as all the rest
 )
-for command in (label, plan, retry, verify, report, studio, certify):
+for command in (label, plan, check, retry, verify, report, studio, certify):
     app.command()(command)
 for command in (train, episodes, embed, evaluate):
     app.command()(command)
@@ -54,6 +56,7 @@ for command in (submit, jobs, logs, status, cancel):
 app.add_typer(export_app, name="export")
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(weights_app, name="weights")
+app.add_typer(presence_app, name="presence")
 app.add_typer(nano_app, name="nano")
 app.add_typer(lite_app, name="lite")
 

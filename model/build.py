@@ -41,13 +41,13 @@ def load_method(method: Method, loader: Loader) -> Study:
     match method:
         case Vrp(sam=Sam(type="lite")):
             lite = load_lite_vrp(method, loader)
-            return lambda references, _: LiteVrpSegmenter(lite, references)
+            return lambda references, options: LiteVrpSegmenter(lite, references, options)
         case Vrp():
             vrp = load_vrp(method, loader)
-            return lambda references, _: VrpSegmenter(vrp, references)
+            return lambda references, options: VrpSegmenter(vrp, references, options)
         case GpSam():
             networks = load_prompted(method.sam, method.backbone, loader)
-            return lambda references, _: GpSamSegmenter(networks, references, method)
+            return lambda references, options: GpSamSegmenter(networks, references, method, options)
         case Persam():
             networks = load_prompted(method.sam, method.backbone, loader)
             return lambda references, options: PersamSegmenter(

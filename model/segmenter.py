@@ -6,7 +6,7 @@ h w grid cells or low-resolution logits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -47,7 +47,8 @@ class Prediction:
     says how sure a method that searches for the object is that it is there, on that method's own
     scale. objects are the single ones of a method that was asked for several, in the order found;
     logits_hw are then the greatest of theirs. align_corners says how squashed logits are enlarged,
-    as `torch.nn.functional.interpolate` means it.
+    as `torch.nn.functional.interpolate` means it. signals are the numbers of
+    `model.methods.evidence` by name, where they were asked for.
     """
 
     category_id: int
@@ -57,6 +58,7 @@ class Prediction:
     presence: float | None = None
     objects: tuple[Prediction, ...] = ()
     align_corners: bool = False
+    signals: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,12 @@ class StudyOptions:
 
     cache is a folder of what methods learn from references, shared by the processes of a node.
     most_objects: how many of a kind a method that searches looks for in an image.
+    evidence: predictions come with signals of whether the object is there at all.
     """
 
     cache: Path | None = None
     most_objects: int = 1
+    evidence: bool = False
 
 
 PLAIN = StudyOptions()

@@ -53,6 +53,12 @@ class FeatureEncoder:
         embedding_BDhw = self._sam.embed(read, stored, shared)
         return ImageFeatures(embedding_BDhw, maps.high_BChw, maps)
 
+    def compare(self, image_HW3: np.ndarray) -> Tensor:
+        """Return the features compared of one image, [1, C, h, w], and compute no more."""
+        if self._backbone is None:
+            return self._sam.embed([image_HW3])
+        return backbone_maps(self._backbone, [image_HW3]).high_BChw
+
     @property
     def letterboxed(self) -> bool:
         """True where the compared grid covers SAM's padded input, not just the image."""

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from model.draws import Draws
+from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder
 from model.methods.prompted_sam import PromptedNetworks, PromptedSam, Prompts, in_batches, no_mask
 from model.networks.pseudo_mask import foreground_cells, pseudo_mask, unit_cells
-from model.segmenter import LoadedReference, Prediction
+from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
 from schemas.job.method import GpSam
 
 
@@ -36,11 +37,16 @@ class GpSamSegmenter:
 
     @torch.no_grad()
     def __init__(
-        self, networks: PromptedNetworks, references: Sequence[LoadedReference], method: GpSam
+        self,
+        networks: PromptedNetworks,
+        references: Sequence[LoadedReference],
+        method: GpSam,
+        options: StudyOptions = PLAIN,
     ) -> None:
         self._method = method
         self._sam = PromptedSam(networks.sam, method.sam_input)
         self._encoder = FeatureEncoder(self._sam, networks.backbone)
+        self._evidence = gather_evidence(options, self._encoder, references)
         cells: dict[int, list[Tensor]] = {}
         for reference in sorted(references, key=lambda reference: reference.category_id):
             features = self._encoder.encode([reference.image_HW3]).compared_BChw[0].float()
@@ -77,10 +83,11 @@ class GpSamSegmenter:
                 (pair.image, pair.category_id): mask
                 for pair, mask in zip(present, made, strict=True)
             }
-        return [
+        found = [
             tuple(self._prediction(pair, masks) for pair in pairs if pair.image == image)
             for image in range(len(images))
         ]
+        return self._evidence(features.compared_BChw, images, found)
 
     def _is_present(self, pair: Pair) -> bool:
         least = self._method.min_presence

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from model.checkpoints.load import Loader
 from model.masks.rasterise import rasterise
-from model.methods.features import backbone_maps
+from model.methods.evidence import gather_evidence
+from model.methods.features import FeatureEncoder, backbone_maps
 from model.methods.prompted_sam import PromptedSam, in_batches, no_mask
 from model.methods.vrp import REFERENCES_PER_STEP, least_presence
 from model.networks.backbone import Backbone
@@ -23,7 +24,7 @@ from model.networks.lite.answer import answer_references
 from model.networks.lite.completion import complete
 from model.networks.lite.sam import LiteVrp, StudiedLite
 from model.networks.lite.trunk import GRID
-from model.segmenter import LoadedReference, Prediction
+from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
 from schemas.job.method import Vrp
 from schemas.job.reference import Box
 
@@ -62,9 +63,16 @@ class LiteVrpSegmenter:
     """A `Segmenter` for method `vrp` with SAM `lite`."""
 
     @torch.inference_mode()
-    def __init__(self, networks: LiteNetworks, references: Sequence[LoadedReference]) -> None:
+    def __init__(
+        self,
+        networks: LiteNetworks,
+        references: Sequence[LoadedReference],
+        options: StudyOptions = PLAIN,
+    ) -> None:
         self._networks = networks
         self._sam = PromptedSam(networks.sam, "resize_once")
+        encoder = FeatureEncoder(self._sam, networks.trunk)
+        self._evidence = gather_evidence(options, encoder, references)
         by_category: dict[int, list[LoadedReference]] = {}
         for reference in sorted(references, key=lambda reference: reference.category_id):
             by_category.setdefault(reference.category_id, []).append(reference)
@@ -93,7 +101,8 @@ class LiteVrpSegmenter:
         for group in self._groups:
             for image, predictions in enumerate(self._ask(maps, group)):
                 found[image] += predictions
-        return [tuple(sorted(one, key=lambda p: p.category_id)) for one in found]
+        ordered = [tuple(sorted(one, key=lambda p: p.category_id)) for one in found]
+        return self._evidence(maps.high_BChw, images, ordered)
 
     def _ask(self, maps: FeatureMaps, group: Group) -> list[list[Prediction]]:
         """Return the predictions of a group's categories, for every image."""

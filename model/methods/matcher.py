@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.draws import Draws
+from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder, ImageFeatures
 from model.methods.matching import (
     Matches,
@@ -53,6 +54,7 @@ class MatcherSegmenter:
         self._most_objects = options.most_objects
         self._sam = PromptedSam(networks.sam, method.sam_input)
         self._encoder = FeatureEncoder(self._sam, networks.backbone)
+        self._evidence = gather_evidence(options, self._encoder, references)
         self._studied = self._study(references)
 
     @torch.no_grad()
@@ -72,10 +74,11 @@ class MatcherSegmenter:
     ) -> list[tuple[Prediction, ...]]:
         features = self._encoder.encode(images, stored)
         cells_BSC = unit_cells(features.compared_BChw.float())
-        return [
+        found = [
             tuple(self._predict(features, image, cells_SC, one) for one in self._studied)
             for image, cells_SC in enumerate(cells_BSC)
         ]
+        return self._evidence(features.compared_BChw, images, found)
 
     def _study(self, references: Sequence[LoadedReference]) -> list[Studied]:
         cells: dict[int, list[tuple[Tensor, Tensor]]] = {}

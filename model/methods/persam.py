@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from model.methods.cascade import Masked, refine, refine_in_box
+from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder
 from model.methods.location import Located, attention_guidance, point_prompts, study
 from model.methods.prompted_sam import PromptedNetworks, PromptedSam, Prompts, in_batches
@@ -37,7 +38,12 @@ class PersamSegmenter:
         encoder = FeatureEncoder(self._sam, networks.backbone)
         self._targets = study(encoder, references, "mean")
         self._search = Search(
-            self._sam, encoder, self._targets, presence_threshold(method), options.most_objects
+            self._sam,
+            encoder,
+            self._targets,
+            presence_threshold(method),
+            options.most_objects,
+            gather_evidence(options, encoder, references),
         )
 
     @torch.no_grad()

@@ -12,6 +12,7 @@ from torch import Tensor
 from model.masks.rasterise import rasterise
 from model.masks.upsample import letterbox_maps
 from model.methods.cascade import Masked, refine_in_box
+from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder
 from model.methods.location import Located, Target, locate, point_prompts, study
 from model.methods.mask_weights import Recipe, Scales, cached_mask_weights
@@ -36,7 +37,12 @@ class PersamFSegmenter:
         self._encoder = FeatureEncoder(self._sam, networks.backbone)
         targets = study(self._encoder, references, "mean_and_max")
         self._search = Search(
-            self._sam, self._encoder, targets, presence_threshold(method), options.most_objects
+            self._sam,
+            self._encoder,
+            targets,
+            presence_threshold(method),
+            options.most_objects,
+            gather_evidence(options, self._encoder, references),
         )
         recipe = Recipe(method.epochs, method.learning_rate)
         self.mask_weights_K3 = torch.stack(

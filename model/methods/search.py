@@ -14,6 +14,7 @@ from torch import Tensor
 
 from model.masks.upsample import letterbox_maps
 from model.methods.cascade import Masked, predictions
+from model.methods.evidence import Gather
 from model.methods.features import FeatureEncoder
 from model.methods.location import Located, Target, extremes, locate
 from model.methods.prompted_sam import PromptedSam, no_mask
@@ -31,13 +32,17 @@ Ask = Callable[[Located, Tensor], tuple[Tensor, float] | None]
 
 @dataclass(frozen=True)
 class Search:
-    """What is looked for, how likely it must be (None: however little), and how many of a kind."""
+    """What is looked for, how likely it must be (None: however little), and how many of a kind.
+
+    evidence adds signals of presence to what was found.
+    """
 
     sam: PromptedSam
     encoder: FeatureEncoder
     targets: Sequence[Target]
     threshold: float | None
     most: int
+    evidence: Gather
 
 
 def nothing_of(confidence_HW: Tensor) -> Tensor:
@@ -63,7 +68,8 @@ def find_objects(
             masked = masks([pair], features.embedding_BDhw, [clue(confidence_HW)])
             return (masked.logits_Phw[0], float(masked.score_P[0])) if masked.pairs else None
 
-        return search_objects(maps, ask, search.sam, search.targets, search.threshold, search.most)
+        found = search_objects(maps, ask, search.sam, search.targets, search.threshold, search.most)
+        return search.evidence(features.compared_BChw, images, found)
     located: list[Located] = []
     present: list[Located] = []
     clues: list[Tensor] = []
@@ -73,7 +79,8 @@ def find_objects(
             present.append(pair)
             clues.append(clue(confidence_HW))
     masked = masks(present, features.embedding_BDhw, clues) if present else None
-    return predictions(search.sam, located, masked, search.targets)
+    found = predictions(search.sam, located, masked, search.targets)
+    return search.evidence(features.compared_BChw, images, found)
 
 
 def search_objects(

@@ -18,6 +18,7 @@ from torch import Tensor
 from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import read_card
 from model.masks.rasterise import rasterise
+from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder, backbone_maps
 from model.methods.presence import look, presence
 from model.methods.prompted_sam import PromptedSam, in_batches, no_mask
@@ -25,7 +26,7 @@ from model.networks.backbone import BACKBONES, Backbone
 from model.networks.mask_decoder import decode
 from model.networks.sam import prompt_width
 from model.networks.vrp_encoder import StudiedReferences, VrpEncoder
-from model.segmenter import LoadedReference, Prediction
+from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
 from schemas.errors import BadWeights
 from schemas.job.method import Vrp
 from schemas.job.weights import random_seed
@@ -110,11 +111,17 @@ class VrpSegmenter:
     """A `Segmenter` for method `vrp`."""
 
     @torch.inference_mode()
-    def __init__(self, networks: VrpNetworks, references: Sequence[LoadedReference]) -> None:
+    def __init__(
+        self,
+        networks: VrpNetworks,
+        references: Sequence[LoadedReference],
+        options: StudyOptions = PLAIN,
+    ) -> None:
         self._networks = networks
         sam_input = networks.encoder.reading.sam_input
         self._sam = PromptedSam(networks.sam, sam_input, networks.backbone.size.input_px)
         self._features = FeatureEncoder(self._sam, networks.backbone)
+        self._evidence = gather_evidence(options, self._features, references)
         self._device, self._dtype = self._sam.device, self._sam.dtype
         references = sorted(references, key=lambda reference: reference.category_id)
         self._category_ids = sorted({reference.category_id for reference in references})
@@ -159,10 +166,11 @@ class VrpSegmenter:
         looks_BK = presence(maps.high_BChw, logits_BKhw, self._looks_KC)
         # Half the bytes travel: every bf16 number is a float32.
         logits, scores = logits_BKhw.cpu().float().numpy(), score_BK.cpu().tolist()
-        return [
+        found = [
             tuple(map(self._prediction, self._category_ids, *image))
             for image in zip(logits, scores, looks_BK.cpu().tolist(), strict=True)
         ]
+        return self._evidence(features.compared_BChw, images, found)
 
     def _prediction(
         self, category_id: int, logits_hw: np.ndarray, score: float, likeness: float

@@ -17,6 +17,7 @@ from model.scores.metrics import (
     presence_auroc,
     presence_threshold,
 )
+from model.scores.presence import false_masks_at_recall
 
 Arrays = Mapping[str, np.ndarray]
 Score = Callable[[Arrays], float]
@@ -98,6 +99,7 @@ METRICS: dict[str, Score] = {
     "false_mask_rate": _false_masks,
     "presence_auroc": _of_presence(presence_auroc),
     "presence_threshold": _of_presence(presence_threshold),
+    "false_masks_at_95_recall": _of_presence(false_masks_at_recall),
     "davis_j": _of_objects(_region),
     "davis_f": _of_objects(lambda rows: rows["contour_f"]),
     "davis_j_and_f": _of_objects(lambda rows: (_region(rows) + rows["contour_f"]) / 2),

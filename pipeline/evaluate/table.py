@@ -147,15 +147,16 @@ def _absent_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str
         "A false mask covers more than 1 % of the image. AUROC: how often a target with the object "
         "scores above one without it, by the method's presence, else by SAM's predicted IoU. "
         "Threshold: the `min_presence` (else `thresholds.min_score`) that tells most of these very "
-        "targets rightly, both kinds weighing the same."
+        "targets rightly, both kinds weighing the same. At 95 % recall: the targets without the "
+        "object that score as high as all but a twentieth of those with it."
     )
     yield ""
-    heads = ["Method", "Label type", "Shots", "False masks, %", "Presence AUROC, %", "Threshold"]
-    yield from _heads(heads)
+    heads = ["Method", "Label type", "Shots", "False masks, %", "Presence AUROC, %"]
+    yield from _heads([*heads, "False masks at 95 % recall, %", "Threshold"])
     for variant in variants:
         cells = [
             _per_cent(score_of[*variant, None, None, metric])
-            for metric in ("false_mask_rate", "presence_auroc")
+            for metric in ("false_mask_rate", "presence_auroc", "false_masks_at_95_recall")
         ]
         threshold = score_of[*variant, None, None, "presence_threshold"]["value"]
         cells.append("" if threshold is None else f"{threshold:.3f}")

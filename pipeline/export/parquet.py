@@ -20,13 +20,12 @@ from pipeline.storage.stream_out import stream_out
 from schemas.errors import BadInput
 from schemas.job.storage import Storage
 from schemas.record.commit import Part
-from schemas.record.row import LABEL_SCHEMA
+from schemas.record.row import LABEL_SCHEMA, PLAIN_SCHEMA
 
 CARD = "README.md"  # where the data set library looks for a data set's description
 SPLIT = "labels"
 FILE_BYTES = 128 * 2**20  # of parts in one file, so that files are few and each is read in seconds
 ADDED = (pa.field("image_number", pa.int64()), pa.field("file_name", pa.string()))
-SCHEMA = pa.schema([*ADDED, *LABEL_SCHEMA])
 
 ALL = Selection()
 
@@ -44,6 +43,7 @@ def export_parquet(
     folder = Place.open(to, storage)
     files = _file_of_each(labels.commit.parts)
     _check_folder(folder, {CARD, REJECTED, *files})
+    schema = _schema(labels)
     exported = Exported()
     rows = size_bytes = 0
     with listing_rejected(labels, folder.below(REJECTED), exported) as counted:
@@ -51,7 +51,7 @@ def export_parquet(
         for name, own in groupby(parts, key=lambda part: part[0]):
             with (
                 stream_out(folder.below(name)) as file,
-                pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer,
+                pq.ParquetWriter(file, schema, compression="zstd") as writer,
             ):
                 for _, (_, table, images) in own:
                     chosen = _chosen(table, labels, list(counted(images)))
@@ -60,6 +60,12 @@ def export_parquet(
                     size_bytes += chosen.nbytes
     folder.below(CARD).replace(_card(labels, {"num_examples": rows, "num_bytes": size_bytes}))
     return exported
+
+
+def _schema(labels: Labels) -> pa.Schema:
+    """Return the columns of the files: decisions are among them where the job made any."""
+    decided = labels.commit.presence is not None
+    return pa.schema([*ADDED, *(LABEL_SCHEMA if decided else PLAIN_SCHEMA)])
 
 
 def _file_of_each(parts: Sequence[Part]) -> list[str]:
@@ -82,7 +88,8 @@ def _check_folder(folder: Place, names: set[str]) -> None:
 
 
 def _chosen(table: pa.Table, labels: Labels, images: Sequence[Image]) -> pa.Table:
-    """Return the wanted rows with the columns of SCHEMA."""
+    """Return the wanted rows with the columns of `_schema`."""
+    schema = _schema(labels)
     order = {image.image_id: place for place, image in enumerate(images)}
     places = [order[image_id] for image_id in table["image_id"].to_pylist()]
     added = (
@@ -93,13 +100,15 @@ def _chosen(table: pa.Table, labels: Labels, images: Sequence[Image]) -> pa.Tabl
         table = table.add_column(place, field, column)
     wanted = pa.array([category.id for category in labels.categories], pa.int32())
     low = (pc.field("status") == "labelled") & (pc.field("score") < labels.selection.min_score)
-    return table.filter(pc.field("category_id").isin(wanted) & ~low).cast(SCHEMA)
+    return (
+        table.filter(pc.field("category_id").isin(wanted) & ~low).select(schema.names).cast(schema)
+    )
 
 
 def _card(labels: Labels, sizes: dict[str, int]) -> bytes:
     """Return the data set's card: YAML between lines, then a sentence."""
     info = {
-        "features": [_feature(field) for field in SCHEMA],
+        "features": [_feature(field) for field in _schema(labels)],
         "splits": [{"name": SPLIT, **sizes}],
     }
     files = {"split": SPLIT, "path": "data/*.parquet"}

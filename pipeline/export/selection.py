@@ -61,9 +61,13 @@ class Selection:
             )
 
     def wants(self, row: Mapping[str, Any]) -> bool:
-        """True for a row with a mask that is to be exported, whatever its category."""
+        """True for a row with a mask that is to be exported, whatever its category.
+
+        Of a job that decides whether objects are there, what is for review is no label yet.
+        """
         return (
             row["status"] == "labelled"
+            and row.get("decision") != "review"
             and (row["instance_id"] is not None) == self.instances
             and row["score"] >= self.min_score
         )

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from model.build import build_segmenter
 from model.networks.device import pick_device, pick_precision
+from model.presence.decide import Judge
 from model.segmenter import LoadedReference, Segmenter, StudyOptions
 from pipeline.cluster.units import table_to_units
 from pipeline.embed.store import EmbeddingStore, model_fields
@@ -18,6 +19,9 @@ from pipeline.label.rows import RowContext
 from pipeline.label.unit_labeler import UnitLabeler
 from pipeline.output.attempts import Attempt
 from pipeline.output.unit import UnitName, read_part, write_unit
+from pipeline.presence.choose import kept_choice
+from pipeline.presence.heads import PresenceTask
+from pipeline.presence.study import load_study
 from pipeline.storage.place import Place
 from pipeline.weights.fetch import cache_folder
 from pipeline.weights.of_method import local_method
@@ -37,6 +41,7 @@ class SegmentTask:
     context: RowContext
     gpus: float
     retry: Retry | None = None
+    presence: PresenceTask | None = None
 
 
 class SegmentUnits:
@@ -48,9 +53,13 @@ class SegmentUnits:
     def __init__(self, task: SegmentTask, segmenter: Segmenter | None = None) -> None:
         job = task.job
         self._retry = task.retry
+        context = task.context
+        if segmenter is None:
+            segmenter, judge = _load_segmenter(task)
+            context = replace(context, judge=judge)
         self._labeler = UnitLabeler(
-            segmenter if segmenter is not None else _load_segmenter(task),
-            task.context,
+            segmenter,
+            context,
             job.compute,
             job.limits,
             _open_store(task),
@@ -106,23 +115,33 @@ class SegmentUnits:
         return part, seconds, attempt.careful
 
 
-def _load_segmenter(task: SegmentTask) -> Segmenter:
-    """Build the method's networks on this process's device and study the references."""
+def _load_segmenter(task: SegmentTask) -> tuple[Segmenter, Judge | None]:
+    """Build the method's networks on this process's device and study the references.
+
+    Also returns what says whether an object is there, where the job asks.
+    """
     compute, instances = task.job.compute, task.job.instances
     device = pick_device(task.gpus)
     precision = pick_precision(compute.precision, device)
-    segmenter = build_segmenter(
-        local_method(task.job.method, task.job.storage),
-        task.references,
-        device,
-        precision,
-        StudyOptions(cache_folder(), instances.most if isinstance(instances, Iterative) else 1),
-        compute.attention,
-    )
+    judge = None
+    if task.presence is not None:
+        study = load_study(task.job, task.gpus)
+        output = Place.open(task.job.output.uri, task.job.storage)
+        choice = kept_choice(output, study, task.references, task.presence)
+        segmenter, judge = study(task.references), Judge(task.presence.head, choice)
+    else:
+        segmenter = build_segmenter(
+            local_method(task.job.method, task.job.storage),
+            task.references,
+            device,
+            precision,
+            StudyOptions(cache_folder(), instances.most if isinstance(instances, Iterative) else 1),
+            compute.attention,
+        )
     # On a CPU, where a store spares the encoder, trying it would cost more than the job.
     if device == "cuda" or task.job.embeddings is None:
         try_out(segmenter, f"{device}, {precision}")
-    return segmenter
+    return segmenter, judge
 
 
 def try_out(segmenter: Segmenter, where: str) -> None:

@@ -11,6 +11,7 @@ from pipeline.output.identity import check_identity, identify, read_identity
 from pipeline.output.namesakes import by_size
 from pipeline.output.plan import Plan, merge_plan, read_plan
 from pipeline.output.unit import list_units
+from pipeline.presence.heads import PresenceTask, presence_task
 from pipeline.storage.files import check_endpoint, check_writable
 from pipeline.storage.place import Place
 from pipeline.weights.of_method import weight_contents
@@ -32,6 +33,7 @@ class CheckedJob:
     plan: Plan
     unfinished: tuple[tuple[Shard, frozenset[int]], ...]
     commit: Commit | None
+    presence: PresenceTask | None
     done: bool
     """True when every shard of the inputs is in the commit, with its units' newest parts."""
 
@@ -44,7 +46,9 @@ def check(job: LabelJob) -> CheckedJob:
     check_endpoint(job.storage)
     read = read_references(job.references, job.numbered_categories(), job.limits, job.storage)
     references = tuple(reference.loaded for reference in read)
-    identity = identify(job, references, weight_contents(job.method, job.storage))
+    presence = presence_task(job)
+    fields = {} if presence is None else presence.fields()
+    identity = identify(job, references, weight_contents(job.method, job.storage), fields)
     output = Place.open(job.output.uri, job.storage)
     check_writable(job.output.uri, job.storage)
     check_identity(read_identity(output), identity, job.output.uri)
@@ -67,5 +71,6 @@ def check(job: LabelJob) -> CheckedJob:
         plan=plan,
         unfinished=left,
         commit=commit,
+        presence=presence,
         done=not left and is_complete(commit, plan, units),
     )

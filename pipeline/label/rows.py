@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from pycocotools import mask as coco_mask
 
 from model.masks.overlaps import owners
 from model.masks.upsample import logits_at, mask_at, stability
+from model.presence.decide import Judge, decide
 from model.segmenter import Prediction
 from pipeline.inputs.shards import EncodedImage
 from pipeline.masks.components import components
@@ -17,6 +18,7 @@ from pipeline.masks.runs import encode_rle
 from schemas.errors import ImageRejected
 from schemas.job.label import Components, Instances, Iterative, Overlaps, Thresholds
 from schemas.record.commit import Identity
+from schemas.record.presence import Decision
 
 LEAST_OBJECT_PX = 16  # of an image of SAM's own size: a cell of its logits covers 4 x 4 pixels
 
@@ -30,6 +32,7 @@ class RowContext:
     thresholds: Thresholds
     overlaps: Overlaps = "keep"
     instances: Instances | None = None
+    judge: Judge | None = None
 
     @property
     def names(self) -> dict[int, str]:
@@ -39,12 +42,16 @@ class RowContext:
 
 @dataclass(frozen=True)
 class _Measured:
-    """A prediction at the image's size; an unlabelled one's runs are empty."""
+    """A prediction at the image's size; an unlabelled one's runs are empty.
+
+    chance is the probability that its object is there, where the job asks.
+    """
 
     prediction: Prediction
     stability: float
     rle: Any
     area_px: int
+    chance: float | None = None
 
     @property
     def labelled(self) -> bool:
@@ -60,7 +67,7 @@ def label_rows(
     misses a threshold becomes an empty one; its score and stability stay, to show why.
     """
     limits = context.thresholds
-    measured = [_find(prediction, size_HW, limits) for prediction in predictions]
+    measured = [_find(prediction, size_HW, context) for prediction in predictions]
     if context.overlaps == "argmax":
         measured = _settled(measured, size_HW, limits)
     rows = []
@@ -72,11 +79,16 @@ def label_rows(
     return rows
 
 
-def _find(prediction: Prediction, size_HW: tuple[int, int], limits: Thresholds) -> _Measured:
+def _find(prediction: Prediction, size_HW: tuple[int, int], context: RowContext) -> _Measured:
+    limits, judge = context.thresholds, context.judge
     stable = stability(prediction.logits_hw, limits.mask_logit)
-    if prediction.score < limits.min_score or stable < limits.min_stability:
-        return _found(prediction, stable, np.zeros(size_HW, bool), limits)
-    return _found(prediction, stable, mask_at(prediction, size_HW, limits.mask_logit), limits)
+    chance = None if judge is None else judge.chance(prediction)
+    absent = judge is not None and chance is not None and decide(chance, judge.choice) == "absent"
+    if absent or prediction.score < limits.min_score or stable < limits.min_stability:
+        mask_HW = np.zeros(size_HW, bool)
+    else:
+        mask_HW = mask_at(prediction, size_HW, limits.mask_logit)
+    return replace(_found(prediction, stable, mask_HW, limits), chance=chance)
 
 
 def _found(
@@ -101,7 +113,7 @@ def _settled(
         return list(measured)
     owner_HW = owners([one.prediction for one in labelled], size_HW, limits.mask_logit)
     kept = iter(
-        _found(one.prediction, one.stability, owner_HW == place, limits)
+        replace(_found(one.prediction, one.stability, owner_HW == place, limits), chance=one.chance)
         for place, one in enumerate(labelled)
     )
     return [next(kept) if one.labelled else one for one in measured]
@@ -124,7 +136,18 @@ def _row(measured: _Measured, size_HW: tuple[int, int], context: RowContext) -> 
         "random_weights": bool(context.identity.random_weights),
         "presence": prediction.presence,
         "instance_id": None,
+        **_decided_columns(measured, context),
     }
+
+
+def _decided_columns(measured: _Measured, context: RowContext) -> dict[str, Any]:
+    """Return DECIDED_COLUMNS of a job that asks. What is likely there, without a mask: review."""
+    if context.judge is None or measured.chance is None:
+        return {}
+    decision: Decision = decide(measured.chance, context.judge.choice)
+    if decision == "labelled" and not measured.labelled:
+        decision = "review"
+    return {"probability": measured.chance, "decision": decision}
 
 
 def _mask_columns(rle: Any, area_px: int) -> dict[str, Any]:

@@ -100,7 +100,9 @@ def _segment(
     if not work:
         return
     pool = check_pool(checked.job.compute)
-    task = SegmentTask(checked.job, checked.references, _row_context(checked), pool.gpus, again)
+    task = SegmentTask(
+        checked.job, checked.references, _row_context(checked), pool.gpus, again, checked.presence
+    )
     for text in stream_receipts(checked.job, work, SegmentUnits, (task,), pool):
         yield Receipt.model_validate_json(text)
 

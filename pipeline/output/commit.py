@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.output.paths import COMMIT
+from pipeline.output.paths import COMMIT, PRESENCE
 from pipeline.output.plan import Plan
 from pipeline.output.unit import UnitName, read_part
 from pipeline.storage.place import Place
 from schemas.errors import MissingFile
 from schemas.record.commit import Commit, Counts, Identity, Part, Shard
+from schemas.record.presence import PresenceChoice
+
+HEAD = "presence.head"
+"""The field of an identity whose job asks whether objects are there."""
 
 READ_THREADS = 16  # GETs of about 100 kB each: latency, not bandwidth, is what they wait for
 
@@ -36,6 +40,14 @@ def read_commit(output: Place) -> Commit | None:
     """Return the output's commit, None when it has none yet."""
     try:
         return Commit.model_validate_json(output.below(COMMIT).read())
+    except MissingFile:
+        return None
+
+
+def read_choice(output: Place) -> PresenceChoice | None:
+    """Return how the output's job tells present from absent, None where no actor began yet."""
+    try:
+        return PresenceChoice.model_validate_json(output.below(PRESENCE).read())
     except MissingFile:
         return None
 
@@ -80,6 +92,7 @@ def write_commit(
         counts=total_counts(parts),
         shards=len(plan.shards),
         vanished=plan.vanished,
+        presence=read_choice(output) if HEAD in identity.fields else None,
         parts=tuple(parts),
     )
     output.below(COMMIT).replace(commit.model_dump_json(indent=1).encode())

@@ -1,6 +1,7 @@
 """Say what an output's labels depend on, and refuse an output that depends on something else."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from model.segmenter import LoadedReference
 from pipeline.output.paths import JOB
@@ -15,11 +16,15 @@ RESULT_REVISION = 1  # raised by whoever changes code so that the same job gives
 
 
 def identify(
-    job: LabelJob, references: Sequence[LoadedReference], weights: Mapping[str, str]
+    job: LabelJob,
+    references: Sequence[LoadedReference],
+    weights: Mapping[str, str],
+    presence: Mapping[str, str] = MappingProxyType({}),
 ) -> Identity:
     """Build the identity of a job from contents.
 
-    weights maps each place of `weights_of` to `sha256:…` of the file, or `random:SEED`.
+    weights maps each place of `weights_of` to `sha256:…` of the file, or `random:SEED`. presence is
+    what a job that asks for a precision or a recall depends on besides its thresholds.
     """
     method = {
         key: value
@@ -43,6 +48,7 @@ def identify(
             if job.instances and job.instances.by == "components"
             else {}
         ),
+        **presence,
         # Embeddings from a store are rounded to float16, so a mask may differ in a pixel.
         **({"embeddings": "float16"} if job.embeddings is not None else {}),
     }

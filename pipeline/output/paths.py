@@ -6,6 +6,7 @@ attempts/<unit>.json          what a unit is doing; gone once it is committed
 rejected/<unit>-<hash>.parquet
 labels/<unit>.parquet         its presence commits the unit
 references/<id>.jpg, .json    copies of the references
+presence.json                 how present is told from absent, by the first actor that began
 runs/<time>-<random>.json     counts and times of a run
 commit.json                   written last: the only list of what exists
 state/at-work-<n>.json         a run that works on it, beating; state/ended.json: how the last ended
@@ -18,6 +19,7 @@ certificate.json, .html       written by `vrp certify`
 
 JOB = "job.json"
 COMMIT = "commit.json"
+PRESENCE = "presence.json"
 REPORT = "report.html"
 CERTIFICATE = "certificate.json"
 CERTIFICATE_PAGE = "certificate.html"

@@ -27,6 +27,8 @@ from schemas.record.named_files import KeyPath, named_files
 SubmittedJob = LabelJob | TrainJob | EvaluateJob | EmbedJob
 Document = dict[str, Any]
 FOLD_IN_PATH = "{fold}"  # as pipeline/evaluate replaces it
+SHOWN = ("references", "negatives", "presence_head")
+"""Keys of a job below which its small files are: of what is looked for, and of what is not."""
 _SECRETS = ("key", "secret", "token")
 _USER_PART = re.compile(r"://[^/@\s]*@")
 
@@ -44,8 +46,8 @@ class LocalFiles:
 def local_files(job: SubmittedJob) -> LocalFiles:
     """Sort what a job names on this machine by whether it can be uploaded."""
     files = [(place, uri) for place, uri in named_files(job) if "://" not in uri]
-    references = [(place, Path(uri)) for place, uri in files if place[0] == "references"]
-    fixed = [(place, uri) for place, uri in files if place[0] != "references"]
+    shown = [(place, Path(uri)) for place, uri in files if place[0] in SHOWN]
+    fixed = [(place, uri) for place, uri in files if place[0] not in SHOWN]
     weights: list[tuple[KeyPath, Path]] = []
     for place, name in _weights(job):
         if random_seed(name) is not None or name in CATALOGUE or "://" in name:
@@ -54,7 +56,7 @@ def local_files(job: SubmittedJob) -> LocalFiles:
             fixed.append((place, name))  # a pattern: which files it means, the job's folds say
         else:
             weights.append((place, Path(name).expanduser().resolve()))
-    return LocalFiles((*references, *weights), tuple(fixed))
+    return LocalFiles((*shown, *weights), tuple(fixed))
 
 
 def packaged_weights(job: SubmittedJob) -> list[Path]:

@@ -22,6 +22,33 @@ class Thresholds(Spec):
         default=0.0, ge=0, le=1, description="IoU of the masks at logits +1 and -1."
     )
     min_area_px: int = Field(default=1, ge=1, description="Smallest mask, in image pixels.")
+    # Left out of a dump when they are not chosen: older outputs keep their identity.
+    precision: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of labels whose object is there; what is less sure is for review.",
+        exclude_if=lambda chosen: chosen is None,
+    )
+    recall: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of shown objects that are not called absent.",
+        exclude_if=lambda chosen: chosen is None,
+    )
+    share: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="Share of the images that show a category, as far as is known.",
+        exclude_if=lambda chosen: chosen == 0.5,
+    )
+
+    @property
+    def decide_presence(self) -> bool:
+        """True where a job asks whether objects are there, by a calibrated probability."""
+        return self.precision is not None or self.recall is not None
 
 
 Overlaps = Literal["keep", "argmax"]
@@ -68,6 +95,16 @@ class LabelJob(Spec):
     method: Method
     output: Output
     thresholds: Thresholds = Thresholds()
+    negatives: tuple[Uri, ...] = Field(
+        default=(),
+        description="Images that show none of the categories: they calibrate the probability that "
+        "thresholds.precision and thresholds.recall are compared with.",
+    )
+    presence_head: Uri | None = Field(
+        default=None,
+        description="A file of `vrp presence fit`; left out, the one that is published for the "
+        "method and its networks.",
+    )
     overlaps: Overlaps = Field(
         default="keep",
         description="Pixels that several categories claim: kept by all, or argmax: given to the "
@@ -116,6 +153,26 @@ class LabelJob(Spec):
     def _random_weights_allowed(self) -> Self:
         why = "untrained weights give masks without meaning"
         check_trained(self.random_weights, why, allowed=self.allow_random_weights)
+        return self
+
+    @model_validator(mode="after")
+    def _presence_is_decided_once(self) -> Self:
+        asked = self.thresholds.decide_presence
+        if not asked and (self.negatives or self.presence_head is not None):
+            raise ValueError(
+                "negatives or presence_head without thresholds.precision or thresholds.recall; "
+                "wanted one of these, which they are for"
+            )
+        if asked and "min_presence" in self.method.model_fields_set and self.method.min_presence:
+            raise ValueError(
+                f"method.min_presence {self.method.min_presence} beside thresholds.precision or "
+                "thresholds.recall; wanted the probability or the raw number, not both"
+            )
+        if asked and isinstance(self.instances, Iterative):
+            raise ValueError(
+                "instances by iterative with thresholds.precision or thresholds.recall; wanted "
+                "instances by components, or method.min_presence, which ends the search"
+            )
         return self
 
     @model_validator(mode="after")

@@ -276,6 +276,12 @@ AnyMethod = Vrp | GpSam | Persam | PersamF | Matcher
 Method = Annotated[AnyMethod, Field(discriminator="type")]
 
 
+def always_masked(method: AnyMethod) -> AnyMethod:
+    """Return the method with a mask in every image: another says what of them is there."""
+    never = 0.0 if isinstance(method, Matcher) else -1.0
+    return method.model_copy(update={"min_presence": never})
+
+
 def searching_types() -> list[str]:
     """Return the types of the methods that look for several objects of a kind."""
     searching = [variant for variant in get_args(AnyMethod) if variant.searches]

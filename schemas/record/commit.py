@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.job.reference import Category
+from schemas.record.presence import PresenceChoice
 from schemas.spec import Spec
 
 
@@ -99,5 +100,10 @@ class Commit(Spec):
     shards: int = Field(description="Planned; each is finished, or has vanished.")
     vanished: tuple[str, ...] = Field(
         default=(), description="Shards or images planned once and gone from the inputs."
+    )
+    presence: PresenceChoice | None = Field(
+        default=None,
+        description="How present was told from absent, where the job asks.",
+        exclude_if=lambda choice: choice is None,
     )
     parts: tuple[Part, ...] = Field(description="In the order of the plan, then of the units.")

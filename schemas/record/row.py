@@ -25,11 +25,19 @@ LABEL_SCHEMA = pa.schema(
         ("random_weights", pa.bool_()),  # True: untrained weights, the mask means nothing
         ("presence", pa.float32()),  # how sure the method is that it is there; null: it says not
         ("instance_id", pa.int32()),  # 1, 2, … of one object; null: the row of the whole category
+        ("probability", pa.float32()),  # that the object is there; null: the job does not ask
+        ("decision", pa.string()),  # "labelled", "absent" or "review", by it; likewise
     ]
 )
 
-ADDED_COLUMNS = ("presence", "instance_id")
+DECIDED_COLUMNS = ("probability", "decision")
+"""What only jobs write that ask for a precision or a recall: parts of all others lack them."""
+
+ADDED_COLUMNS = ("presence", "instance_id", *DECIDED_COLUMNS)
 """What parts lack that were written before there was such a column: null in all their rows."""
+
+PLAIN_SCHEMA = pa.schema([field for field in LABEL_SCHEMA if field.name not in DECIDED_COLUMNS])
+"""The rows of a job that does not ask whether objects are there."""
 
 REJECTED_SCHEMA = pa.schema(
     [

@@ -10,6 +10,7 @@ import torch
 
 from model.build import build_segmenter
 from model.masks.upsample import mask_at
+from model.presence.signals import signals_of
 from model.segmenter import LoadedReference, Prediction, StudyOptions
 from schemas.job.method import Method, presence_threshold
 from schemas.job.reference import Box, Points, Scribbles
@@ -147,3 +148,23 @@ def test_persam_f_learns_once_for_the_same_references(
     same(first[0], segment(method("persam_f"), references, IMAGES[:1], tmp_path)[0])
     with pytest.raises(AssertionError, match="a second time"):
         segment(method("persam_f", epochs=4), references, IMAGES[:1], tmp_path)
+
+
+@EACH
+def test_signals_of_presence_come_when_asked_for_and_change_no_mask(name: str) -> None:
+    references = [reference(7, 1), reference(2, 2), reference(2, 3)]
+    plain = segment(method(name), references, IMAGES[:1])
+    options = StudyOptions(evidence=True)
+    asked = build_segmenter(method(name), references, "cpu", "fp32", options).segment(IMAGES[:1])
+    for before, after in zip(plain, asked, strict=True):
+        same(before, after)
+        assert all(one.signals is None for one in before)
+        assert all(np.isfinite(signals_of(one)).all() for one in after)
+
+
+def test_a_lone_category_has_no_rival() -> None:
+    options = StudyOptions(evidence=True)
+    built = build_segmenter(method("gp_sam both"), [reference(1, 1)], "cpu", "fp32", options)
+    ((found,),) = built.segment(IMAGES[:1])
+    assert found.signals is not None
+    assert found.signals["rivalry"] == 0

@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from pipeline.export import parquet
-from pipeline.export.parquet import SCHEMA, export_parquet
+from pipeline.export.parquet import ADDED, export_parquet
 from pipeline.export.selection import Selection
 from pipeline.storage.place import Place
 from schemas.errors import BadInput
 from schemas.job.storage import Storage
+from schemas.record.row import PLAIN_SCHEMA
 from tests.made.committed import commit_units, label_rows, rejected_row
 from tests.made.datasets import filled
 from tests.made.s3 import Bucket
@@ -35,7 +37,7 @@ def test_the_files_hold_the_committed_rows_alone(tmp_path: Path) -> None:
     exported = export_parquet(str(tmp_path / "out"), Storage(), str(tmp_path / "to"))
     assert (exported.images, exported.masks, exported.rejected) == (3, 3, 1)
     table = pq.read_table(tmp_path / "to/data")
-    assert table.schema.equals(SCHEMA)
+    assert table.schema.equals(pa.schema([*ADDED, *PLAIN_SCHEMA]))
     assert table["image_number"].to_pylist() == [1, 1, 3, 3, 4, 4]
     assert table["file_name"].to_pylist()[::2] == ["b/1.jpg", "a/1.jpg", "a/2.jpg"]
     card = (tmp_path / "to/README.md").read_text().split("---\n")[1]

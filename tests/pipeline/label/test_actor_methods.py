@@ -13,7 +13,9 @@ from pipeline.inputs.shards import EncodedImage, Unit
 from pipeline.label.actor import SegmentTask, SegmentUnits
 from pipeline.label.check import check
 from pipeline.label.rows import RowContext
+from schemas.errors import BadInput
 from schemas.job.label import LabelJob
+from schemas.record.presence import PresenceChoice
 from schemas.record.receipt import Receipt
 from tests.made.waves import picture
 
@@ -27,7 +29,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
-def label(folder: Path, method: dict[str, Any]) -> list[dict[str, Any]]:
+def label(folder: Path, method: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:
     """Label two images with two categories and return the rows that were committed."""
     folder.mkdir()
     mask = np.zeros((60, 80), np.uint8)
@@ -45,11 +47,13 @@ def label(folder: Path, method: dict[str, Any]) -> list[dict[str, Any]]:
         "method": method,
         "output": {"uri": f"{folder}/out"},
         "compute": {"batch_size": 2, "precision": "fp32"},
+        **changes,
     }
     checked = check(LabelJob.model_validate(document))
     names = {1: (checked.references[0].id,), 2: (checked.references[1].id,)}
     context = RowContext(checked.identity, names, checked.job.thresholds)
-    actor = SegmentUnits(SegmentTask(checked.job, checked.references, context, gpus=0.0))
+    task = SegmentTask(checked.job, checked.references, context, 0.0, presence=checked.presence)
+    actor = SegmentUnits(task)
     images = tuple(
         EncodedImage(f"{seed}", f"{folder}/{seed}.png", (folder / f"{seed}.png").read_bytes())
         for seed in (3, 4)
@@ -78,3 +82,22 @@ def test_every_method_writes_a_row_per_image_and_category(
     assert (tmp_path / "cache" / "mask-weights").exists() == (name == "persam_f")
     absent = label(tmp_path / "absent", {**method, "min_presence": 1.0})
     assert {(row["status"], row["area_px"], row["score"]) for row in absent} == {("empty", 0, 0.0)}
+
+
+def test_a_job_that_asks_for_a_precision_keeps_how_it_decides_in_its_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VRP_CACHE", str(tmp_path / "cache"))
+    method = {"type": "vrp", "weights": "nano-vrp", "sam": NANO, "backbone": BACKBONE}
+    rows = label(tmp_path / "first", method, thresholds={"precision": 0.95})
+    assert all(row["decision"] in ("labelled", "review", "absent") for row in rows)
+    assert all((row["decision"] == "absent") <= (row["status"] == "empty") for row in rows)
+    choice = PresenceChoice.model_validate_json((tmp_path / "first/out/presence.json").read_text())
+    assert choice.absent_below <= choice.labelled_from
+
+
+def test_a_method_without_a_head_is_refused_before_any_work(tmp_path: Path) -> None:
+    method = {"type": "gp_sam", "sam": {"type": "nano", "weights": "random"}}
+    allowed = {"thresholds": {"recall": 0.9}, "allow_random_weights": True}
+    with pytest.raises(BadInput, match="vrp presence fit"):
+        label(tmp_path / "first", method, **allowed)

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from jobs.terminal.job_file import read_job
 from pipeline.storage.files import list_files, open_filesystem, read_bytes
-from pipeline.submit.inputs import packaged_weights, portable
+from pipeline.submit.inputs import local_files, packaged_weights, portable
 from pipeline.submit.package import JOB_FILE, pack
 from schemas.errors import BadInput
 from schemas.job.evaluate import EvaluateJob
@@ -65,6 +65,16 @@ def test_weights_and_references_are_uploaded_once_and_named_by_content(
     assert read_bytes(*open_filesystem(sent.method.weights, bucket.storage)) == b"vrp.safetensors"
     unchanged = {"references", "method"}
     assert sent.model_dump(exclude=unchanged) == job.model_dump(exclude=unchanged)
+
+
+def test_images_without_the_categories_travel_as_references_do(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.jpg").write_bytes(b"empty")
+    asked = {"negatives": [str(tmp_path / "empty.jpg")], "thresholds": {"recall": 0.9}}
+    local = local_files(label_job(bucket, tmp_path, **asked))
+    assert (("negatives", 0), tmp_path / "empty.jpg") in local.inputs
+    assert local.fixed == ()
 
 
 def test_images_and_outputs_of_this_machine_are_refused_unless_every_node_has_them(

@@ -1,0 +1,159 @@
+"""Masks and the features they were found by become signals of whether the object is there at all.
+
+Of each mask and its category's references, on the grid that the method compares: how like the
+object what lies under the mask is, how much more than what is beside it, than what lies around the
+object in the references, and than the job's other categories.
+Letters beyond those of model/segmenter.py: R references of a category, F cells of their objects, G
+cells around these, S cells of an image.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.methods.features import FeatureEncoder
+from model.methods.presence import look
+from model.networks.pixels import letterbox_hw
+from model.networks.pseudo_mask import unit_cells
+from model.segmenter import LoadedReference, Prediction, StudyOptions
+
+# Of a category, both of objects and of what is around them: one image's products stay below
+# 2 GFLOP at 512 channels, however many references there are.
+MOST_CELLS = 512
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is kept of a category's references: some cells of length 1, evenly chosen, and looks."""
+
+    category_id: int
+    object_FC: Tensor
+    around_GC: Tensor
+    looks_RC: Tensor
+
+
+Gather = Callable[
+    [Tensor, Sequence[np.ndarray], list[tuple[Prediction, ...]]],
+    list[tuple[Prediction, ...]],
+]
+"""Features compared of a batch [B, C, h, w], its images and what was predicted of them, to that."""
+
+
+def gather_evidence(
+    options: StudyOptions, encoder: FeatureEncoder, references: Sequence[LoadedReference]
+) -> Gather:
+    """Return what adds signals to predictions; nothing is added unless the options ask for it."""
+    if not options.evidence:
+        return lambda _compared, _images, predictions: predictions
+    return Evidence(encoder, references).add
+
+
+class Evidence:
+    """Adds `Prediction.signals` to what a method predicts from an encoder's features."""
+
+    @torch.no_grad()
+    def __init__(self, encoder: FeatureEncoder, references: Sequence[LoadedReference]) -> None:
+        self._letterboxed = encoder.letterboxed
+        by_category: dict[int, list[LoadedReference]] = {}
+        for reference in references:
+            by_category.setdefault(reference.category_id, []).append(reference)
+        self._known = {
+            category_id: _know(encoder, category_id, own)
+            for category_id, own in by_category.items()
+        }
+
+    @torch.no_grad()
+    def add(
+        self,
+        compared_BChw: Tensor,
+        images: Sequence[np.ndarray],
+        predictions: list[tuple[Prediction, ...]],
+    ) -> list[tuple[Prediction, ...]]:
+        """Return the predictions of B images, uint8 RGB, with their signals."""
+        grid_hw = (compared_BChw.shape[-2], compared_BChw.shape[-1])
+        return [
+            self._of_image(unit_SC, grid_hw, (image.shape[0], image.shape[1]), found)
+            for unit_SC, image, found in zip(
+                unit_cells(compared_BChw.float()), images, predictions, strict=True
+            )
+        ]
+
+    def _of_image(
+        self,
+        unit_SC: Tensor,
+        grid_hw: tuple[int, int],
+        size_HW: tuple[int, int],
+        found: tuple[Prediction, ...],
+    ) -> tuple[Prediction, ...]:
+        alike = {
+            one.category_id: unit_SC @ self._known[one.category_id].object_FC.T for one in found
+        }
+        nearest_KS = torch.stack([alike[one.category_id].amax(dim=1) for one in found])
+        made = []
+        for place, one in enumerate(found):
+            share_S = self._share(one, grid_hw, size_HW).to(unit_SC.device).flatten()
+            others_S = nearest_KS[[k for k in range(len(found)) if k != place]]
+            rival_S = others_S.amax(dim=0) if len(others_S) else nearest_KS[place]
+            signals = _signals(
+                unit_SC, share_S, alike[one.category_id], rival_S, self._known[one.category_id]
+            )
+            made.append(replace(one, signals=signals))
+        return tuple(made)
+
+    def _share(
+        self, prediction: Prediction, grid_hw: tuple[int, int], size_HW: tuple[int, int]
+    ) -> Tensor:
+        """Return the mask's probability in each cell of the compared grid, [h, w]."""
+        logits_hw = torch.from_numpy(prediction.logits_hw)
+        if prediction.frame == "letterbox" and not self._letterboxed:
+            height, width = letterbox_hw(size_HW, len(logits_hw))
+            logits_hw = logits_hw[:height, :width]
+        return F.adaptive_avg_pool2d(logits_hw[None].float().sigmoid(), grid_hw)[0]
+
+
+def _know(
+    encoder: FeatureEncoder, category_id: int, references: Sequence[LoadedReference]
+) -> Known:
+    most = max(1, MOST_CELLS // len(references))
+    objects, around, looks = [], [], []
+    for reference in references:
+        cells_SC = unit_cells(encoder.compare(reference.image_HW3).float())[0]
+        object_S = encoder.object_cells(reference).flatten()
+        looks.append(look([cells_SC[object_S]]))
+        objects.append(_evenly(cells_SC[object_S], most))
+        around.append(_evenly(cells_SC[~object_S], most))
+    return Known(category_id, torch.cat(objects), torch.cat(around), torch.stack(looks))
+
+
+def _evenly(cells_SC: Tensor, most: int) -> Tensor:
+    if len(cells_SC) <= most:
+        return cells_SC
+    chosen = np.linspace(0, len(cells_SC) - 1, most).round().astype(int)
+    return cells_SC[torch.from_numpy(chosen).to(cells_SC.device)]
+
+
+def _signals(
+    unit_SC: Tensor, share_S: Tensor, alike_SF: Tensor, rival_S: Tensor, known: Known
+) -> dict[str, float]:
+    """Return the signals of one mask; share_S is its probability in each cell."""
+    object_S = alike_SF.amax(dim=1)
+    around_S = (unit_SC @ known.around_GC.T).amax(dim=1) if len(known.around_GC) else -object_S
+    inside_S = share_S / share_S.sum().clamp(min=1e-6)
+    outside_S = (1 - share_S) / (1 - share_S).sum().clamp(min=1e-6)
+    cosine_R = F.cosine_similarity((inside_S @ unit_SC)[None], known.looks_RC, dim=1)
+    lit_S = share_S >= min(0.5, float(share_S.max()))
+    back_F = alike_SF[lit_S].amax(dim=0)
+    elsewhere_F = alike_SF[~lit_S].amax(dim=0) if not lit_S.all() else -torch.ones_like(back_F)
+    return {
+        "likeness": float(cosine_R.mean()),
+        "agreement": float(cosine_R.min()),
+        "peak": float(object_S[lit_S].max()),
+        "contrast": float(inside_S @ object_S - outside_S @ object_S),
+        "lead": float(inside_S @ (object_S - around_S)),
+        "reverse": float((back_F - elsewhere_F).mean()),
+        "rivalry": float(inside_S @ (object_S - rival_S)),
+    }

@@ -1,0 +1,105 @@
+"""Log-odds of presence become a probability in a job, and a decision.
+
+A head knows what it was fitted on. A job's own references, each looked for with the others of its
+category, and where its categories are known to be absent, say how the job differs: by a scale and a
+shift of the log-odds (Platt 1999), near 1 and 0 unless there is much that says otherwise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.presence.head import log_odds, logistic
+from model.presence.signals import signals_of
+from model.segmenter import Prediction
+from schemas.record.presence import Decision, PresenceChoice, PresenceHead
+
+# Of either kind: fewer say more of themselves than of the job.
+LEAST_EXAMPLES = 2
+# The head's scale is right within a quarter, its shift within one unit of log-odds, until more is
+# known: what jobs of reserved scenes differed by (docs/presence.md).
+SCALE_RIDGE, SHIFT_RIDGE = 16.0, 1.0
+MOST_ODDS = 12.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a job asks for: the precision of its labels, the recall, or both; the share of shown."""
+
+    precision: float | None
+    recall: float | None
+    share: float
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A head, and how a job uses it: what says of a prediction whether its object is there."""
+
+    head: PresenceHead
+    choice: PresenceChoice
+
+    def chance(self, prediction: Prediction) -> float:
+        """Return the probability that a prediction's object is in its image."""
+        return probability(float(log_odds(self.head, signals_of(prediction))), self.choice)
+
+
+def calibrate(odds_E: Sequence[float], present_E: Sequence[bool]) -> tuple[float, float]:
+    """Return scale and shift of a job's log-odds; 1 and 0 where either kind has too few."""
+    present = np.array(present_E, dtype=bool)
+    if min(present.sum(), (~present).sum()) < LEAST_EXAMPLES:
+        return 1.0, 0.0
+    with_bias = np.column_stack([np.clip(odds_E, -MOST_ODDS, MOST_ODDS), np.ones(len(present))])
+    scale, shift = logistic(
+        with_bias, present, np.array([1.0, 0.0]), np.array([SCALE_RIDGE, SHIFT_RIDGE])
+    )
+    return round(max(float(scale), 0.1), 4), round(float(shift), 4)
+
+
+def probability(odds: float, choice: PresenceChoice) -> float:
+    """Return the probability that the object is there; odds are the head's, in logarithms."""
+    return _share_of(choice.scale * odds + choice.shift, choice.share)
+
+
+def decide(chance: float, choice: PresenceChoice) -> Decision:
+    """Return what a probability means in the job."""
+    if chance >= choice.labelled_from:
+        return "labelled"
+    return "absent" if chance < choice.absent_below else "review"
+
+
+def thresholds(head: PresenceHead, wanted: Wanted) -> tuple[float, float]:
+    """Return the least probability of a label, and the one below which an object is absent.
+
+    With a precision and a recall, what lies between is for review. One alone stands for both: then
+    as much is lost among the absent as is wrong among the labels.
+    """
+    precision = wanted.precision if wanted.precision is not None else wanted.recall
+    recall = wanted.recall if wanted.recall is not None else wanted.precision
+    assert precision is not None, "a job asks for a precision or a recall"
+    assert recall is not None, "likewise"
+    present, absent = np.array(head.present), np.array(head.absent)
+    precise = _least_precise(present, absent, precision, wanted.share)
+    found = float(np.quantile(present, 1 - recall))
+    low = _share_of(min(found, precise), wanted.share)
+    if wanted.precision is None:
+        # The recall is of labels: none that it needs is left for review.
+        precise = min(precise, found)
+    return round(_share_of(precise, wanted.share), 4), round(low, 4)
+
+
+def _least_precise(
+    present: np.ndarray, absent: np.ndarray, precision: float, share: float
+) -> float:
+    """Return the least log-odds from which on labels are precise; above all where none is."""
+    for cut in np.unique(np.concatenate([present, absent])):
+        right = share * np.mean(present >= cut)
+        wrong = (1 - share) * np.mean(absent >= cut)
+        if right > 0 and right >= precision * (right + wrong):
+            return float(cut)
+    return float(max(present.max(), absent.max()))
+
+
+def _share_of(odds: float, share: float) -> float:
+    odds = odds + float(np.log(share / (1 - share)))
+    return float(1 / (1 + np.exp(-np.clip(odds, -30, 30))))

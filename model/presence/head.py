@@ -1,0 +1,107 @@
+"""Signals of presence become log-odds, by a logistic regression that is fitted here.
+
+Letters beyond those of model/segmenter.py: E examples, N signals.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.presence.signals import SIGNALS
+from schemas.record.presence import PresenceHead
+
+RIDGE = 1.0  # of standardised signals, in examples: correlated ones share their weight
+STEPS = 50
+FOLDS = 5
+PERCENTILES = np.arange(101)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Signals [E, N] in the order of SIGNALS, whether the object was there, and the episode."""
+
+    signals_EN: np.ndarray
+    present_E: np.ndarray
+    episode_E: np.ndarray
+
+
+@dataclass(frozen=True)
+class FittedFor:
+    """Which networks a head's signals are from, and what it was fitted on, in words."""
+
+    method: str
+    sam: str
+    backbone: str | None
+    training: str
+
+
+def log_odds(head: PresenceHead, signals_EN: np.ndarray) -> np.ndarray:
+    """Return the log-odds that the object is there, [E], where it is in half of the images."""
+    standard_EN = (signals_EN - np.array(head.mean)) / np.array(head.deviation)
+    return standard_EN @ np.array(head.weights) + head.bias
+
+
+def fit_head(examples: Examples, about: FittedFor) -> PresenceHead:
+    """Fit a head; its percentiles are of examples that a fit without their episodes judged."""
+    folds_E = examples.episode_E % FOLDS
+    judged_E = np.empty(len(folds_E))
+    for fold in np.unique(folds_E):
+        out_E = folds_E == fold
+        mean, deviation, weights, bias = _fit(
+            examples.signals_EN[~out_E], examples.present_E[~out_E]
+        )
+        judged_E[out_E] = (examples.signals_EN[out_E] - mean) / deviation @ weights + bias
+    mean, deviation, weights, bias = _fit(examples.signals_EN, examples.present_E)
+    return PresenceHead(
+        method=about.method,
+        sam=about.sam,
+        backbone=about.backbone,
+        signals=SIGNALS,
+        mean=_rounded(mean),
+        deviation=_rounded(deviation),
+        weights=_rounded(weights),
+        bias=round(float(bias), 5),
+        present=_rounded(np.percentile(judged_E[examples.present_E], PERCENTILES)),
+        absent=_rounded(np.percentile(judged_E[~examples.present_E], PERCENTILES)),
+        training=about.training,
+    )
+
+
+def logistic(
+    signals_EN: np.ndarray, present_E: np.ndarray, prior_N: np.ndarray, ridge_N: np.ndarray
+) -> np.ndarray:
+    """Return the weights [N] most likely where they are prior_N, give or take 1 / sqrt(ridge_N).
+
+    Newton's steps; present and absent examples weigh the same in sum, however many there are.
+    """
+    counts = np.bincount(present_E.astype(int), minlength=2)
+    each_E = len(present_E) / 2 / counts[present_E.astype(int)]
+    weights_N = prior_N.copy()
+    for _ in range(STEPS):
+        odds_E = np.clip(signals_EN @ weights_N, -30, 30)
+        probability_E = 1 / (1 + np.exp(-odds_E))
+        slope_N = signals_EN.T @ (each_E * (probability_E - present_E))
+        slope_N += ridge_N * (weights_N - prior_N)
+        bend_E = each_E * np.maximum(probability_E * (1 - probability_E), 1e-6)
+        step_N = np.linalg.solve((signals_EN.T * bend_E) @ signals_EN + np.diag(ridge_N), slope_N)
+        weights_N = weights_N - step_N
+        if np.abs(step_N).max() < 1e-8:
+            break
+    return weights_N
+
+
+def _fit(
+    signals_EN: np.ndarray, present_E: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    mean_N, deviation_N = signals_EN.mean(axis=0), np.maximum(signals_EN.std(axis=0), 1e-6)
+    standard_EN = (signals_EN - mean_N) / deviation_N
+    with_bias = np.column_stack([standard_EN, np.ones(len(standard_EN))])
+    count = signals_EN.shape[1]
+    ridge = np.array([RIDGE] * count + [1e-6])
+    found = logistic(with_bias, present_E, np.zeros(count + 1), ridge)
+    return mean_N, deviation_N, found[:-1], float(found[-1])
+
+
+def _rounded(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    return tuple(round(float(value), 5) for value in values)

@@ -1,0 +1,98 @@
+"""Pictures of known truth become a head, or the figures of one that was fitted on others."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.masks.upsample import mask_at
+from model.presence.head import Examples, log_odds
+from model.presence.signals import SIGNALS, signals_of
+from model.scores.metrics import overlap, presence_auroc
+from model.scores.presence import (
+    calibration_error,
+    false_masks_at_recall,
+    risk_area,
+    risk_coverage,
+)
+from pipeline.presence.episodes import Episode, draw_episodes
+from pipeline.presence.pictures import photo_pictures, scene_pictures
+from pipeline.presence.study import Study
+from schemas.record.presence import PresenceHead
+
+SCENES_PER_EPISODE = 2
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Which pictures jobs are drawn from: scenes of categories (none: no scenes), and photos."""
+
+    categories: Sequence[str]
+    photos: Path | None
+    left_out: Sequence[str]
+    episodes: int
+    seed: int
+
+    @property
+    def pictures(self) -> int:
+        """How many scenes are drawn; images come again from episode to episode."""
+        return SCENES_PER_EPISODE * self.episodes
+
+    def draw(self) -> Iterator[Episode]:
+        """Draw as many jobs of each kind as there are episodes; none mixes the two."""
+        if self.categories:
+            scenes = list(scene_pictures(self.categories, self.pictures, self.seed))
+            yield from draw_episodes(scenes, self.episodes, self.seed)
+        if self.photos is not None:
+            photos = list(photo_pictures(self.photos, self.left_out))
+            yield from draw_episodes(photos, self.episodes, self.seed)
+
+    def __str__(self) -> str:
+        kinds = []
+        if self.categories:
+            kinds.append(f"{self.pictures} scenes of {len(self.categories)} categories")
+        if self.photos is not None:
+            kinds.append(f"photos of {self.photos.name}")
+        return f"{' and '.join(kinds)}, {self.episodes} episodes of each, seed {self.seed}"
+
+
+def examples_of(study: Study, episodes: Iterable[Episode]) -> tuple[Examples, np.ndarray]:
+    """Label every episode; return signals with the truth, and the masks' IoU [E] (absent: 0)."""
+    signals, present, number_of, ious = [], [], [], []
+    for number, episode in enumerate(episodes):
+        segmenter = study(episode.references)
+        found = segmenter.segment([target.image_HW3 for target in episode.targets])
+        for target, predictions in zip(episode.targets, found, strict=True):
+            for prediction in predictions:
+                truth_HW = target.masks.get(episode.names[prediction.category_id])
+                signals.append(signals_of(prediction))
+                present.append(truth_HW is not None)
+                number_of.append(number)
+                size_HW = (target.image_HW3.shape[0], target.image_HW3.shape[1])
+                mask_HW = mask_at(prediction, size_HW, 0.0)
+                both = overlap(mask_HW, np.zeros(size_HW, bool) if truth_HW is None else truth_HW)
+                ious.append(both.intersection_px / max(both.union_px, 1))
+    return Examples(np.stack(signals), np.array(present), np.array(number_of)), np.array(ious)
+
+
+def head_figures(head: PresenceHead, examples: Examples, iou_E: np.ndarray) -> dict[str, float]:
+    """Return how well a head tells present from absent, beside the method's own presence."""
+    present_E = examples.present_E
+    chance_E = 1 / (1 + np.exp(-log_odds(head, examples.signals_EN)))
+    raw_E = examples.signals_EN[:, SIGNALS.index("presence")]
+    return {
+        "pairs": len(present_E),
+        "present": int(present_E.sum()),
+        "iou_of_present": float(iou_E[present_E].mean()),
+        "auroc": presence_auroc(chance_E, present_E),
+        "auroc_of_raw_presence": presence_auroc(raw_E, present_E),
+        "false_masks_at_95_recall": false_masks_at_recall(chance_E, present_E),
+        "false_masks_at_95_recall_of_raw_presence": false_masks_at_recall(raw_E, present_E),
+        "calibration_error": calibration_error(chance_E, present_E),
+        "mean_risk": risk_area(chance_E, present_E),
+        **{
+            f"risk_at_{coverage:.1f}": risk
+            for coverage, risk in risk_coverage(chance_E, present_E)[4::5]
+        },
+    }

@@ -1,0 +1,133 @@
+"""A job that asks whether objects are there becomes what an actor needs to know to say so."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+import model.presence
+from model.local_files import whole_file
+from model.presence.decide import Wanted
+from pipeline.images.decode import decode_image
+from pipeline.storage.place import Place
+from schemas.errors import BadInput, ImageRejected
+from schemas.faults import faults_of
+from schemas.job.label import LabelJob
+from schemas.job.method import Method
+from schemas.record.presence import HEADS, PresenceHead
+
+PUBLISHED = Path(model.presence.__file__).with_name("heads.json")
+"""The heads that come with the product, made by `vrp presence fit`."""
+
+
+@dataclass(frozen=True)
+class PresenceTask:
+    """Values only: the head of the job's method, images without its categories, what is wanted."""
+
+    head: PresenceHead
+    negatives: tuple[np.ndarray, ...]
+    negative_hashes: tuple[str, ...]
+    wanted: Wanted
+
+    def fields(self) -> Mapping[str, str]:
+        """Return what an output's identity depends on besides the thresholds."""
+        return {
+            "presence.head": f"sha256:{hash_of(self.head)}",
+            **{f"negative {digest}": "absent" for digest in self.negative_hashes},
+        }
+
+
+def presence_task(job: LabelJob) -> PresenceTask | None:
+    """Read what a job names for presence, None for one that does not ask.
+
+    Raises BadInput: no head for its method, or an image that cannot be used.
+    """
+    asked = job.thresholds
+    if not asked.decide_presence:
+        return None
+    head = head_of(job)
+    data = [Place.open(uri, job.storage).read() for uri in job.negatives]
+    return PresenceTask(
+        head,
+        tuple(_decoded(one, job, place) for place, one in enumerate(data)),
+        tuple(sorted({hashlib.sha256(one).hexdigest()[:12] for one in data})),
+        Wanted(asked.precision, asked.recall, asked.share),
+    )
+
+
+def head_of(job: LabelJob) -> PresenceHead:
+    """Return the head of the job's method and networks. Raises BadInput where there is none."""
+    return _chosen(_read_heads(job), job.method)
+
+
+def put_head(path: Path, head: PresenceHead) -> None:
+    """Put a head into a file of heads, in the place of one for the same networks."""
+    known = parse_heads(path.read_bytes(), str(path)) if path.is_file() else ()
+    of_others = [one for one in known if _is_for(one) != _is_for(head)]
+    heads = sorted([*of_others, head], key=lambda one: str(_is_for(one)))
+    with whole_file(path) as written:
+        written.write_bytes(HEADS.dump_json(tuple(heads), indent=1) + b"\n")
+
+
+def hash_of(head: PresenceHead) -> str:
+    """Return the sha256 of a head's numbers."""
+    return hashlib.sha256(head.model_dump_json().encode()).hexdigest()
+
+
+def parse_heads(data: bytes, where: str) -> tuple[PresenceHead, ...]:
+    """Read a file of heads. Raises BadInput."""
+    try:
+        return HEADS.validate_json(data)
+    except ValidationError as error:
+        raise BadInput(
+            "a presence head that cannot be read", where, faults_of(error),
+            "a file of `vrp presence fit`",
+        ) from error  # fmt: skip
+
+
+def networks_of(method: Method) -> tuple[str, str, str | None]:
+    """Return what a head is for: method, SAM and backbone, the latter None where it is SAM's."""
+    backbone = method.backbone
+    return method.type, method.sam.type, None if backbone is None else backbone.type
+
+
+def _read_heads(job: LabelJob) -> tuple[PresenceHead, ...]:
+    if job.presence_head is None:
+        return parse_heads(PUBLISHED.read_bytes(), str(PUBLISHED))
+    return parse_heads(Place.open(job.presence_head, job.storage).read(), job.presence_head)
+
+
+def _chosen(heads: Sequence[PresenceHead], method: Method) -> PresenceHead:
+    of_method = networks_of(method)
+    for head in heads:
+        if _is_for(head) == of_method:
+            return head
+    known = [_said(*_is_for(head)) for head in heads]
+    raise BadInput(
+        "no presence head for the job's method",
+        "thresholds",
+        _said(*of_method),
+        f"one of {'; '.join(known) or 'none'}; or `vrp presence fit JOB.yaml --to head.json`, and "
+        "presence_head: head.json in the job",
+    )
+
+
+def _is_for(head: PresenceHead) -> tuple[str, str, str | None]:
+    return head.method, head.sam, head.backbone
+
+
+def _said(method: str, sam: str, backbone: str | None) -> str:
+    return f"{method} with SAM {sam} and {backbone or 'its own features'}"
+
+
+def _decoded(data: bytes, job: LabelJob, place: int) -> np.ndarray:
+    try:
+        return decode_image(data, job.limits).pixels_HW3
+    except ImageRejected as rejected:
+        raise BadInput(
+            "a negative image cannot be used", f"negatives[{place}] ({job.negatives[place]})",
+            str(rejected), "a readable image",
+        ) from rejected  # fmt: skip

@@ -1,0 +1,35 @@
+"""A job's method becomes what studies references as often as wanted, its networks loaded once."""
+
+from collections.abc import Callable, Sequence
+
+from model.build import load_method
+from model.checkpoints.load import Loader
+from model.networks.device import pick_device, pick_precision
+from model.segmenter import LoadedReference, Segmenter, StudyOptions
+from model.side_by_side import remember
+from pipeline.weights.fetch import cache_folder
+from pipeline.weights.of_method import local_method
+from schemas.job.label import LabelJob
+from schemas.job.method import always_masked
+
+Study = Callable[[Sequence[LoadedReference]], Segmenter]
+"""References to a segmenter that gives every image a mask, and signals of what is there."""
+
+
+def load_study(job: LabelJob, gpus: float, remembered: int = 0) -> Study:
+    """Load the method's networks onto this process's device. Raises BadWeights, BadStorage.
+
+    remembered is how many images are encoded once, however often they come.
+    """
+    device = pick_device(gpus)
+    loader = Loader(
+        device,
+        pick_precision(job.compute.precision, device),
+        attention=job.compute.attention,
+    )
+    study = load_method(always_masked(local_method(job.method, job.storage)), loader)
+    if remembered:
+        for encoder in loader.image_encoders():
+            remember(encoder, remembered)
+    options = StudyOptions(cache_folder(), evidence=True)
+    return lambda references: study(references, options)

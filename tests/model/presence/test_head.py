@@ -1,0 +1,106 @@
+"""Signals become probabilities and decisions that hold what they promise."""
+
+import numpy as np
+import pytest
+
+from model.presence.decide import Wanted, calibrate, decide, probability, thresholds
+from model.presence.head import Examples, FittedFor, fit_head, log_odds
+from model.presence.signals import SIGNALS
+from model.scores.presence import calibration_error, false_masks_at_recall, risk_coverage
+from schemas.record.presence import PresenceChoice, PresenceHead
+
+ABOUT = FittedFor("vrp", "nano", "nano", "two clouds")
+
+
+def clouds(count: int, seed: int) -> Examples:
+    """Two clouds of signals, the present ones one deviation further along the first three."""
+    rng = np.random.default_rng(seed)
+    present = np.arange(count) % 2 == 0
+    signals = rng.normal(size=(count, len(SIGNALS)))
+    signals[:, :3] += 1.2 * present[:, None]
+    return Examples(signals, present, np.arange(count) // 4)
+
+
+@pytest.fixture(scope="module")
+def head() -> PresenceHead:
+    return fit_head(clouds(2000, 1), ABOUT)
+
+
+def choice(head: PresenceHead, wanted: Wanted) -> PresenceChoice:
+    labelled_from, absent_below = thresholds(head, wanted)
+    return PresenceChoice(
+        head="", scale=1, shift=0, shown=0, absent=0, share=wanted.share,
+        labelled_from=labelled_from, absent_below=absent_below,
+    )  # fmt: skip
+
+
+def test_a_heads_probabilities_are_as_often_right_as_they_say(head: PresenceHead) -> None:
+    unseen = clouds(4000, 2)
+    chance = 1 / (1 + np.exp(-log_odds(head, unseen.signals_EN)))
+    assert calibration_error(chance, unseen.present_E) < 0.03
+    assert false_masks_at_recall(chance, unseen.present_E) < 0.5
+
+
+@pytest.mark.parametrize("share", [0.5, 0.2])
+def test_labels_are_as_precise_as_asked_for_in_a_collection_of_that_share(
+    head: PresenceHead, share: float
+) -> None:
+    chosen = choice(head, Wanted(precision=0.9, recall=None, share=share))
+    unseen = clouds(8000, 3)
+    odds = log_odds(head, unseen.signals_EN)
+    labelled = np.array([decide(probability(x, chosen), chosen) == "labelled" for x in odds])
+    right = share * labelled[unseen.present_E].mean()
+    wrong = (1 - share) * labelled[~unseen.present_E].mean()
+    assert right / (right + wrong) == pytest.approx(0.9, abs=0.03)
+
+
+def test_a_recall_alone_leaves_nothing_for_review(head: PresenceHead) -> None:
+    chosen = choice(head, Wanted(precision=None, recall=0.9, share=0.5))
+    unseen = clouds(8000, 4)
+    decisions = np.array(
+        [decide(probability(x, chosen), chosen) for x in log_odds(head, unseen.signals_EN)]
+    )
+    assert (decisions[unseen.present_E] == "labelled").mean() == pytest.approx(0.9, abs=0.03)
+    assert "review" not in decisions
+
+
+def test_a_precision_leaves_what_may_be_there_for_review(head: PresenceHead) -> None:
+    chosen = choice(head, Wanted(precision=0.95, recall=None, share=0.5))
+    unseen = clouds(8000, 5)
+    decisions = np.array(
+        [decide(probability(x, chosen), chosen) for x in log_odds(head, unseen.signals_EN)]
+    )
+    assert set(decisions) == {"labelled", "absent", "review"}
+    assert (decisions[unseen.present_E] == "absent").mean() == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_precision_that_no_example_reached_leaves_no_label_to_chance(head: PresenceHead) -> None:
+    alike = head.model_copy(update={"present": head.absent})
+    chosen = choice(alike, Wanted(precision=0.999, recall=None, share=0.01))
+    assert decide(probability(0.0, chosen), chosen) != "labelled"
+
+
+def test_a_job_that_says_too_little_leaves_the_head_as_it_is() -> None:
+    assert calibrate([3.0, 2.0, 4.0, 1.0], [True] * 4) == (1.0, 0.0)
+    assert calibrate([3.0, -2.0], [True, False]) == (1.0, 0.0)
+
+
+def test_a_jobs_negatives_move_its_probabilities_down_where_the_head_was_too_sure() -> None:
+    odds = [3.0, 3.5, 2.5, 2.0, 1.0, 1.5, 0.5, 2.0]
+    _, shift = calibrate(odds, [True] * 4 + [False] * 4)
+    assert shift < -0.5
+
+
+def test_of_the_surest_decisions_fewer_are_wrong() -> None:
+    rng = np.random.default_rng(0)
+    chance = rng.random(5000)
+    curve = risk_coverage(chance, rng.random(5000) < chance)
+    assert curve[0][1] < curve[-1][1]
+    assert curve[-1][0] == 1.0
+
+
+def test_no_pair_has_no_figure() -> None:
+    none = np.array([])
+    assert np.isnan(calibration_error(none, none))
+    assert np.isnan(false_masks_at_recall(np.ones(3), np.ones(3)))
+    assert risk_coverage(none, none) == []
