@@ -17,8 +17,8 @@ from schemas.record.presence import Decision, PresenceChoice, PresenceHead
 
 # Of either kind: fewer say more of themselves than of the job.
 LEAST_EXAMPLES = 2
-# The head's scale is right within a quarter, its shift within one unit of log-odds, until more is
-# known: what jobs of reserved scenes differed by (docs/presence.md).
+# The head's scale is taken as right within a quarter, its shift within one unit of log-odds, until
+# a job shows more: chosen, not measured.
 SCALE_RIDGE, SHIFT_RIDGE = 16.0, 1.0
 MOST_ODDS = 12.0
 

@@ -23,7 +23,7 @@ CHANCE_IOU = 0.1
 # The grid of the paper's backbones (512 px at stride 8), on which prototypes are pooled.
 GRID = 64
 THUMBNAIL = 16
-# Neighbouring frames of a film have 0.99 and more, photos of one kind of object 0.9 at most.
+# Cosine of thumbnails and IoU of masks, both chosen and not measured.
 SAME_PICTURE, SAME_MASK = 0.985, 0.85
 # Of the outline: a cup that stands on the image's lower edge has less.
 CUT_OFF_SHARE = 0.05
