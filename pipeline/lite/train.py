@@ -33,7 +33,7 @@ SAVE_SECONDS = 150
 class LiteRecipe:
     """How `lite` is trained; its values go into the cards."""
 
-    steps: int = 1420
+    steps: int = 3800
     seed: int = 1
     targets: int = 8
     rate: float = 1e-3
@@ -41,12 +41,12 @@ class LiteRecipe:
     cooldown: float = 0.3
     """Share of the steps over which the rate falls to nothing."""
     weight_decay: float = 0.03
-    average: float = 0.99
+    average: float = 0.997
     """Decay of the running mean of the weights, which is what is kept."""
     dropout: float = 0.25
     bank: int = 2400
     first_pictures: int = 300
-    coarse: float = 0.88
+    coarse: float = 0.85
     """Share of the steps that decode on half the grid, first."""
 
     def pictures_at(self, added: int) -> int:

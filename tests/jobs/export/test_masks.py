@@ -22,6 +22,7 @@ def test_the_command_writes_the_file_and_prints_what_is_in_it(tmp_path: Path) ->
         "images": 1,
         "masks": 1,
         "rejected": 0,
+        "unsettled": 0,
         "exif_turned": 0,
         "to": to,
     }

@@ -71,7 +71,7 @@ def test_false_masks_are_told_where_negatives_were_asked_for(tmp_path: Path) -> 
     ]
     page, _ = _page(tmp_path, rows, negative_share=0.5)
     told = [cell.split()[0] for cell in _cells(page, "Targets that do not")]
-    assert told == ["50.0", "50.0", "0.600"]
+    assert told == ["50.0", "50.0", "50.0", "0.600"]
 
 
 def _cells(page: str, section: str) -> list[str]:
