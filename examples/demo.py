@@ -28,7 +28,6 @@ from rich.table import Table
 
 from model.draws import Draws
 from model.masks.simulate import simulate_annotation
-from model.networks.lite.sam import QUERIES
 from pipeline.export.coco import export_coco
 from pipeline.output.committed import read_committed, read_labels
 from pipeline.output.provenance import read_runs
@@ -44,7 +43,9 @@ from schemas.job.storage import Storage
 from schemas.record.commit import Commit
 
 ROOT = Path(__file__).parents[1]
-WEIGHTS = {part: ROOT / f"model/weights/lite-{part}.safetensors" for part in ("sam", "vrp")}
+WEIGHTS = {
+    part: ROOT / f"model/weights/nano-{part}.safetensors" for part in ("sam", "backbone", "vrp")
+}
 
 # Reference scenes come from another seed than targets, so that no image is both.
 TARGET_SEED, REFERENCE_SEED = 2026, 2027
@@ -157,9 +158,8 @@ def job_of(out: Path, trained: bool) -> dict[str, Any]:
         "method": {
             "type": "vrp",
             "weights": weights["vrp"],
-            "sam": {"type": "lite", "weights": weights["sam"]},
-            "backbone": {"type": "efficientnet_lite2", "weights": "efficientnet-lite2"},
-            "queries": QUERIES,
+            "sam": {"type": "nano", "weights": weights["sam"]},
+            "backbone": {"type": "nano", "weights": weights["backbone"]},
         },
         "output": {"uri": "labels"},
         # Two actors and a reader fit two cores; 25 images a unit give both something to do.
@@ -236,7 +236,7 @@ def judge(labels: str, truth: Path) -> tuple[Commit, Scores, float]:
 
 def table_of(scores: Scores, trained: bool) -> Table:
     """Return what the reader came for."""
-    weights = "the `lite` weights" if trained else "RANDOM WEIGHTS: the masks mean nothing"
+    weights = "trained nano weights" if trained else "RANDOM WEIGHTS: the masks mean nothing"
     table = Table(
         "category", "annotated with", "references", "images with it", "IoU", "false masks",
         title=f"reserved categories, {weights}",

@@ -13,6 +13,7 @@ import yaml
 from typer.core import TyperGroup
 
 from jobs.main import Kind, app, spec_of
+from pipeline.weights.from_card import fill_methods
 
 JOBS = {kind: spec_of(kind) for kind in get_args(Kind)}
 ROOT = Path(__file__).parents[1]
@@ -137,4 +138,4 @@ def test_the_readme_is_short_and_leads_to_every_page() -> None:
 )
 def test_the_first_job_that_a_page_shows_is_one(page: str, kind: Kind) -> None:
     blocks = [text for name, text in FENCE.findall((ROOT / page).read_text()) if name == "yaml"]
-    spec_of(kind).model_validate(yaml.safe_load(blocks[0]))
+    spec_of(kind).model_validate(fill_methods(yaml.safe_load(blocks[0]), ROOT))
