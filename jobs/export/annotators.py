@@ -9,16 +9,16 @@ import typer
 from jobs.export.exported import (
     ByObject,
     Categories,
+    File,
     Folder,
     IdColumn,
     ImageColumn,
     MinScore,
     Tolerance,
+    outlines_within,
     tell,
 )
 from jobs.terminal.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
-
-File = Annotated[str, typer.Option(help="The file to write: a path or s3://bucket/key.")]
 
 
 def yolo(  # noqa: PLR0913, PLR0917 - typer makes one option of each
@@ -45,14 +45,13 @@ def yolo(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     """
     from pipeline.export.annotators.yolo import Yolo, export_yolo
     from pipeline.export.image_files import COLUMNS
-    from pipeline.export.polygons import EXACT_PX, Outlines
     from pipeline.export.selection import Selection
     from schemas.job.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     selection = Selection(min_score, categories or (), instances)
     columns = COLUMNS.model_copy(update={"image_column": image_column, "id_column": id_column})
-    outlines = Outlines(EXACT_PX if tolerance is None else tolerance)
+    outlines = outlines_within(tolerance)
     exported = export_yolo(
         output, storage, to, selection, outlines, Yolo(val, with_images, columns)
     )
@@ -76,13 +75,12 @@ def labelme(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
     from pipeline.export.annotators.labelme import export_labelme
-    from pipeline.export.polygons import EXACT_PX, Outlines
     from pipeline.export.selection import Selection
     from schemas.job.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     selection = Selection(min_score, categories or (), instances)
-    outlines = Outlines(EXACT_PX if tolerance is None else tolerance)
+    outlines = outlines_within(tolerance)
     exported = export_labelme(output, storage, to, selection, outlines)
     tell(exported, to, as_json, loss=outlines.loss)
 

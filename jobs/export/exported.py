@@ -10,7 +10,7 @@ import typer
 from schemas.record.verdict import Reviewed
 
 if TYPE_CHECKING:
-    from pipeline.export.polygons import Loss
+    from pipeline.export.polygons import Loss, Outlines
     from pipeline.export.rejected import Exported
 
 MinScore = Annotated[float, typer.Option(help="Leave out masks of a lower score.", min=0, max=1)]
@@ -33,9 +33,17 @@ Reviews = Annotated[
         "images, with masks corrected and wrong ones left out.",
     ),
 ]
+File = Annotated[str, typer.Option(help="The file to write: a path or s3://bucket/key.")]
 Folder = Annotated[str, typer.Option(help="A new folder: a path or s3://bucket/prefix.")]
 ImageColumn = Annotated[str, typer.Option(help="Of a Parquet source.")]
 IdColumn = Annotated[str, typer.Option(help="Of a Parquet source.")]
+
+
+def outlines_within(tolerance: float | None) -> Outlines:
+    """Return polygons that keep within a tolerance in pixels; None: on their mask's pixels."""
+    from pipeline.export.polygons import EXACT_PX, Outlines
+
+    return Outlines(EXACT_PX if tolerance is None else tolerance)
 
 
 def tell(

@@ -10,12 +10,14 @@ from jobs.export.annotators import cvat, label_studio, labelme, yolo
 from jobs.export.exported import (
     ByObject,
     Categories,
+    File,
     Folder,
     IdColumn,
     ImageColumn,
     MinScore,
     Reviews,
     Tolerance,
+    outlines_within,
     tell,
 )
 from jobs.terminal.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
@@ -36,7 +38,7 @@ def export() -> None:
 @export_app.command()
 def coco(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     output: OutputUri,
-    to: Annotated[str, typer.Option(help="The file to write: a path or s3://bucket/key.")],
+    to: File,
     instances: ByObject = False,
     polygons: Annotated[
         bool, typer.Option("--polygons", help="Polygons, not run lengths: holes are lost.")
@@ -61,14 +63,13 @@ def coco(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     Credentials come from the AWS variables. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
     from pipeline.export.coco import export_coco
-    from pipeline.export.polygons import EXACT_PX, Outlines
     from pipeline.export.selection import Selection
     from pipeline.output.share import parse_share
     from schemas.job.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     selection = Selection(min_score, categories or (), instances, parse_share(share), reviewed)
-    outlines = Outlines(EXACT_PX if tolerance is None else tolerance) if polygons else None
+    outlines = outlines_within(tolerance) if polygons else None
     exported = export_coco(
         output, storage, to, selection, outlines=outlines, with_rejected=with_rejected
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from jobs.terminal.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
-from schemas.errors import BadInput
+from jobs.terminal.requirement import read_requirement
 
 
 def certify(  # noqa: PLR0913, PLR0917 - typer makes one option of each
@@ -40,7 +40,7 @@ def certify(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     from pipeline.studio.review import Review
     from schemas.job.storage import Storage
 
-    required = dict(_requirement(text, NAMES) for text in require or ())
+    required = dict(read_requirement(text, NAMES) for text in require or ())
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     review = Review(output.rstrip("/"), storage)
     certificate = certificate_of(review, each)
@@ -58,15 +58,3 @@ def certify(  # noqa: PLR0913, PLR0917 - typer makes one option of each
         typer.echo(json.dumps(written))
     if short:
         raise typer.Exit(1)
-
-
-def _requirement(text: str, names: tuple[str, ...]) -> tuple[str, float]:
-    name, _, least = text.partition("=")
-    try:
-        value = float(least)
-    except ValueError:
-        value = -1.0
-    if name not in names or not 0 <= value <= 1:
-        wanted = f"one of {', '.join(names)}, = and a number from 0 to 1"
-        raise BadInput("a requirement that is none", "--require", text, wanted)
-    return name, value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.terminal.options import AsJson, Overrides
-from schemas.errors import BadInput
+from jobs.terminal.requirement import read_requirement
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,11 +40,10 @@ def check(
     from schemas.job.label import LabelJob
 
     job = read_job(LabelJob, job_file, overrides)
-    least = None if require is None else _least(require)
+    least = None if require is None else read_requirement(require, ("iou",))[1]
     categories = job.numbered_categories()
     read = read_references(job.references, categories, job.limits, job.storage)
-    asked = job.compute.gpus_per_actor
-    study = load_study(job, 0.0 if asked == "auto" else asked, remembered=2 * len(read))
+    study = load_study(job, job.compute.gpus_named, remembered=2 * len(read))
     checked = check_references(
         study,
         [reference.loaded for reference in read],
@@ -56,17 +55,6 @@ def check(
         typer.echo(json.dumps(_described(checked, said_by_id)))
     if least is not None and not all(_reaches(one.as_it_is, least) for one in checked.categories):
         raise typer.Exit(1)
-
-
-def _least(require: str) -> float:
-    name, _, number = require.partition("=")
-    try:
-        least = float(number)
-    except ValueError:
-        least = -1.0
-    if name != "iou" or not 0 <= least <= 1:
-        raise BadInput("a requirement that is none", "--require", require, "iou= and 0 to 1")
-    return least
 
 
 def _reaches(expected: Expected, least: float) -> bool:

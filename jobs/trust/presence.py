@@ -45,7 +45,8 @@ def fit(
 
     job = _read(job_file)
     shown = Shown(BASE, photos, _names(left_out), episodes, seed)
-    examples, _ = examples_of(load_study(job, _gpus(job), shown.pictures), shown.draw())
+    study = load_study(job, job.compute.gpus_named, shown.pictures)
+    examples, _ = examples_of(study, shown.draw())
     head = fit_head(examples, FittedFor(*networks_of(job.method), str(shown)))
     put_head(to, head)
     typer.echo(json.dumps({"head": str(to), "pairs": len(examples.present_E)}))
@@ -68,7 +69,8 @@ def score(
     job = _read(job_file)
     head = head_of(job)
     shown = Shown(() if photos else RESERVED, photos, _names(left_out), episodes, seed)
-    examples, ious = examples_of(load_study(job, _gpus(job), shown.pictures), shown.draw())
+    study = load_study(job, job.compute.gpus_named, shown.pictures)
+    examples, ious = examples_of(study, shown.draw())
     figures = head_figures(head, examples, ious)
     typer.echo(json.dumps({"pictures": str(shown), **figures}, indent=1))
 
@@ -78,12 +80,6 @@ def _read(job_file: Path) -> LabelJob:
     from schemas.job.label import LabelJob
 
     return read_job(LabelJob, job_file, None)
-
-
-def _gpus(job: LabelJob) -> float:
-    """Return what the job asks for one actor; nothing here takes a GPU that it does not name."""
-    asked = job.compute.gpus_per_actor
-    return 0.0 if asked == "auto" else asked
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from model.masks.extent import extent_of
 from model.masks.upsample import logits_at, mask_at
 from model.segmenter import Prediction
 
@@ -23,10 +24,11 @@ def owners(
     claimed_HW = np.zeros(size_HW, np.float32, order="F")
     for place, prediction in enumerate(predictions):
         mask_HW = mask_at(prediction, size_HW, threshold)
-        rows, columns = np.flatnonzero(mask_HW.any(axis=1)), np.flatnonzero(mask_HW.any(axis=0))
-        if not len(rows):
+        extent = extent_of(mask_HW)
+        if extent is None:
             continue
-        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        left, top, right, bottom = extent
+        box = slice(top, bottom), slice(left, right)
         # Beyond 80 float32's exponential overflows, and the sigmoid is 0 or 1 anyway.
         logits = np.clip(logits_at(prediction, size_HW, box), -80, 80)
         claim = np.float32(prediction.score) / (1 + np.exp(-logits))

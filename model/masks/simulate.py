@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from model.draws import Draws
+from model.masks.extent import extent_of
 from model.segmenter import Drawn
 from schemas.job.episode import AnnotationFormat
 from schemas.job.reference import Box, Points
@@ -41,7 +42,7 @@ def simulate_annotation(mask_HW: np.ndarray, form: AnnotationFormat, draws: Draw
         case "mask":
             return mask_HW
         case "box":
-            top, left, bottom, right = _tight_box(mask_HW)
+            left, top, right, bottom = _tight_box(mask_HW)
             return Box(type="box", xyxy=(left, top, right, bottom))
         case "points":
             pixels_P = np.flatnonzero(mask_HW)
@@ -54,14 +55,14 @@ def simulate_annotation(mask_HW: np.ndarray, form: AnnotationFormat, draws: Draw
 
 
 def _tight_box(mask_HW: np.ndarray) -> tuple[int, int, int, int]:
-    """Return top, left, bottom, right in pixel edges."""
-    rows = np.flatnonzero(mask_HW.any(axis=1))
-    columns = np.flatnonzero(mask_HW.any(axis=0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    """Return left, top, right, bottom in pixel edges."""
+    extent = extent_of(mask_HW)
+    assert extent is not None, "an object to annotate has a pixel"
+    return extent
 
 
 def _scribble(mask_HW: np.ndarray, draws: Draws) -> np.ndarray:
-    top, left, bottom, right = _tight_box(mask_HW)
+    left, top, right, bottom = _tight_box(mask_HW)
     object_hw = mask_HW[top:bottom, left:right]
     pixels_P = np.flatnonzero(object_hw)
     strokes_hw = np.zeros_like(object_hw)

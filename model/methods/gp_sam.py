@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from model.draws import Draws
+from model.masks.extent import extent_of
 from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder
 from model.methods.prompted_sam import PromptedNetworks, PromptedSam, Prompts, in_batches, no_mask
@@ -121,9 +122,7 @@ class GpSamSegmenter:
         return Prompts(points_PN2, labels_PN, boxes_P4)
 
     def _box(self, cells_hw: np.ndarray) -> np.ndarray:
-        rows, columns = np.flatnonzero(cells_hw.any(axis=1)), np.flatnonzero(cells_hw.any(axis=0))
-        edges = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
-        return edges * (self._sam.side_px / cells_hw.shape[0])
+        return np.array(extent_of(cells_hw)) * (self._sam.side_px / cells_hw.shape[0])
 
     def _points(self, pair: Pair) -> np.ndarray:
         """Draw random cells; of fewer cells than points, some come more than once.

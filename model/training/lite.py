@@ -21,11 +21,10 @@ from model.networks.lite.sam import (
     LiteVrp,
     build_lite_sam,
     decode_lite,
+    decode_prompted,
     neck_of,
-    position_at,
 )
 from model.networks.lite.trunk import COARSE, INPUT_PX, MIDDLE, LiteTrunk
-from model.networks.mask_decoder import decode_pairs
 from model.networks.vrp_encoder import FeatureScales
 from model.training.loss import mask_loss
 
@@ -169,12 +168,8 @@ def answer(
     # The dense half by hand: the prompt encoder knows one grid only.
     encoder = sam.prompt_encoder
     sparse_BTD, _ = encoder(points=points, boxes=prompts.boxes_B4, masks=None)
-    if logits_B1HW is None:
-        dense_BDhw = encoder.no_mask_embed.weight.view(1, -1, 1, 1)
-    else:
-        dense_BDhw = encoder.mask_downscaling(logits_B1HW)
-    position_1Dhw = position_at(sam, embedding_BDhw)
-    return decode_pairs(sam.mask_decoder, embedding_BDhw + dense_BDhw, position_1Dhw, sparse_BTD)
+    dense_BDhw = None if logits_B1HW is None else encoder.mask_downscaling(logits_B1HW)
+    return decode_prompted(sam, embedding_BDhw, sparse_BTD, dense_BDhw)
 
 
 def with_click(prompts: PromptBatch, logits_BHW: Tensor) -> PromptBatch:

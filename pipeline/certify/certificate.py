@@ -10,6 +10,7 @@ from pycocotools import mask as coco_mask
 from model.scores.bootstrap import Interval, bootstrap_interval
 from model.scores.wilson import stratified_share
 from pipeline.studio.audit import EMPTY, SCORE_EDGES, Stratum, bins_of, draw_sample
+from pipeline.studio.index import UNREVIEWED
 from pipeline.studio.review import Review
 from schemas.errors import BadInput
 
@@ -75,23 +76,18 @@ class Certificate:
         ]
 
 
-def unjudged(review: Review, each: int) -> int:
-    """Return how many labels of the sample have no verdict yet."""
-    sample = draw_sample(review.index, each)
-    return sum(int((review.index.verdict_N[labels] == 0).sum()) for labels in sample.values())
-
-
 def certify(review: Review, each: int) -> Certificate:
     """Return the certificate. Raises BadInput while labels of the sample have no verdict."""
-    if left := unjudged(review, each):
+    sample = draw_sample(review.index, each)
+    unreviewed_N = review.index.verdict_N == UNREVIEWED
+    if left := sum(int(unreviewed_N[labels].sum()) for labels in sample.values()):
         raise BadInput(
             "an audit sample that is not reviewed",
             review.uri,
             f"{left} of its labels without a verdict",
             f"`vrp studio {review.uri}`, with {each} as audit sample; then this command again",
         )
-    sample, bins_N = draw_sample(review.index, each), bins_of(review.index)
-    category_N = review.index.category_N
+    category_N, bins_N = review.index.category_N, bins_of(review.index)
     strata = {
         (category, number): _judge(
             review, labels, int(((category_N == category) & (bins_N == number)).sum())

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.masks.extent import extent_of
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.answer import LiteAnswer, answer_references
 from model.networks.lite.completion import complete
@@ -161,9 +162,8 @@ def score_prompts(networks: LiteNetworks, targets: Sequence[Shown]) -> dict[str,
 
 def tight_box(mask_HW: np.ndarray) -> Tensor:
     """Return a mask's box in pixels of the input: [1, 4]."""
-    rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))
     height, width = mask_HW.shape
-    box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
+    box = np.array(extent_of(mask_HW), np.float32)
     scale = np.array([INPUT_PX / width, INPUT_PX / height] * 2, np.float32)
     return torch.from_numpy(box * scale)[None]
 

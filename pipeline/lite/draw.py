@@ -11,6 +11,7 @@ import torch
 from numpy.random import Generator
 
 from model.draws import Draws
+from model.masks.extent import extent_of
 from model.masks.rasterise import rasterise
 from model.masks.simulate import simulate_annotation
 from model.networks.lite.trunk import GRID
@@ -197,7 +198,6 @@ def draw_point(mask_HW: np.ndarray, rng: Generator) -> tuple[float, float]:
 
 def loose_box(mask_HW: np.ndarray, rng: Generator) -> np.ndarray:
     """Return the tight box in input pixels, each edge moved by up to a fifteenth of the box."""
-    rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))
-    edges = np.array([[columns[0], rows[0]], [columns[-1] + 1, rows[-1] + 1]], float) * 2
+    edges = np.array(extent_of(mask_HW), float).reshape(2, 2) * 2
     moved = edges + rng.uniform(-1, 1, (2, 2)) / 15 * (edges[1] - edges[0])
     return np.clip(moved, 0, HALF * 2).ravel()

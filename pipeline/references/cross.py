@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from model.masks.extent import extent_of
 from model.masks.rasterise import rasterise
 from model.masks.upsample import mask_at
 from model.scores.metrics import overlap
@@ -89,8 +90,8 @@ def iou_with(prediction: Prediction, reference: LoadedReference) -> float:
 
 
 def _boxed(mask_HW: np.ndarray) -> np.ndarray:
-    rows, columns = np.flatnonzero(mask_HW.any(axis=1)), np.flatnonzero(mask_HW.any(axis=0))
     boxed_HW = np.zeros_like(mask_HW)
-    if len(rows):
-        boxed_HW[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    if extent := extent_of(mask_HW):
+        left, top, right, bottom = extent
+        boxed_HW[top:bottom, left:right] = True
     return boxed_HW

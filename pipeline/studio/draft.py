@@ -12,12 +12,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import yaml
 from PIL import Image
-from pycocotools import mask as coco_mask
 from pydantic import Field, ValidationError
 
-from pipeline.masks.runs import runs_of
 from pipeline.storage.place import Place
 from pipeline.studio.collection import Collection
+from pipeline.studio.drawn_mask import drawn_mask
 from schemas.errors import BadInput
 from schemas.faults import faults_of
 from schemas.job.label import LabelJob
@@ -131,12 +130,7 @@ class Draft:
     def _write_mask(self, one: Drawn, drawn: Runs) -> str:
         """Write a mask as a PNG named after what is in it; return its path from the job file."""
         size_HW = self.collection.picture(one.image).size_HW
-        try:
-            mask_HW = coco_mask.decode(runs_of(drawn.runs, size_HW))
-        except ValueError as error:
-            raise BadInput(
-                "a drawn mask that is none", one.category, str(error), "runs of the image's size"
-            ) from error
+        mask_HW = drawn_mask(drawn.runs, size_HW, "a drawn mask that is none", one.category)
         buffer = io.BytesIO()
         Image.fromarray(mask_HW * np.uint8(255)).save(buffer, "PNG")
         data = buffer.getvalue()

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pycocotools import mask as coco_mask
 from pydantic import Field
 
-from pipeline.masks.runs import encode_rle, run_lengths, runs_of
+from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.output.committed import read_committed, read_labels
 from pipeline.output.verdicts import Row, Verdicts
 from pipeline.storage.place import Place
+from pipeline.studio.drawn_mask import drawn_mask
 from pipeline.studio.index import CODES, index_labels
 from pipeline.studio.pictures import Pictures
 from pipeline.studio.queue import Wanted, make_queue
@@ -168,10 +168,5 @@ class Review:
 def _corrected(said: Said, size_HW: tuple[int, int]) -> str:
     if said.verdict != "corrected":
         return ""
-    try:
-        mask_HW = coco_mask.decode(runs_of(said.runs, size_HW))
-    except ValueError as error:
-        raise BadInput(
-            "a corrected mask that is none", said.image_id, str(error), "runs of the image's size"
-        ) from error
+    mask_HW = drawn_mask(said.runs, size_HW, "a corrected mask that is none", said.image_id)
     return encode_rle(mask_HW.astype(bool))["counts"]

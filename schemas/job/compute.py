@@ -50,6 +50,11 @@ class Compute(Spec):
     decode_threads: int = Field(default=2, ge=1)
     read_tasks: int = Field(default=4, ge=1, description="Shards read at once, at most.")
 
+    @property
+    def gpus_named(self) -> float:
+        """GPUs of one actor as the job names them: without a cluster to ask, `auto` is none."""
+        return 0.0 if self.gpus_per_actor == "auto" else self.gpus_per_actor
+
 
 Share = Annotated[str, StringConstraints(pattern=r"^\d{1,2}(\.\d+)?%$")]
 """A share of the images, in per cent and with its sign, so that 1 is one image and 1% is not."""

@@ -8,14 +8,13 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from botocore.session import Session
@@ -23,6 +22,7 @@ from pydantic import SecretStr
 
 from pipeline.storage.files import open_filesystem, replace
 from schemas.job.storage import Storage
+from tests.made.web import serve_handler
 
 KEY = "test-key"
 SECRET = "a-secret-nobody-may-print"
@@ -128,14 +128,8 @@ def serve_denials() -> Iterator[str]:
 
     moto's bucket policies hold for objects but not for listings.
     """
-    with ThreadingHTTPServer(("127.0.0.1", 0), _DenyingHandler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serve_handler(_DenyingHandler) as address:
+        yield address
 
 
 def free_port() -> int:

@@ -33,6 +33,19 @@ class Site:
 
 
 @contextmanager
+def serve_handler(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Run a web server on a free loopback port until the block ends; give its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
 def serve_web() -> Iterator[Site]:
     """Run a web server on a free loopback port until the block ends."""
     site = Site()
@@ -60,12 +73,5 @@ def serve_web() -> Iterator[Site]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
             """Keep the test output quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        site.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield site
-        finally:
-            server.shutdown()
-            thread.join()
+    with serve_handler(Handler) as site.address:
+        yield site

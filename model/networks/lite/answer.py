@@ -17,9 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.sam import LiteVrp, StudiedLite, decode_lite, neck_of, position_at
+from model.networks.lite.sam import LiteVrp, StudiedLite, decode_lite, decode_prompted, neck_of
 from model.networks.lite.trunk import GRID, INPUT_PX
-from model.networks.mask_decoder import decode_pairs
 
 SURE = -0.5
 """Logit above which a cell of the first mask is studied: first masks cover too little."""
@@ -68,14 +67,9 @@ def by_box(sam: Sam, embedding_BDhw: Tensor, logits_PHW: Tensor) -> Tensor:
     left_P, right_P, top_P, bottom_P = edges
     boxes_P4 = torch.stack([left_P, top_P, right_P, bottom_P], dim=1) * (INPUT_PX / side)
     sparse_PTD, _ = sam.prompt_encoder(points=None, boxes=boxes_P4, masks=None)
-    no_mask_1D11 = sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
-    embedding_PDhw = embedding_BDhw.repeat_interleave(len(logits_PHW) // len(embedding_BDhw), dim=0)
-    answered_PMHW, _ = decode_pairs(
-        sam.mask_decoder,
-        embedding_PDhw + no_mask_1D11,
-        position_at(sam, embedding_BDhw),
-        sparse_PTD,
-    )
+    each = len(logits_PHW) // len(embedding_BDhw)
+    embedding_PDhw = embedding_BDhw.repeat_interleave(each, dim=0)
+    answered_PMHW, _ = decode_prompted(sam, embedding_PDhw, sparse_PTD)
     empty_P11 = ~mask_PHW.flatten(1).any(dim=1)[:, None, None]
     return torch.where(empty_P11, logits_PHW, answered_PMHW[:, 0])
 

@@ -214,6 +214,19 @@ def decode_lite(sam: Sam, embedding_BDhw: Tensor, prompts: LitePrompts) -> tuple
     return logits_PMhw[:, 0], score_PM[:, 0]
 
 
+def decode_prompted(
+    sam: Sam, embedding_PDhw: Tensor, sparse_PTD: Tensor, dense_PDhw: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Decode SAM's own prompts on any grid: logits [P, M, 4h, 4w] and scores [P, M].
+
+    dense is a mask prompt's embedding; without one it says that there is none.
+    """
+    if dense_PDhw is None:
+        dense_PDhw = sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
+    position_1Dhw = position_at(sam, embedding_PDhw)
+    return decode_pairs(sam.mask_decoder, embedding_PDhw + dense_PDhw, position_1Dhw, sparse_PTD)
+
+
 def neck_of(sam: Sam) -> LiteNeck:
     """Return the neck of a SAM `lite`: for who has an image's maps already."""
     return cast(LiteNeck, sam.image_encoder.neck)

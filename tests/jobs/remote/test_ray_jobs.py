@@ -1,10 +1,7 @@
 """An address that is no Ray dashboard's, or that never answers, is told as what it is."""
 
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -12,6 +9,7 @@ from jobs.remote import ray_jobs
 from jobs.remote.ray_jobs import open_client
 from schemas.errors import BadInput
 from tests.made.s3 import free_port
+from tests.made.web import serve_handler
 
 
 class _Elsewhere(BaseHTTPRequestHandler):
@@ -28,18 +26,6 @@ class _Elsewhere(BaseHTTPRequestHandler):
         """Keep the test output quiet."""
 
 
-@contextmanager
-def serve() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.fixture(autouse=True)
 def as_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "")
@@ -48,7 +34,10 @@ def as_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("below", "status"), [("", 404), ("/other", 200)])
 def test_a_web_server_that_is_no_ray_dashboard_is_told_apart(below: str, status: int) -> None:
-    with serve() as address, pytest.raises(BadInput, match=r"no Ray dashboard's") as refused:
+    with (
+        serve_handler(_Elsewhere) as address,
+        pytest.raises(BadInput, match=r"no Ray dashboard's") as refused,
+    ):
         open_client(address + below)
     assert address in refused.value.where
     assert f"HTTP status {status}" in refused.value.got
