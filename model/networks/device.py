@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from schemas.errors import BadInput
 
@@ -56,3 +57,11 @@ def _needed() -> str:
         return "a torch that was built for CUDA"
     least = LEAST_DRIVERS.get(cuda.partition(".")[0])
     return f"a driver for CUDA {cuda}" + (f": {least} or newer" if least else "")
+
+
+def fast_layout(x_BChw: Tensor) -> Tensor:
+    """Lay maps out for convolutions by channel: channels_last on a CPU, where backward passes are
+    15 times slower otherwise; contiguous on a GPU, whose own kernels want that."""
+    if x_BChw.is_cuda:
+        return x_BChw.contiguous()
+    return x_BChw.contiguous(memory_format=torch.channels_last)

@@ -1,7 +1,8 @@
 """Episodes and prompts on trunk maps become the losses that train `lite` from nothing.
 
 Neck, prompt encoder, mask decoder and VRP encoder learn together, on a frozen trunk: each target is
-embedded once, asked for categories by references, and for parts by points and boxes.
+embedded once, asked for categories by references, and for parts by points and boxes. Episodes are
+decoded on half the fine grid, where labeling decodes them (model/networks/lite/answer.py).
 
 Letters beyond those of model/segmenter.py: P pairs of a target and a category, R references,
 M the decoder's masks, T points of a prompt; h w the grid, H W = 4h 4w the logits.
@@ -15,10 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
+from model.networks.lite.answer import first_mask_cells, with_own_reference
 from model.networks.lite.sam import (
     LiteDropout,
     LitePrompts,
     LiteVrp,
+    StudiedLite,
     build_lite_sam,
     decode_lite,
     decode_prompted,
@@ -72,15 +75,16 @@ class LiteBatch:
     points: PromptBatch
 
 
-def coarsened(batch: LiteBatch) -> LiteBatch:
-    """Halve the grid of what is decoded: a step costs a third, and teaches most of the same."""
-    targets, episodes = batch.targets, batch.episodes
-    return LiteBatch(
-        FeatureMaps(F.avg_pool2d(targets.mid_BChw, 2), targets.high_BChw),
-        replace(episodes, truth_PHW=F.avg_pool2d(episodes.truth_PHW, 2)),
-        _coarsened(batch.boxes),
-        _coarsened(batch.points),
-    )
+@dataclass(frozen=True)
+class StepForm:
+    """What a step does that another does not: SAM's prompts on the full grid; a second pass."""
+
+    full: bool
+    second: bool
+
+
+def _halved(maps: FeatureMaps) -> FeatureMaps:
+    return FeatureMaps(F.avg_pool2d(maps.mid_BChw, 2), maps.high_BChw)
 
 
 def _coarsened(prompts: PromptBatch) -> PromptBatch:
@@ -105,23 +109,37 @@ class LiteNetworks(nn.Module):
 
 
 def step_losses(
-    networks: LiteNetworks, batch: LiteBatch, dropout: LiteDropout | None
+    networks: LiteNetworks, batch: LiteBatch, dropout: LiteDropout | None, form: StepForm
 ) -> dict[str, Tensor]:
     """Return a batch's losses by name, and IoUs, without gradient, under `iou_` names."""
-    embedding_BDhw = neck_of(networks.sam)(batch.targets)
-    losses = episode_losses(networks, embedding_BDhw, batch, dropout)
-    return losses | prompt_losses(networks.sam, embedding_BDhw, batch.boxes, batch.points)
+    neck = neck_of(networks.sam)
+    embedding_BDhw = neck(_halved(batch.targets))
+    losses = episode_losses(networks, embedding_BDhw, batch, dropout, form.second)
+    boxes, points = batch.boxes, batch.points
+    if form.full:
+        embedding_BDhw = neck(batch.targets)
+    else:
+        boxes, points = _coarsened(boxes), _coarsened(points)
+    return losses | prompt_losses(networks.sam, embedding_BDhw, boxes, points)
 
 
 def episode_losses(
-    networks: LiteNetworks, embedding_BDhw: Tensor, batch: LiteBatch, dropout: LiteDropout | None
+    networks: LiteNetworks,
+    embedding_BDhw: Tensor,
+    batch: LiteBatch,
+    dropout: LiteDropout | None,
+    second: bool,
 ) -> dict[str, Tensor]:
-    """Losses of masks asked for by references: the mask, the pseudo-mask, IoU and presence."""
+    """Losses of masks asked for by references: the mask, the pseudo-mask, IoU and presence.
+
+    With a second pass, also of the mask that the first one's leads to, as when labeling.
+    """
     episodes = batch.episodes
     studied = networks.vrp.study(episodes.references, episodes.mask_Rhw, dropout)
     prompts: LitePrompts = networks.vrp.prompt(batch.targets, studied, episodes.shots, dropout)
     logits_PHW, score_P = decode_lite(networks.sam, embedding_BDhw, prompts)
-    truth_PHW = episodes.truth_PHW
+    H, W = logits_PHW.shape[1:]
+    truth_PHW = F.adaptive_avg_pool2d(episodes.truth_PHW[:, None], (H, W))[:, 0]
     side = prompts.pseudo_P1hw.shape[-1]
     coarse_Phw = F.adaptive_avg_pool2d(truth_PHW[:, None], side)[:, 0]
     present_P = truth_PHW.flatten(1).any(dim=1)
@@ -131,7 +149,7 @@ def episode_losses(
     least = present_P.sum().clamp(min=1)
     # Presence has a score of its own; full weight on nothing makes every mask too small.
     weight_P = torch.where(present_P, 1.0, ABSENT_WEIGHT)
-    return {
+    losses = {
         "mask": (_loss(logits_PHW, truth_PHW) * weight_P).mean(),
         "pseudo": 0.4 * _loss(prompts.pseudo_P1hw[:, 0], coarse_Phw).mean(),
         "score": (score_P - iou_P).square().mean(),
@@ -139,6 +157,29 @@ def episode_losses(
         "iou_mask": (iou_P * present_P).sum() / least,
         "iou_pseudo": (pseudo_iou_P * present_P).sum() / least,
     }
+    if second:
+        again_PHW = _second_pass(networks, embedding_BDhw, batch, studied, logits_PHW, dropout)
+        again_iou_P = _iou(again_PHW[:, None].detach(), truth_PHW)[:, 0]
+        losses["again"] = (_loss(again_PHW, truth_PHW) * weight_P).mean()
+        losses["iou_again"] = (again_iou_P * present_P).sum() / least
+    return losses
+
+
+def _second_pass(
+    networks: LiteNetworks,
+    embedding_BDhw: Tensor,
+    batch: LiteBatch,
+    studied: StudiedLite,
+    first_PHW: Tensor,
+    dropout: LiteDropout | None,
+) -> Tensor:
+    """Decode again, the first mask as one more reference: logits [P, H, W]."""
+    with torch.no_grad():
+        own_Phw = first_mask_cells(networks.sam, embedding_BDhw, first_PHW)
+    again = with_own_reference(
+        networks.vrp, batch.targets, studied, own_Phw, batch.episodes.shots, dropout
+    )
+    return decode_lite(networks.sam, embedding_BDhw, again)[0]
 
 
 def prompt_losses(
@@ -230,8 +271,8 @@ def draw_dropout(
     deep = MIDDLE + COARSE
 
     def factors(rows: int, channels: int, dropped: float) -> Tensor:
-        kept = torch.rand(rows, channels, generator=generator) >= dropped
-        return kept.float() / (1 - dropped)
+        drawn = torch.rand(rows, channels, generator=generator, device=generator.device)
+        return (drawn >= dropped).float() / (1 - dropped)
 
     return LiteDropout(
         FeatureScales(factors(targets, width, rate), factors(references, width, rate)),

@@ -1,13 +1,13 @@
-"""A bank of pictures and a generator become a training step's batch: episodes and prompts.
+"""A bank of pictures and a generator become what a training step asks: episodes and prompts.
 
 An episode takes a category, a target that shows it (or surely does not), and references that do,
 each annotated as a person might. Letters: B targets, P pairs, R references, T points.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.random import Generator
 
 from model.draws import Draws
@@ -15,7 +15,6 @@ from model.masks.extent import extent_of
 from model.masks.rasterise import rasterise
 from model.masks.simulate import simulate_annotation
 from model.networks.lite.trunk import GRID
-from model.training.lite import POSITIVE, EpisodeBatch, LiteBatch, PromptBatch
 from pipeline.lite.bank import Bank, Entry
 from pipeline.lite.pictures import HALF, STUFF
 from schemas.job.episode import AnnotationFormat
@@ -32,7 +31,48 @@ SPARSE: tuple[AnnotationFormat, ...] = ("box", "scribbles", "points")
 COMMON = STUFF | {"person", "face", "hair", "skin", "car", "chair"}
 """In photos that do not name them these may be there all the same."""
 
+PAIRS = 3
+"""Of a target: a category it shows, perhaps another, and one that it lacks."""
+
 KIND_SHARES = {"photo": 0.7, "scene": 0.2, "patch": 0.1}
+
+
+@dataclass(frozen=True)
+class DrawnPrompts:
+    """One prompt of each target: points [B, T, 2], all on the object, or boxes [B, 4], in pixels.
+
+    truth is what is asked for, wider the category whose part it is: bool [B, H, W].
+    """
+
+    points_BT2: np.ndarray | None
+    boxes_B4: np.ndarray | None
+    truth_BHW: np.ndarray
+    wider_BHW: np.ndarray
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A step: places in the bank of B targets and R references, and what is asked, as bool masks.
+
+    P pairs, target by target, with `shots` references each. truth is empty where the target lacks
+    the category.
+    """
+
+    targets: list[int]
+    references: list[int]
+    mask_Rhw: np.ndarray
+    truth_PHW: np.ndarray
+    shots: int
+    boxes: DrawnPrompts
+    points: DrawnPrompts
+
+    def moved(self, by: int) -> "Drawn":
+        """Return it with every place that much further on."""
+        return replace(
+            self,
+            targets=[slot + by for slot in self.targets],
+            references=[slot + by for slot in self.references],
+        )
 
 
 class Episodes:
@@ -45,11 +85,11 @@ class Episodes:
         self._weights: dict[str, tuple[list[str], np.ndarray]] = {}
         self._weighed_at = -1
 
-    def draw(self, rng: Generator) -> LiteBatch:
+    def draw(self, rng: Generator) -> "Drawn":
         """Draw a step: every target has the same number of pairs and references."""
         self._weigh()
         shots = int(rng.choice(SHOTS, p=SHOT_SHARES))
-        each = 2 if shots < 3 else 1
+        pairs = PAIRS if shots < 3 else PAIRS - 1
         targets: list[int] = []
         references: list[int] = []
         masks_Rhw: list[np.ndarray] = []
@@ -57,27 +97,23 @@ class Episodes:
         for _ in range(self._targets):
             category, target = self._draw_target(rng)
             targets.append(target)
-            asked = [category]
-            if each == 2:
-                asked.append(self._second(category, self._bank.entry(target), rng))
+            entry = self._bank.entry(target)
+            asked = [category, self._second(category, entry, rng)]
+            asked += [self._absent(entry, rng) or category for _ in range(pairs - 2)]
             for name in asked:
-                entry = self._bank.entry(target)
                 here = name in entry.categories
                 truths_PHW.append(entry.mask(name) if here else np.zeros((HALF, HALF), bool))
                 for slot in self._draw_references(name, target, shots, rng):
                     references.append(slot)
                     form = SPARSE[int(rng.integers(len(SPARSE)))] if slot == target else None
                     masks_Rhw.append(annotate(self._bank.entry(slot).mask(name), rng, form))
-        episodes = EpisodeBatch(
-            self._bank.maps(references),
-            torch.from_numpy(np.stack(masks_Rhw)).float(),
-            torch.from_numpy(np.stack(truths_PHW)).float(),
-            shots,
-        )
         entries = [self._bank.entry(slot) for slot in targets]
-        return LiteBatch(
-            self._bank.maps(targets),
-            episodes,
+        return Drawn(
+            targets,
+            references,
+            np.stack(masks_Rhw),
+            np.stack(truths_PHW),
+            shots,
             draw_prompts(entries, rng, boxes=True),
             draw_prompts(entries, rng, boxes=False),
         )
@@ -122,11 +158,15 @@ class Episodes:
         ]
         if others and rng.random() > NEGATIVES:
             return others[int(rng.integers(len(others)))]
+        return self._absent(target, rng) or first
+
+    def _absent(self, target: Entry, rng: Generator) -> str | None:
+        """Return a category that the target surely lacks; None where twenty draws found none."""
         for _ in range(20):
             name, _ = self._draw_target(rng)
             if name not in target.categories and self._lacks(target, name):
                 return name
-        return first
+        return None
 
     def _lacks(self, target: Entry, name: str) -> bool:
         if _kind(name) != "photo" or target.complete:
@@ -163,7 +203,7 @@ def annotate(
     return rasterise(drawn, mask_HW.shape[:2], (GRID, GRID))  # pyright: ignore[reportArgumentType]
 
 
-def draw_prompts(entries: Sequence[Entry], rng: Generator, boxes: bool) -> PromptBatch:
+def draw_prompts(entries: Sequence[Entry], rng: Generator, boxes: bool) -> DrawnPrompts:
     """Draw one prompt of each picture: boxes, or one to three points each."""
     truths, widers = [], []
     for entry in entries:
@@ -172,14 +212,13 @@ def draw_prompts(entries: Sequence[Entry], rng: Generator, boxes: bool) -> Promp
         wider_HW = entry.mask(category)
         truths.append(wider_HW if rng.random() < 0.4 else part_HW)
         widers.append(wider_HW)
-    truth_BHW, wider_BHW = (torch.from_numpy(np.stack(masks)).float() for masks in (truths, widers))
+    truth_BHW, wider_BHW = np.stack(truths), np.stack(widers)
     if boxes:
-        drawn = torch.from_numpy(np.stack([loose_box(mask, rng) for mask in truths])).float()
-        return PromptBatch(None, None, drawn, truth_BHW, wider_BHW)
+        boxes_B4 = np.stack([loose_box(mask, rng) for mask in truths])
+        return DrawnPrompts(None, boxes_B4, truth_BHW, wider_BHW)
     count = int(rng.choice([1, 2, 3], p=[0.7, 0.15, 0.15]))
     points = [[draw_point(mask, rng) for _ in range(count)] for mask in truths]
-    labels = torch.full((len(truths), count), POSITIVE)
-    return PromptBatch(torch.tensor(points).float(), labels, None, truth_BHW, wider_BHW)
+    return DrawnPrompts(np.array(points), None, truth_BHW, wider_BHW)
 
 
 def draw_point(mask_HW: np.ndarray, rng: Generator) -> tuple[float, float]:

@@ -9,9 +9,9 @@ import torch
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.trunk import INPUT_PX, LiteTrunk, joined
 from model.networks.pixels import squash
-from pipeline.lite.bank import encode
 from pipeline.lite.photos import EVERY_PIXEL, Photo
 from pipeline.lite.pictures import LEAST_SHARE
+from pipeline.lite.store import encode
 from pipeline.scenes.categories import RESERVED
 from pipeline.scenes.compose import scene
 
@@ -44,10 +44,8 @@ def show(
 ) -> Shown:
     """Encode a picture once for all its episodes."""
     pixels = squash(image_HW3, INPUT_PX, torch.device("cpu"))[0].permute(1, 2, 0)
-    fine_BhwC, deep_BhwC = encode(trunk, [pixels.numpy().astype(np.uint8)])
-    maps = joined(
-        *(torch.from_numpy(m).float().permute(0, 3, 1, 2) for m in (fine_BhwC, deep_BhwC))
-    )
+    fine_1hwC, deep_1hwC = encode(trunk, pixels.byte()[None])
+    maps = joined(*(m.float().permute(0, 3, 1, 2) for m in (fine_1hwC, deep_1hwC)))
     return Shown(category, group, maps, mask_HW, lacks)
 
 

@@ -1,4 +1,4 @@
-"""Photos become the `lite` weights: one resumable loop, whose pictures a second process makes.
+"""Photos become the `lite` weights: one resumable loop, whose batches other processes draw.
 
 `lite.pt` holds the networks, their running mean and the optimiser; progress.jsonl a line every
 REPORT_STEPS. The rate is constant after a warm-up and falls to nothing over the last part, so that
@@ -6,10 +6,8 @@ a run's number of steps may still be changed before that part begins.
 """
 
 import json
-import multiprocessing
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -20,10 +18,20 @@ from torch import Tensor, nn
 
 from model.networks.lite.sam import WIDTH
 from model.networks.lite.trunk import LiteTrunk
-from model.training.lite import LiteNetworks, coarsened, draw_dropout, step_losses
-from pipeline.lite.bank import Bank, Made, make_pictures
-from pipeline.lite.draw import Episodes
+from model.training.lite import (
+    POSITIVE,
+    EpisodeBatch,
+    LiteBatch,
+    LiteNetworks,
+    PromptBatch,
+    StepForm,
+    draw_dropout,
+    step_losses,
+)
+from pipeline.lite.draw import Drawn, DrawnPrompts
+from pipeline.lite.feed import Feed, Message, batches_beside
 from pipeline.lite.photos import Photo
+from pipeline.lite.store import Store
 
 REPORT_STEPS = 20
 SAVE_SECONDS = 150
@@ -33,56 +41,95 @@ SAVE_SECONDS = 150
 class LiteRecipe:
     """How `lite` is trained; its values go into the cards."""
 
-    steps: int = 3800
+    steps: int = 5000
     seed: int = 1
-    targets: int = 8
+    targets: int = 32
     rate: float = 1e-3
-    warmup: int = 60
+    warmup: int = 100
     cooldown: float = 0.3
     """Share of the steps over which the rate falls to nothing."""
     weight_decay: float = 0.03
-    average: float = 0.997
+    average: float = 0.998
     """Decay of the running mean of the weights, which is what is kept."""
     dropout: float = 0.25
-    bank: int = 2400
-    first_pictures: int = 300
-    coarse: float = 0.85
-    """Share of the steps that decode on half the grid, first."""
-
-    def pictures_at(self, added: int) -> int:
-        """How many new pictures a step takes in: on one core each costs a tenth of a step."""
-        return 4 if added < self.bank / 3 else 2
+    bank: int = 6000
+    fresh: int = 24
+    """New pictures a step."""
+    full: float = 0.5
+    """Share of the steps that decode SAM's own prompts on the whole of the fine grid."""
+    second: float = 0.5
+    """Share of the steps that learn from the second pass too."""
+    trunk_rate: float = 0.0
+    """Of the rate, for the trunk: 0 leaves it as published."""
 
     def rate_at(self, step: int) -> float:
         """Warm up, hold, and fall linearly."""
         left = (self.steps - step) / max(self.steps * self.cooldown, 1)
         return self.rate * min((step + 1) / self.warmup, left, 1.0)
 
+    def feed(self, processes: int) -> Feed:
+        """Return how each of some processes draws."""
+        room = self.bank // processes
+        return Feed(self.targets, room, min(room, 120), self.fresh)
+
+    def form(self, rng: np.random.Generator) -> StepForm:
+        """Draw what a step does."""
+        return StepForm(rng.random() < self.full, rng.random() < self.second)
+
 
 class LiteLearner:
-    """Networks, their running mean, and the optimiser."""
+    """Networks, their running mean, and the optimiser, on a device."""
 
-    def __init__(self, trunk: LiteTrunk, recipe: LiteRecipe) -> None:
+    def __init__(self, trunk: LiteTrunk, recipe: LiteRecipe, device: torch.device) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
-        self.networks = LiteNetworks(trunk)
-        self.average = {k: v.clone() for k, v in self.networks.learned().items()}
-        learning = [p for p in self.networks.parameters() if p.requires_grad]
+        self.device = device
+        self.trunk = trunk.to(device)
+        if device.type == "cuda":
+            torch.set_float32_matmul_precision("high")
+            self.trunk = self.trunk.to(memory_format=torch.contiguous_format)
+        learning = recipe.trunk_rate > 0
+        self.trunk.requires_grad_(learning)
+        self.store = Store(self.trunk, recipe.bank, learning, device)
+        self.networks = LiteNetworks(self.trunk).to(device)
+        self.average = {k: v.clone() for k, v in self.learned().items()}
+        own = list(self.networks.parameters())
         self.optimiser = torch.optim.AdamW(
             [
-                {"params": [p for p in learning if p.ndim > 1]},
+                {"params": [p for p in own if p.ndim > 1], "share": 1.0},
                 # Biases, norms and embeddings of one vector shrink nothing that could overfit.
-                {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
+                {"params": [p for p in own if p.ndim <= 1], "weight_decay": 0.0, "share": 1.0},
+                {
+                    "params": list(self.trunk.parameters()) if learning else [],
+                    "weight_decay": 0.0,
+                    "share": recipe.trunk_rate,
+                },
             ],
             betas=(0.9, 0.98),
             weight_decay=recipe.weight_decay,
         )
         self.step, self.seconds = 0, 0.0
 
+    def learned(self) -> dict[str, Tensor]:
+        """Return the state of what learns."""
+        state = self.networks.learned()
+        if self.recipe.trunk_rate > 0:
+            state |= {f"trunk.{k}": v for k, v in self.trunk.state_dict().items()}
+        return state
+
+    def losses(self, batch: LiteBatch) -> dict[str, Tensor]:
+        """Return a batch's losses, with this step's dropout and form."""
+        rng = np.random.default_rng([self.recipe.seed, self.step])
+        form = self.recipe.form(rng)
+        generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
+        targets, references = len(batch.targets.mid_BChw), len(batch.episodes.mask_Rhw)
+        dropout = draw_dropout(targets, references, WIDTH, self.recipe.dropout, generator)
+        return step_losses(self.networks, batch, dropout, form)
+
     def learn(self, losses: dict[str, Tensor]) -> None:
         """Take one step down the sum of the losses."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.rate_at(self.step)
+            group["lr"] = self.recipe.rate_at(self.step) * group["share"]
         total = torch.stack([v for k, v in losses.items() if not k.startswith("iou_")]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -90,7 +137,7 @@ class LiteLearner:
         self.optimiser.step()
         self.step += 1
         kept = min(self.recipe.average, self.step / (self.step + 10))
-        for name, value in self.networks.learned().items():
+        for name, value in self.learned().items():
             if value.is_floating_point():
                 self.average[name].lerp_(value, 1 - kept)
 
@@ -99,7 +146,7 @@ class LiteLearner:
         partial = path.with_suffix(".part")
         torch.save(
             {
-                "networks": self.networks.learned(),
+                "networks": self.learned(),
                 "average": self.average,
                 "optimiser": self.optimiser.state_dict(),
                 "step": self.step,
@@ -113,82 +160,115 @@ class LiteLearner:
         """Go on from a checkpoint, if there is one."""
         if not path.is_file():
             return
-        saved = torch.load(path, weights_only=True, map_location="cpu")
-        self.networks.load_state_dict(saved["networks"], strict=False)
+        saved = torch.load(path, weights_only=True, map_location=self.device)
+        with torch.no_grad():
+            for name, value in self.learned().items():
+                value.copy_(saved["networks"][name])
         self.average.update(saved["average"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.step, self.seconds = saved["step"], saved["seconds"]
 
 
-@contextmanager
-def pictures_beside(
-    photos: Sequence[Photo], seed: int, trunk: LiteTrunk
-) -> Iterator["Queue[Made]"]:
-    """Run `make_pictures` in a process of its own for as long as the block lasts."""
-    context = multiprocessing.get_context("fork")
-    made: Queue[Made] = context.Queue(maxsize=8)
-    stop = context.Event()
-    process = context.Process(
-        target=make_pictures, args=(photos, seed, trunk, made, stop), daemon=True
-    )
-    process.start()
-    try:
-        yield made
-    finally:
-        stop.set()
-        process.join(timeout=10)
-        process.terminate()
-
-
-def train_lite(recipe: LiteRecipe, photos: Sequence[Photo], trunk: LiteTrunk, folder: Path) -> None:
+def train_lite(
+    recipe: LiteRecipe,
+    photos: Sequence[Photo],
+    trunk: LiteTrunk,
+    folder: Path,
+    device: str = "cpu",
+    processes: int = 1,
+) -> None:
     """Train, or go on from the checkpoint in `folder`, to the recipe's last step."""
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
-    learner = LiteLearner(trunk, recipe)
-    learner.resume(folder / "lite.pt")
-    bank = Bank(recipe.bank)
-    episodes = Episodes(bank, recipe.targets, garments(photos))
-    means: dict[str, list[float]] = {}
-    with pictures_beside(photos, recipe.seed + 1000 * learner.step, trunk) as made:
-        bank.take_in(made, recipe.first_pictures, waiting=True)
+    checkpoint = folder / "lite.pt"
+    begun = steps_done(checkpoint)
+    seed = recipe.seed + 1000 * begun
+    with batches_beside(photos, recipe.feed(processes), seed, processes) as messages:
+        learner = LiteLearner(trunk, recipe, torch.device(device))
+        learner.resume(checkpoint)
+        batches = Batches(messages, learner)
+        report = Report(folder / "progress.jsonl")
         before = saved_at = time.monotonic()
         while learner.step < recipe.steps:
-            bank.take_in(made, recipe.pictures_at(bank.added), waiting=False)
-            rng = np.random.default_rng([recipe.seed, learner.step])
-            batch = episodes.draw(rng)
-            if learner.step < recipe.coarse * recipe.steps:
-                batch = coarsened(batch)
-            generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-            dropout = draw_dropout(
-                recipe.targets, len(batch.episodes.mask_Rhw), WIDTH, recipe.dropout, generator
-            )
-            losses = step_losses(learner.networks, batch, dropout)
+            losses = learner.losses(batches.next())
             learner.learn(losses)
-            for name, value in losses.items():
-                means.setdefault(name, []).append(float(value.detach()))
+            report.add(losses)
             now = time.monotonic()
             learner.seconds, before = learner.seconds + now - before, now
             if learner.step % REPORT_STEPS == 0:
-                _report(folder / "progress.jsonl", learner, bank, means)
-                means = {}
+                report.write(learner, batches.pictures)
             if now - saved_at > SAVE_SECONDS or learner.step == recipe.steps:
-                learner.save(folder / "lite.pt")
+                learner.save(checkpoint)
                 saved_at = now
 
 
-def garments(photos: Sequence[Photo]) -> frozenset[str]:
-    """Return the categories that only the clothing photos have: near-synonyms that overlap."""
-    other = {name for p in photos if not p.source.startswith("ccp") for name in p.masks}
-    return frozenset({name for p in photos for name in p.masks} - other)
+def steps_done(checkpoint: Path) -> int:
+    """Return a checkpoint's step; 0 without one."""
+    if not checkpoint.is_file():
+        return 0
+    return torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["step"]
 
 
-def _report(path: Path, learner: LiteLearner, bank: Bank, means: dict[str, list[float]]) -> None:
-    line = {
-        "step": learner.step,
-        "minutes": round(learner.seconds / 60, 2),
-        "rate": round(learner.recipe.rate_at(learner.step), 6),
-        "pictures": bank.added,
-        **{name: round(float(np.mean(values)), 4) for name, values in sorted(means.items())},
-    }
-    with path.open("a") as file:
-        file.write(json.dumps(line) + "\n")
+class Batches:
+    """What is drawn beside becomes batches on the learner's device."""
+
+    def __init__(self, messages: "Queue[Message]", learner: LiteLearner) -> None:
+        self._messages = messages
+        self._learner = learner
+        self.pictures = 0
+
+    def next(self) -> LiteBatch:
+        """Wait for a batch; keep the pictures that come with it and before it."""
+        while True:
+            message = self._messages.get(timeout=300)
+            self._learner.store.add(message.slots, message.images_NHW3)
+            self.pictures += len(message.slots)
+            if message.drawn is not None:
+                return batch_of(message.drawn, self._learner.store, self._learner.device)
+
+
+def batch_of(drawn: Drawn, store: Store, device: torch.device) -> LiteBatch:
+    """Put a drawn step on a device, with the maps of its pictures."""
+
+    def given(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(device).float()
+
+    def prompts(drawn: DrawnPrompts) -> PromptBatch:
+        truth_BHW, wider_BHW = given(drawn.truth_BHW), given(drawn.wider_BHW)
+        if drawn.boxes_B4 is not None:
+            return PromptBatch(None, None, given(drawn.boxes_B4), truth_BHW, wider_BHW)
+        assert drawn.points_BT2 is not None, "a prompt is a box or points"
+        labels_BT = torch.full(drawn.points_BT2.shape[:2], POSITIVE, device=device)
+        return PromptBatch(given(drawn.points_BT2), labels_BT, None, truth_BHW, wider_BHW)
+
+    references = store.maps(drawn.references, learns=False)
+    episodes = EpisodeBatch(references, given(drawn.mask_Rhw), given(drawn.truth_PHW), drawn.shots)
+    targets = store.maps(drawn.targets, learns=True)
+    return LiteBatch(targets, episodes, prompts(drawn.boxes), prompts(drawn.points))
+
+
+class Report:
+    """Means of losses, a line of progress.jsonl at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._values: dict[str, list[Tensor]] = {}
+
+    def add(self, losses: dict[str, Tensor]) -> None:
+        """Count a step's, without waiting for the device."""
+        for name, value in losses.items():
+            self._values.setdefault(name, []).append(value.detach())
+
+    def write(self, learner: LiteLearner, pictures: int) -> None:
+        """Append a line."""
+        means = {name: float(torch.stack(v).mean()) for name, v in sorted(self._values.items())}
+        line = {
+            "step": learner.step,
+            "minutes": round(learner.seconds / 60, 2),
+            "rate": round(learner.recipe.rate_at(learner.step), 6),
+            "pictures": pictures,
+            **{name: round(mean, 4) for name, mean in means.items()},
+        }
+        with self._path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        self._values = {}

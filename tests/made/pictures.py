@@ -1,9 +1,7 @@
-"""Pictures in a bank: what they show is known, their maps are noise."""
+"""Pictures in a bank: what they show is known."""
 
 import numpy as np
-import torch
 
-from model.networks.lite.trunk import COARSE, FINE, GRID, MIDDLE
 from pipeline.lite.bank import Bank, Entry
 from pipeline.lite.pictures import HALF, SIDE, Picture
 
@@ -20,9 +18,5 @@ def entry(*categories: str, origin: str = "a", complete: bool = False) -> Entry:
 def filled(*entries: Entry, room: int) -> Bank:
     bank = Bank(room)
     for one in entries:
-        bank.add(
-            one,
-            torch.rand(GRID, GRID, FINE),
-            torch.rand(GRID // 2, GRID // 2, MIDDLE + COARSE),
-        )
+        bank.add(one)
     return bank

@@ -17,7 +17,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.sam import LiteVrp, StudiedLite, decode_lite, decode_prompted, neck_of
+from model.networks.lite.sam import (
+    LiteDropout,
+    LitePrompts,
+    LiteVrp,
+    StudiedLite,
+    decode_lite,
+    decode_prompted,
+    neck_of,
+)
 from model.networks.lite.trunk import GRID, INPUT_PX
 
 SURE = -0.5
@@ -48,11 +56,28 @@ def answer_references(
     # On half the fine grid, as most of the training was: a quarter of the cost.
     embedding_BDhw = neck_of(sam)(FeatureMaps(F.avg_pool2d(target.mid_BChw, 2), target.high_BChw))
     first_PHW, score_P = decode_lite(sam, embedding_BDhw, prompts)
-    mean_PHW = (first_PHW + by_box(sam, embedding_BDhw, first_PHW)) / 2
-    own = vrp.study(_of_pairs(target, len(first_PHW)), sure_cells(mean_PHW))
-    again = vrp.prompt(target, _beside(studied, own, shots), shots + 1)
+    own_Phw = first_mask_cells(sam, embedding_BDhw, first_PHW)
+    again = with_own_reference(vrp, target, studied, own_Phw, shots)
     logits_PHW, _ = decode_lite(sam, embedding_BDhw, again)
     return LiteAnswer(logits_PHW + vrp.offset, score_P, prompts.present_P)
+
+
+def first_mask_cells(sam: Sam, embedding_BDhw: Tensor, first_PHW: Tensor) -> Tensor:
+    """Return the cells of first masks, averaged with SAM's by their boxes: 0/1 [P, h, w]."""
+    return sure_cells((first_PHW + by_box(sam, embedding_BDhw, first_PHW)) / 2)
+
+
+def with_own_reference(
+    vrp: LiteVrp,
+    target: FeatureMaps,
+    studied: StudiedLite,
+    own_Phw: Tensor,
+    shots: int,
+    dropout: LiteDropout | None = None,
+) -> LitePrompts:
+    """Prompt P pairs with their references and, one more, what was found on the target itself."""
+    own = vrp.study(_of_pairs(target, len(own_Phw)), own_Phw)
+    return vrp.prompt(target, _beside(studied, own, shots), shots + 1, dropout)
 
 
 def by_box(sam: Sam, embedding_BDhw: Tensor, logits_PHW: Tensor) -> Tensor:

@@ -3,10 +3,10 @@
 Letters: B images, C channels, D width, h w the grid.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.networks.device import fast_layout
 from model.networks.feature_maps import FeatureMaps
 
 
@@ -25,7 +25,7 @@ class NeckBlock(nn.Module):
 
     def forward(self, x_BDhw: Tensor) -> Tensor:
         """Return maps of the same shape, channels_last."""
-        x_BhwD = self.depthwise(x_BDhw).permute(0, 2, 3, 1)
+        x_BhwD = self.depthwise(fast_layout(x_BDhw)).permute(0, 2, 3, 1)
         return x_BDhw + self.mlp(self.norm(x_BhwD)).permute(0, 3, 1, 2)
 
 
@@ -45,6 +45,6 @@ class LiteNeck(nn.Module):
         high_BDhw = F.interpolate(
             self.high(maps.high_BChw), grid_hw, mode="bilinear", align_corners=False
         )
-        x_BDhw = (self.mid(maps.mid_BChw) + high_BDhw).contiguous(memory_format=torch.channels_last)
+        x_BDhw = fast_layout(self.mid(maps.mid_BChw) + high_BDhw)
         x_BDhw = self.blocks(x_BDhw)
         return self.norm(x_BDhw.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from model.networks.device import fast_layout
 from model.networks.feature_maps import BackboneSize, FeatureMaps
 from model.networks.pixels import PIXEL_MEAN, PIXEL_STD
 
@@ -60,7 +61,7 @@ class LiteTrunk(nn.Module):
     def levels(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `joined` takes: stride 8, [B, 48, 48, 48], and deeper, [B, 472, 24, 24]."""
         x = images_B3HW * cast(Tensor, self.scale) + cast(Tensor, self.shift)
-        fine, middle, coarse = self.net(x.contiguous(memory_format=torch.channels_last))
+        fine, middle, coarse = self.net(fast_layout(x))
         return fine, torch.cat([middle, coarse], dim=1)
 
 

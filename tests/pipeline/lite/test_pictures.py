@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.networks.lite.trunk import FINE, GRID, MIDDLE
+from model.networks.lite.trunk import GRID
 from pipeline.lite.draw import Episodes, annotate
+from pipeline.lite.feed import Drawer, Feed
 from pipeline.lite.photos import Photo, hold_out, read_photos
 from pipeline.lite.pictures import HALF, SIDE, Pictures
 from tests.made.pictures import entry, filled
@@ -73,7 +74,7 @@ def test_the_same_seed_draws_the_same_pictures() -> None:
 
 def test_a_full_bank_forgets_its_oldest_picture_and_where_its_categories_were() -> None:
     bank = filled(entry("cup"), entry("spoon"), entry("spoon", "fork"), room=2)
-    assert len(bank) == 2
+    assert bank.added == 3
     assert dict(bank.where) == {"spoon": {0, 1}, "fork": {0}}
     assert bank.entry(0).mask("fork")[50, 100]
 
@@ -82,13 +83,28 @@ def test_a_target_is_asked_for_what_it_surely_lacks_or_shows() -> None:
     entries = [entry("cup", origin=f"g{n}", complete=True) for n in range(4)]
     entries += [entry("spoon", "fork", origin=f"h{n}", complete=True) for n in range(4)]
     episodes = Episodes(filled(*entries, room=20), targets=6, garments=frozenset())
-    batch = episodes.draw(np.random.default_rng(1))
-    pairs = len(batch.episodes.truth_PHW)
-    assert len(batch.episodes.mask_Rhw) == pairs * batch.episodes.shots
-    assert batch.targets.mid_BChw.shape == (6, FINE + MIDDLE, GRID, GRID)
-    assert (batch.episodes.mask_Rhw.flatten(1).sum(1) > 0).all()
-    assert batch.boxes.boxes_B4 is not None
-    assert batch.boxes.boxes_B4.shape == (6, 4)
+    drawn = episodes.draw(np.random.default_rng(1))
+    pairs = len(drawn.truth_PHW)
+    assert len(drawn.targets) == 6
+    assert len(drawn.references) == len(drawn.mask_Rhw) == pairs * drawn.shots
+    assert drawn.mask_Rhw.any(axis=(1, 2)).all()
+    lacking = ~drawn.truth_PHW.any(axis=(1, 2))
+    assert lacking.reshape(6, -1)[:, -1].all()
+    assert drawn.boxes.boxes_B4 is not None
+    assert drawn.boxes.boxes_B4.shape == (6, 4)
+
+
+def test_a_drawer_sends_pictures_first_and_then_batches_of_its_own_places() -> None:
+    feed = Feed(targets=2, room=30, first=30, fresh=3)
+    drawer = Drawer(PHOTOS, feed, seed=5, first_slot=100)
+    messages = [drawer.next() for _ in range(4)]
+    assert [len(m.slots) for m in messages] == [20, 20, 3, 3]
+    assert [m.drawn is None for m in messages] == [True, True, False, False]
+    for message in messages:
+        assert message.images_NHW3.shape == (len(message.slots), SIDE, SIDE, 3)
+        assert set(message.slots) <= set(range(100, 130))
+        if message.drawn:
+            assert set(message.drawn.targets + message.drawn.references) <= set(range(100, 130))
 
 
 @pytest.mark.parametrize("form", ["mask", "box", "scribbles", "points"])

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from model.networks.lite.trunk import build_trunk
-from model.training.lite import coarsened, step_losses
 from pipeline.lite.draw import Episodes
+from pipeline.lite.pictures import SIDE
 from pipeline.lite.tally import Tally
-from pipeline.lite.train import LiteLearner, LiteRecipe
+from pipeline.lite.train import LiteLearner, LiteRecipe, batch_of, steps_done
 from tests.made.pictures import entry, filled
 
+CPU = torch.device("cpu")
 RECIPE = LiteRecipe(steps=100, targets=2, warmup=10, cooldown=0.2)
 
 
@@ -25,26 +26,34 @@ def test_the_rate_warms_up_holds_and_falls_to_nothing() -> None:
     assert rates[100] == 0
 
 
-def test_a_step_changes_what_learns_and_the_average_but_not_the_trunk(tmp_path: Path) -> None:
+@pytest.mark.parametrize("trunk_rate", [0.0, 0.1])
+def test_a_step_changes_what_learns_and_its_average_and_nothing_else(
+    tmp_path: Path, trunk_rate: float
+) -> None:
     torch.manual_seed(0)
     trunk = build_trunk()
-    learner = LiteLearner(trunk, replace(RECIPE, warmup=1))
-    before = {k: v.clone() for k, v in learner.networks.state_dict().items()}
+    recipe = replace(RECIPE, warmup=1, full=1.0, second=1.0, trunk_rate=trunk_rate, bank=3)
+    learner = LiteLearner(trunk, recipe, CPU)
+    before = {k: v.clone() for k, v in trunk.state_dict().items()}
+    networks = {k: v.clone() for k, v in learner.networks.state_dict().items()}
     entries = [entry("cup", origin=f"g{n}", complete=True) for n in range(3)]
     episodes = Episodes(filled(*entries, room=3), targets=2, garments=frozenset())
-    batch = coarsened(episodes.draw(np.random.default_rng(0)))
-    losses = step_losses(learner.networks, batch, None)
+    pixels = np.random.default_rng(0).integers(0, 255, (3, SIDE, SIDE, 3), dtype=np.uint8)
+    learner.store.add([0, 1, 2], pixels)
+    batch = batch_of(episodes.draw(np.random.default_rng(0)), learner.store, CPU)
+    losses = learner.losses(batch)
+    assert {"mask", "again", "sam", "present"} <= losses.keys()
     assert all(torch.isfinite(loss) for loss in losses.values())
     learner.learn(losses)
-    changed = {k for k, v in learner.networks.state_dict().items() if not v.equal(before[k])}
-    assert changed
-    assert not any(".trunk." in key for key in changed)
+    assert any(not v.equal(networks[k]) for k, v in learner.networks.state_dict().items())
+    moved = any(not v.equal(before[k]) for k, v in trunk.state_dict().items())
+    assert moved == (trunk_rate > 0)
     learner.save(tmp_path / "lite.pt")
-    again = LiteLearner(trunk, RECIPE)
+    again = LiteLearner(build_trunk(), recipe, CPU)
     again.resume(tmp_path / "lite.pt")
-    assert again.step == 1
-    for key, value in learner.networks.learned().items():
-        assert value.equal(again.networks.learned()[key])
+    assert again.step == steps_done(tmp_path / "lite.pt") == 1
+    for key, value in learner.learned().items():
+        assert value.equal(again.learned()[key])
         assert learner.average[key].equal(again.average[key])
     assert not list(tmp_path.glob("*.part"))
 
