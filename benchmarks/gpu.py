@@ -1,6 +1,6 @@
 """The product's model on a GPU: JPEG in, run-length masks out; what it computes is checked first.
 
-python -m benchmarks.gpu [--sam vit_b vit_l vit_h] [--seconds 3] [--batch 8] [--precision bf16]
+python -m benchmarks.gpu [--sam vit_b vit_l vit_h] [--seconds 2] [--batch 8] [--precision bf16]
 
 A line of JSON for each SAM and kind of work (5 categories of one reference, 20 of 5, 5 from stored
 embeddings; `lite` with its own weights), and for where its time goes; what the forms of attention
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     sams: list[SamType] = ["vit_b", "vit_l", "vit_h"] if gpu else ["nano"]
     parser.add_argument("--sam", nargs="*", choices=get_args(SamType), default=sams)
-    parser.add_argument("--seconds", type=float, default=3.0 if gpu else 0.5, help="of each rate")
+    parser.add_argument("--seconds", type=float, default=2.0 if gpu else 0.5, help="of each rate")
     parser.add_argument("--batch", type=int, default=8 if gpu else 2)
     parser.add_argument(
         "--precision", choices=get_args(Precision), default=pick_precision("auto", device)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
+import torch.compiler.config as compiler
 from segment_anything.modeling import ImageEncoderViT
 from segment_anything.modeling.image_encoder import Attention
 
@@ -52,6 +53,7 @@ def vrp_networks(sam: SamType, device: str, precision: Precision, *, fast: bool)
 
 def compile_blocks(networks: VrpNetworks) -> None:
     """Compile the blocks of SAM's encoder: blocks of one shape share what is compiled."""
+    compiler.recompile_limit = 64
     encoder = cast(ImageEncoderViT, networks.sam.image_encoder)
     for block in encoder.blocks:
         block.forward = torch.compile(block.forward, dynamic=False)
