@@ -12,6 +12,7 @@ from pipeline.studio.draft import Draft, new_job
 from pipeline.studio.review import Review
 from schemas.errors import MissingFile
 from schemas.job.label import LabelJob
+from schemas.job.networks import Sam
 from schemas.job.source import ImageFiles
 from schemas.job.storage import Storage
 
@@ -36,7 +37,8 @@ def open_work(what: str, storage: Storage) -> Work:
     if path.exists():
         return _of_job(path)
     collection = Collection.open(ImageFiles(type="images", uris=what), storage)
-    return Work(draft=Draft(path, new_job(what, path), collection))
+    clicks = clicks_of(Sam(type="lite", weights="lite-sam"), storage)  # what METHOD's card names
+    return Work(None, Draft(path, new_job(what, path), collection), clicks)
 
 
 def _of_job(path: Path) -> Work:

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from pipeline.storage.place import Place
 from pipeline.studio.collection import Collection
 from pipeline.studio.drawn_mask import drawn_mask
+from pipeline.weights.from_card import fill_methods
 from schemas.errors import BadInput
 from schemas.faults import faults_of
 from schemas.job.label import LabelJob
@@ -24,12 +25,8 @@ from schemas.job.reference import Box, Points, Scribbles
 from schemas.job.storage import Storage
 from schemas.spec import Spec
 
-# README's: the one method that needs no training, with published weights.
-METHOD = {
-    "type": "matcher",
-    "sam": {"type": "vit_b", "weights": "sam_vit_b"},
-    "backbone": {"type": "dinov2_vitb14", "weights": "dinov2_vitb14"},
-}
+# README's first: small networks that are installed with the product. Their card names the SAM.
+METHOD = {"type": "vrp", "weights": "lite-vrp"}
 
 
 class Runs(Spec):
@@ -104,7 +101,9 @@ class Draft:
             entries = [self._entry(one) for one in references]
             document = {**self._document, "references": entries}
             try:
-                LabelJob.model_validate(document, context={"folder": str(self.path.parent)})
+                folder = self.path.parent
+                filled = fill_methods(document, folder)
+                LabelJob.model_validate(filled, context={"folder": str(folder)})
             except ValidationError as error:
                 raise BadInput(
                     "a job that cannot be run", str(self.path), faults_of(error), "a labeling job"

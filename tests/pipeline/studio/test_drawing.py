@@ -10,10 +10,12 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from jobs.review.work import open_work
+from jobs.terminal.job_file import read_job
 from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.studio.app import make_app
 from pipeline.studio.gate import Entry
 from schemas.errors import BadInput
+from schemas.job.label import LabelJob
 from schemas.job.storage import Storage
 from tests.made.commands import photo_folder, run, write_job
 from tests.made.output import HOSTILE
@@ -77,6 +79,22 @@ def test_what_is_drawn_on_a_folder_is_a_job_that_vrp_plan_accepts(capsys, folder
     code, out, err = run(capsys, "plan", str(job), *options)
     assert code == 0, err
     assert "345 pixels" in out  # 15 x 23: what vrp plan takes the mask for
+
+
+def test_a_new_job_is_readmes_first_and_its_sam_answers_clicks_before_it_is_saved(
+    folder: Path,
+) -> None:
+    client = client_of(folder / "photos")
+    assert client.get("/api/work").json()["clicks"] is True
+    height, width = client.get("/api/images/0").json()["size"]
+    asked = {"points": [[width / 2, height / 2]], "on": [True]}
+    answer = client.post("/api/images/0/click", json=asked)
+    assert sum(answer.json()["runs"]) == height * width
+    assert save(client, drawn(BOX))[0] == 200
+    document = yaml.safe_load((folder / "photos.yaml").read_text())
+    assert document["method"] == {"type": "vrp", "weights": "lite-vrp"}
+    job = read_job(LabelJob, folder / "photos.yaml")
+    assert (job.method.sam.type, job.allow_random_weights) == ("lite", False)
 
 
 def test_a_job_keeps_what_it_says_beside_its_references(folder: Path) -> None:
