@@ -4,12 +4,13 @@ from pathlib import Path
 
 from jobs.terminal.job_file import read_document, read_job
 from pipeline.output.paths import COMMIT, JOB
+from pipeline.review.review import Review
 from pipeline.storage.place import Place
 from pipeline.studio.app import Work
 from pipeline.studio.clicks import clicks_of
 from pipeline.studio.collection import Collection
-from pipeline.studio.draft import Draft, new_job
-from pipeline.studio.review import Review
+from pipeline.studio.draft import Draft
+from pipeline.studio.job_text import new_job
 from schemas.errors import MissingFile
 from schemas.job.label import LabelJob
 from schemas.job.networks import Sam

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from pipeline.masks.runs import encode_rle, run_lengths
-from pipeline.studio.pictures import read_pixels
+from pipeline.review.pictures import read_pixels
 from pipeline.weights.fetch import is_at_hand
 from schemas.errors import BadInput
 from schemas.job.networks import Sam

@@ -187,3 +187,26 @@ def test_a_click_is_answered_where_the_weights_are_at_hand_and_else_there_is_non
     client = client_of(Path(write_job(folder, method=method)))
     assert client.get("/api/work").json()["clicks"] is False
     assert client.post("/api/images/0/click", json=asked).status_code == 404
+
+
+def test_what_is_changed_after_labels_were_made_goes_to_the_next_output(folder: Path) -> None:
+    path = Path(write_job(folder))
+    client = client_of(path)
+    assert save(client, {"kept": 0}, drawn(BOX, category="dog"))[0] == 200
+    assert yaml.safe_load(path.read_text())["output"] == {"uri": "out"}
+    for claimed, free in (("out", "out-2"), ("out-2", "out-3")):
+        (folder / claimed).mkdir()
+        (folder / claimed / "job.json").write_text("{}")
+        assert save(client, {"kept": 0}, {"kept": 1})[0] == 200  # nothing new: nothing moves
+        assert yaml.safe_load(path.read_text())["output"] == {"uri": claimed}
+        assert save(client, {"kept": 1}, {"kept": 0})[0] == 200
+        assert yaml.safe_load(path.read_text())["output"] == {"uri": free}
+
+
+def test_a_try_that_was_not_begun_or_thresholds_that_are_none_are_refused(folder: Path) -> None:
+    client = client_of(Path(write_job(folder)))
+    assert client.get("/api/trial/chosen").status_code == 400
+    assert client.get("/api/trial/images/0").status_code == 400
+    assert client.get("/api/trial?min_score=2").status_code == 422
+    assert client.post("/api/trial/keep", json={"score": 1}).status_code == 422
+    assert client_of(folder / "photos").post("/api/trial", json={}).status_code == 400
