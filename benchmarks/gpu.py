@@ -1,41 +1,38 @@
 """The product's model on a GPU: JPEG in, run-length masks out; what it computes is checked first.
 
-python -m benchmarks.gpu [--sam vit_b vit_l vit_h] [--images 512] [--batch 8] [--precision bf16]
+python -m benchmarks.gpu [--sam vit_b vit_l vit_h] [--seconds 2] [--batch 8] [--precision bf16]
 
-Each SAM is asked for 5 categories of one reference, for 20 of 5, and for 5 from stored embeddings.
-Decoding, the model and encoding overlap as in a labeling actor. `peak share` is the arithmetic of
-SAM's encoder (2 for each multiply-add) at the rate found, over the card's dense bf16 peak where it
-is known; `idle` the share of the time in which the model had no batch. Without a GPU it runs on the
-CPU with nano networks and a few images, to show that it runs; such figures say nothing of a GPU.
+A line of JSON for each SAM and kind of work (5 categories of one reference, 20 of 5, 5 from stored
+embeddings; `lite` with its own weights), and for where its time goes; what the forms of attention
+took; and of a row that failed, why. `peak_share` is the arithmetic of SAM's encoder (2 for each
+multiply-add) at the rate found, over the card's dense bf16 peak where it is known; `idle` the share
+of the time in which the model had no batch. --compile adds a row with the encoder's blocks
+compiled. Without a GPU it runs on the CPU with nano networks and a few images, to show that it
+runs; such figures say nothing of a GPU.
 """
 
 import argparse
-import io
-import itertools
 import json
+import logging
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import get_args
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from benchmarks.figure import machine
-from benchmarks.vrp_job import SIZE_HW, photo, references
-from model.checkpoints.load import Loader
-from model.masks.upsample import mask_at
-from model.methods.vrp import VrpNetworks, VrpSegmenter, load_vrp
+from benchmarks.gpu_networks import compile_blocks, lite_study, vrp_networks
+from benchmarks.gpu_pace import DIFFERENT_PHOTOS, pace
+from benchmarks.gpu_stages import kernels, stages
+from benchmarks.vrp_job import photo, references
+from model.methods.vrp import VrpNetworks, VrpSegmenter
+from model.networks.attention_choice import FORM_FAULTS
 from model.networks.device import Precision, pick_precision
 from model.networks.pixels import normalise, squash
-from pipeline.images.decode import decode_image
-from pipeline.masks.runs import encode_rle
-from schemas.job.compute import Limits
-from schemas.job.method import Vrp
-from schemas.job.networks import Backbone, Sam
+from model.segmenter import PLAIN, Segmenter
+from schemas.errors import VrpError
 from schemas.names import SamType
 
 # docs: the authors' sizes at 1024 x 1024; a multiply and an add are 2.
@@ -46,21 +43,11 @@ GOALS = {("vit_h", "5 x 1"): 70, ("vit_l", "5 x 1"): 130, ("vit_b", "5 x 1"): 30
 GOALS |= {(sam, "stored"): 1000 for sam in ENCODER_TFLOP}
 # Random weights put edges anywhere, so logits are compared and not masks.
 LEAST_AGREEMENT = 0.99
-DIFFERENT_PHOTOS = 16
+PHOTOS_COMPARED = 2
+FAULTS = (*FORM_FAULTS, VrpError, OSError, LookupError, ArithmeticError)
 
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    sam: str
-    work: str
-    images_per_s: float
-    goal: float | None
-    peak_share: float | None
-    idle: float
-    agreement: float | None
-    """The least correlation of a mask's logits with those of fp32; None where not compared."""
+Line = dict[str, Any]
+Logits = list[list[np.ndarray]]
 
 
 def main() -> None:
@@ -69,128 +56,172 @@ def main() -> None:
     device = "cuda" if gpu else "cpu"
     parser = argparse.ArgumentParser(description=__doc__)
     sams: list[SamType] = ["vit_b", "vit_l", "vit_h"] if gpu else ["nano"]
-    parser.add_argument("--sam", nargs="+", choices=get_args(SamType), default=sams)
-    parser.add_argument("--images", type=int, default=512 if gpu else 4)
+    parser.add_argument("--sam", nargs="*", choices=get_args(SamType), default=sams)
+    parser.add_argument("--seconds", type=float, default=2.0 if gpu else 0.5, help="of each rate")
     parser.add_argument("--batch", type=int, default=8 if gpu else 2)
     parser.add_argument(
         "--precision", choices=get_args(Precision), default=pick_precision("auto", device)
     )
-    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=4, help="that decode")
+    parser.add_argument("--compile", action="store_true", help="also with compiled blocks")
+    parser.add_argument("--trunk", default="random:4", help="the file of lite's trunk")
     given = parser.parse_args()
+    logging.basicConfig(format="%(message)s", handlers=[JsonLines()])
+    logging.getLogger("model").setLevel(logging.INFO)
     card = torch.cuda.get_device_name() if gpu else f"no GPU: {machine()}"
-    print(json.dumps({"device": card, "torch": torch.__version__, "batch": given.batch}))
+    say({"device": card, "torch": torch.__version__}, lambda: vars(given))
     for sam in given.sam:
-        for row in rows(sam, device, given):
-            print(json.dumps(asdict(row)), flush=True)
+        measure(sam, device, given)
+    say({"sam": "lite", "work": "5 x 1"}, lambda: lite_row(device, given))
 
 
-def rows(sam: SamType, device: str, given: argparse.Namespace) -> list[Row]:
+class JsonLines(logging.Handler):
+    """What the product logs, such as the form of attention it chose and why, as lines of JSON."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        print(json.dumps({"log": record.getMessage()}), flush=True)
+
+
+def say(about: Line, find: Callable[[], Line]) -> None:
+    """Print what was found, or why not, as a line of JSON; end where the device is broken."""
+    try:
+        line = find()
+    except torch.AcceleratorError as error:
+        print(json.dumps(about | {"error": f"AcceleratorError: {error}"}), flush=True)
+        raise SystemExit(1) from error
+    except FAULTS as error:
+        line = {"error": f"{type(error).__name__}: {error}"[:2000]}
+    print(json.dumps(about | line), flush=True)
+
+
+def measure(sam: SamType, device: str, given: argparse.Namespace) -> None:
     """Check and time one SAM."""
-    exact = load_vrp(spec(sam), Loader(device, "fp32"))
-    few = VrpSegmenter(exact, references(5, 1))
-    images = [photo(seed) for seed in range(2)]
-    expected = [logits(few, image) for image in images]
-    del few, exact
-    networks = load_vrp(spec(sam), Loader(device, given.precision))
-    found = []
-    for work, categories, each in (("5 x 1", 5, 1), ("20 x 5", 20, 5), ("stored", 5, 1)):
-        segmenter = VrpSegmenter(networks, references(categories, each))
-        stored = embed(networks, device) if work == "stored" else None
-        agreement = agreement_of(segmenter, images, expected) if categories == 5 else None
-        if agreement is not None and not agreement >= LEAST_AGREEMENT:
-            print(json.dumps({"sam": sam, "work": work, "wrong": f"agreement {agreement:.3f}"}))
-        rate, idle = pace(segmenter, stored, given)
-        found.append(
-            Row(sam, work, rate, GOALS.get((sam, work)), share(sam, rate), idle, agreement)
-        )
-    return found
+    about: Line = {"sam": sam}
+    expected: Logits = []
+    say(about | {"work": "fp32 masks"}, lambda: fp32_logits(sam, device, expected))
+    loaded: list[VrpNetworks] = []
+    say(about | {"work": "load"}, lambda: load(sam, device, given.precision, loaded))
+    for networks in loaded:
+        timed = Timed(sam, networks, expected, given)
+        say(about | {"work": "5 x 1"}, lambda timed=timed: timed.row("5 x 1"))
+        say(about | {"work": "stages"}, timed.stages)
+        if device == "cuda":
+            say(about | {"work": "kernels"}, timed.kernels)
+        say(about | {"work": "stored"}, lambda timed=timed: timed.row("stored"))
+        say(about | {"work": "20 x 5"}, lambda timed=timed: timed.row("20 x 5"))
+        if given.compile:
+            say(about | {"work": "compile"}, lambda own=networks: timed_compile(own))
+            say(about | {"work": "5 x 1 compiled"}, lambda timed=timed: timed.row("5 x 1"))
 
 
-def spec(sam: SamType) -> Vrp:
-    """Return the method: ResNet-50 beside a SAM of full size, nano beside nano."""
-    backbone = "nano" if sam == "nano" else "resnet50"
-    return Vrp(
-        type="vrp",
-        weights="random:1",
-        sam=Sam(type=sam, weights="random:2"),
-        backbone=Backbone(type=backbone, weights="random:3"),
-    )
+class Timed:
+    """One SAM's networks, and what its masks' logits are in fp32."""
+
+    def __init__(
+        self, sam: SamType, networks: VrpNetworks, expected: Logits, given: argparse.Namespace
+    ) -> None:
+        self._sam: SamType = sam
+        self._networks, self._expected = networks, expected
+        self._given = given
+
+    def row(self, work: str) -> Line:
+        """Return one kind of work's rate, beside its goal, and what was checked."""
+        few = work != "20 x 5"
+        segmenter = VrpSegmenter(self._networks, references(*((5, 1) if few else (20, 5))))
+        agreement = agreement_with(segmenter, self._expected) if few and self._expected else None
+        stored = embed(self._networks) if work == "stored" else None
+        given = self._given
+        found = pace(segmenter, stored, given.batch, given.threads, given.seconds)
+        return {
+            "images_per_s": round(found.images_per_s, 2),
+            "goal": GOALS.get((self._sam, work)),
+            "peak_share": None if stored else share(self._sam, found.images_per_s),
+            "idle": round(found.idle, 3),
+            "agreement": agreement,
+            "wrong": agreement is not None and not agreement >= LEAST_AGREEMENT,
+            "gpu_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2),
+        }
+
+    def stages(self) -> Line:
+        """Return milliseconds an image of each stage."""
+        segmenter = VrpSegmenter(self._networks, references(5, 1))
+        return {"ms_per_image": stages(self._networks, segmenter, self._given.batch)}
+
+    def kernels(self) -> Line:
+        """Return the GPU's longest kernels."""
+        segmenter = VrpSegmenter(self._networks, references(5, 1))
+        return kernels(segmenter, [photo(n) for n in range(self._given.batch)])
 
 
-def logits(segmenter: VrpSegmenter, image_HW3: np.ndarray) -> list[np.ndarray]:
+def fp32_logits(sam: SamType, device: str, expected: Logits) -> Line:
+    """Fill expected with the logits in fp32, in segment_anything's own attention."""
+    networks = vrp_networks(sam, device, "fp32", fast=False)
+    segmenter = VrpSegmenter(networks, references(5, 1))
+    expected.extend(logits(segmenter, photo(seed)) for seed in range(PHOTOS_COMPARED))
+    return {"photos": len(expected)}
+
+
+def load(sam: SamType, device: str, precision: Precision, loaded: list[VrpNetworks]) -> Line:
+    """Load networks in the precision to be timed; attention is chosen, and logged."""
+    start = time.perf_counter()
+    loaded.append(vrp_networks(sam, device, precision, fast=True))
+    return {"seconds": round(time.perf_counter() - start, 1)}
+
+
+def timed_compile(networks: VrpNetworks) -> Line:
+    """Compile the encoder's blocks, at the first batch of a size."""
+    compile_blocks(networks)
+    start = time.perf_counter()
+    embed(networks)
+    return {"seconds": round(time.perf_counter() - start, 1)}
+
+
+def lite_row(device: str, given: argparse.Namespace) -> Line:
+    """Return the rate of the trained small networks, and their agreement with the CPU's."""
+    study = lite_study(device, given.trunk)
+    segmenter = study(references(5, 1), PLAIN)
+    on_cpu = lite_study("cpu", given.trunk)(references(5, 1), PLAIN)
+    expected = [logits(on_cpu, photo(seed)) for seed in range(PHOTOS_COMPARED)]
+    agreement = agreement_with(segmenter, expected)
+    found = pace(segmenter, None, given.batch, given.threads, given.seconds)
+    line: Line = {
+        "trunk": given.trunk,
+        "images_per_s": round(found.images_per_s, 2),
+        "idle": round(found.idle, 3),
+        "agreement": agreement,
+    }
+    if device == "cuda":
+        line |= kernels(segmenter, [photo(n) for n in range(given.batch)])
+    return line
+
+
+def logits(segmenter: Segmenter, image_HW3: np.ndarray) -> list[np.ndarray]:
     """Return the logits of an image's masks."""
     (predictions,) = segmenter.segment([image_HW3])
     return [one.logits_hw for one in predictions]
 
 
-def agreement_of(
-    segmenter: VrpSegmenter, images: Sequence[np.ndarray], expected: Sequence[list[np.ndarray]]
-) -> float:
+def agreement_with(segmenter: Segmenter, expected: Sequence[Sequence[np.ndarray]]) -> float:
     """Return the least correlation of the masks' logits with those expected."""
     return min(
         float(np.corrcoef(got_hw.ravel(), wanted_hw.ravel())[0, 1])
-        for image, wanted in zip(images, expected, strict=True)
-        for got_hw, wanted_hw in zip(logits(segmenter, image), wanted, strict=True)
+        for seed, wanted in enumerate(expected)
+        for got_hw, wanted_hw in zip(logits(segmenter, photo(seed)), wanted, strict=True)
     )
 
 
 @torch.inference_mode()
-def embed(networks: VrpNetworks, device: str) -> list[Tensor]:
+def embed(networks: VrpNetworks) -> list[Tensor]:
     """Return the embeddings of the photos, as a store holds them: float16 in memory."""
     encoder = networks.sam.image_encoder
-    dtype = networks.encoder.queries.dtype
+    queries = networks.encoder.queries
     return [
-        encoder(normalise(squash(photo(n), encoder.img_size, torch.device(device))).to(dtype))[0]
+        encoder(normalise(squash(photo(n), encoder.img_size, queries.device)).to(queries.dtype))[0]
         .half()
         .cpu()
         for n in range(DIFFERENT_PHOTOS)
     ]
-
-
-def pace(
-    segmenter: VrpSegmenter, stored: list[Tensor] | None, given: argparse.Namespace
-) -> tuple[float, float]:
-    """Return images a second, and the share of the time in which the model had no batch."""
-    photos = [jpeg(photo(n)) for n in range(DIFFERENT_PHOTOS)]
-    numbers = [n % DIFFERENT_PHOTOS for n in range(given.images)]
-    batches = [numbers[i : i + given.batch] for i in range(0, len(numbers), given.batch)]
-    busy = 0.0
-    with ThreadPoolExecutor(given.threads) as decoders, ThreadPoolExecutor(2) as encoders:
-        for warm in (True, False):
-            begun, busy, encoding = time.perf_counter(), 0.0, []
-            todo = batches[:2] if warm else batches
-            ahead = [
-                [decoders.submit(decode_image, photos[n], Limits()) for n in batch]
-                for batch in todo[:2]
-            ]
-            for place, batch in enumerate(todo):
-                images = [future.result().pixels_HW3 for future in ahead[place]]
-                if place + 2 < len(todo):
-                    ahead.append(
-                        [
-                            decoders.submit(decode_image, photos[n], Limits())
-                            for n in todo[place + 2]
-                        ]
-                    )
-                start = time.perf_counter()
-                given_embeddings = [stored[n] for n in batch] if stored else None
-                predictions = segmenter.segment(images, given_embeddings)
-                busy += time.perf_counter() - start
-                encoding += [
-                    encoders.submit(lambda one: encode_rle(mask_at(one, SIZE_HW, 0.0)), one)
-                    for one in itertools.chain.from_iterable(predictions)
-                ]
-            for future in encoding:
-                future.result()
-            seconds = time.perf_counter() - begun
-    return len(numbers) / seconds, 1 - busy / seconds
-
-
-def jpeg(image_HW3: np.ndarray) -> bytes:
-    """Return an image as a JPEG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image_HW3).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
 
 
 def share(sam: SamType, images_per_s: float) -> float | None:
@@ -199,7 +230,7 @@ def share(sam: SamType, images_per_s: float) -> float | None:
         return None
     name = torch.cuda.get_device_name()
     peak = next((value for card, value in PEAKS.items() if card in name), None)
-    return None if peak is None else ENCODER_TFLOP[sam] * images_per_s / peak
+    return None if peak is None else round(ENCODER_TFLOP[sam] * images_per_s / peak, 3)
 
 
 if __name__ == "__main__":

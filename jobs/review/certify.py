@@ -37,7 +37,7 @@ def certify(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     from pipeline.certify.certificate import certify as certificate_of
     from pipeline.certify.page import page_of
     from pipeline.output.paths import CERTIFICATE, CERTIFICATE_PAGE
-    from pipeline.studio.review import Review
+    from pipeline.review.review import Review
     from schemas.job.storage import Storage
 
     required = dict(read_requirement(text, NAMES) for text in require or ())

@@ -66,6 +66,8 @@ def studio(  # noqa: PLR0913, PLR0917 - typer makes one option of each
         entry = _entry(host, listening.getsockname()[1], token)
         typer.echo(f"open http://{_shown(host)}:{entry.port}/?token={entry.token}")
         typer.echo("Ctrl-C ends it; what was said or saved is written by then")
+        if work.clicks:
+            work.clicks.load_ahead()
         _serve(make_app(entry, name, work), listening)
 
 

@@ -4,14 +4,16 @@ from pathlib import Path
 
 from jobs.terminal.job_file import read_document, read_job
 from pipeline.output.paths import COMMIT, JOB
+from pipeline.review.review import Review
 from pipeline.storage.place import Place
 from pipeline.studio.app import Work
 from pipeline.studio.clicks import clicks_of
 from pipeline.studio.collection import Collection
-from pipeline.studio.draft import Draft, new_job
-from pipeline.studio.review import Review
+from pipeline.studio.draft import Draft
+from pipeline.studio.job_text import new_job
 from schemas.errors import MissingFile
 from schemas.job.label import LabelJob
+from schemas.job.networks import Sam
 from schemas.job.source import ImageFiles
 from schemas.job.storage import Storage
 
@@ -36,7 +38,8 @@ def open_work(what: str, storage: Storage) -> Work:
     if path.exists():
         return _of_job(path)
     collection = Collection.open(ImageFiles(type="images", uris=what), storage)
-    return Work(draft=Draft(path, new_job(what, path), collection))
+    clicks = clicks_of(Sam(type="lite", weights="lite-sam"), storage)  # what METHOD's card names
+    return Work(None, Draft(path, new_job(what, path), collection), clicks)
 
 
 def _of_job(path: Path) -> Work:

@@ -20,6 +20,7 @@ from functools import cache
 from typing import Literal, NamedTuple, cast
 
 import torch
+import torch.compiler.config as compiler
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention.flex_attention import flex_attention
@@ -30,6 +31,7 @@ Form = Literal["original", "rows", "bias", "padded", "flex"]
 SCORES_AT_ONCE = 2**20
 # Of a mask on a GPU, where larger calls are better: 0.5 GB in bf16.
 GPU_SCORES_AT_ONCE = 2**28
+MOST_SHAPES = 64
 
 
 class Inputs(NamedTuple):
@@ -144,6 +146,9 @@ def _flex(inputs: Inputs) -> Tensor:
 
 @cache
 def _compiled_flex() -> Callable[..., object]:
+    # Each size of a batch is compiled, of windows and of whole images; beyond torch's limit of 8 it
+    # would go on without compiling, and keep all scores in memory.
+    compiler.recompile_limit = max(compiler.recompile_limit, MOST_SHAPES)
     return torch.compile(flex_attention, dynamic=False)
 
 

@@ -9,9 +9,9 @@ from pycocotools import mask as coco_mask
 
 from model.scores.bootstrap import Interval, bootstrap_interval
 from model.scores.wilson import stratified_share
-from pipeline.studio.audit import EMPTY, SCORE_EDGES, Stratum, bins_of, draw_sample
-from pipeline.studio.index import UNREVIEWED
-from pipeline.studio.review import Review
+from pipeline.review.audit import EMPTY, SCORE_EDGES, Stratum, bins_of, draw_sample
+from pipeline.review.index import UNREVIEWED
+from pipeline.review.review import Review
 from schemas.errors import BadInput
 
 NAMES = ("precision", "presence", "recall", "iou")

@@ -5,20 +5,22 @@ number from a list, never by a path.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 
+from pipeline.review.review import Review, Unknown
 from pipeline.studio.click_addresses import click_addresses
 from pipeline.studio.clicks import Clicks
 from pipeline.studio.draft import Draft
 from pipeline.studio.draw_addresses import draw_addresses
 from pipeline.studio.gate import Entry, Gate
-from pipeline.studio.review import Review, Unknown
 from pipeline.studio.review_addresses import review_addresses
+from pipeline.studio.trial_addresses import trial_addresses
+from pipeline.trial.trial import Trials
 from schemas.errors import BadInput, ImageRejected
 
 PAGE = Path(__file__).parent / "page"
@@ -37,6 +39,7 @@ class Work:
     review: Review | None = None
     draft: Draft | None = None
     clicks: Clicks | None = None
+    trials: Trials = field(default_factory=Trials)
 
 
 def make_app(entry: Entry, reviewer: str, opened: Work) -> ASGIApp:
@@ -49,6 +52,7 @@ def make_app(entry: Entry, reviewer: str, opened: Work) -> ASGIApp:
         app.include_router(review_addresses(review, reviewer))
     if draft is not None:
         app.include_router(draw_addresses(draft))
+        app.include_router(trial_addresses(opened.trials, draft))
     if clicks is not None:
         app.include_router(click_addresses(clicks, review, draft))
 

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
+from pipeline.review.review import Review
 from pipeline.studio.clicks import Asked, Clicks
 from pipeline.studio.draft import Draft
-from pipeline.studio.review import Review
 
 
 def click_addresses(clicks: Clicks, review: Review | None, draft: Draft | None) -> APIRouter:

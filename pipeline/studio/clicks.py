@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
 from pipeline.masks.runs import encode_rle, run_lengths
-from pipeline.studio.pictures import read_pixels
+from pipeline.review.pictures import read_pixels
 from pipeline.weights.fetch import is_at_hand
-from pipeline.weights.of_method import local_method
+from schemas.errors import BadInput
 from schemas.job.networks import Sam
 from schemas.job.reference import Point
 from schemas.job.storage import Storage
@@ -57,12 +58,23 @@ class Clicks:
             mask_HW = self._loaded().mask(image, asked.points, asked.on, asked.box)
         return run_lengths(encode_rle(mask_HW)["counts"])
 
+    def load_ahead(self) -> None:
+        """Begin to load SAM in a thread of its own, so that the first click need not wait."""
+
+        def load() -> None:
+            with self._lock, suppress(BadInput):  # the first click says what is wrong
+                self._loaded()
+
+        threading.Thread(target=load, daemon=True).start()
+
     def _embed(self, uri: str) -> Embedded:
         return self._loaded().embed(read_pixels(uri, self._storage))
 
     def _loaded(self) -> ClickedSam:
         if self._sam is None:
-            from model.clicks import ClickedSam  # noqa: PLC0415 - torch takes seconds to import
+            # torch takes seconds to import, and a page of labels needs none of it.
+            from model.clicks import ClickedSam  # noqa: PLC0415
+            from pipeline.weights.of_method import local_method  # noqa: PLC0415
 
             self._sam = ClickedSam(local_method(self._spec, self._storage), "cpu")
         return self._sam

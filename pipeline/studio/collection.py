@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.inputs.sources import plan_inputs
-from pipeline.studio.pictures import Picture, Pictures
+from pipeline.review.pictures import Picture, Pictures
 from schemas.errors import BadInput
 from schemas.job.source import CocoImages, ImageFiles, Source
 from schemas.job.storage import Storage
@@ -17,6 +17,7 @@ class Collection:
 
     images: tuple[tuple[str, str], ...]
     pictures: Pictures
+    storage: Storage
 
     @classmethod
     def open(cls, source: Source, storage: Storage) -> "Collection":
@@ -30,7 +31,7 @@ class Collection:
             )
         shards = plan_inputs(source, storage, PER_SHARD).shards
         images = tuple(image for shard in shards for image in shard.images)
-        return cls(images, Pictures(storage))
+        return cls(images, Pictures(storage), storage)
 
     def uri(self, image: int) -> str:
         """Return where an image lies. Raises BadInput for a number that is none."""
@@ -38,6 +39,13 @@ class Collection:
             got = f"{image} of {len(self.images)} images"
             raise BadInput("no such image", "the collection", got, "a number from the list")
         return self.images[image][1]
+
+    def number(self, image_id: str) -> int:
+        """Return an image's number. Raises BadInput for one that is not in the list."""
+        for number, (known, _) in enumerate(self.images):
+            if known == image_id:
+                return number
+        raise BadInput("no such image", "the collection", image_id, "an image of the list")
 
     def picture(self, image: int) -> Picture:
         """Return an image for the screen. Raises BadInput, ImageRejected."""

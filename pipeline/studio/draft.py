@@ -1,8 +1,5 @@
-"""Turn what is drawn on images into a labeling job's file, and masks into PNGs beside it."""
+"""Turn what is drawn on images, moved and taught into a labeling job's file."""
 
-import hashlib
-import io
-import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -10,26 +7,24 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import yaml
-from PIL import Image
 from pydantic import Field, ValidationError
 
+from pipeline.output.paths import JOB
+from pipeline.review.drawn_mask import drawn_mask
 from pipeline.storage.place import Place
+from pipeline.studio.beside import Beside
 from pipeline.studio.collection import Collection
-from pipeline.studio.drawn_mask import drawn_mask
-from schemas.errors import BadInput
+from pipeline.studio.job_text import as_yaml, version_of, whole_uri
+from pipeline.trial.moved import Moved, moved_document
+from pipeline.weights.from_card import fill_methods
+from schemas.errors import BadInput, MissingFile
 from schemas.faults import faults_of
 from schemas.job.label import LabelJob
 from schemas.job.reference import Box, Points, Scribbles
 from schemas.job.storage import Storage
 from schemas.spec import Spec
 
-# README's: the one method that needs no training, with published weights.
-METHOD = {
-    "type": "matcher",
-    "sam": {"type": "vit_b", "weights": "sam_vit_b"},
-    "backbone": {"type": "dinov2_vitb14", "weights": "dinov2_vitb14"},
-}
+Document = dict[str, Any]
 
 
 class Runs(Spec):
@@ -53,24 +48,15 @@ class Drawn(Spec):
     annotation: Annotated[Box | Points | Scribbles | Runs, Field(discriminator="type")]
 
 
-def new_job(targets: str, path: Path) -> dict[str, Any]:
-    """Return the job of a folder of images, without references yet."""
-    return {
-        "targets": {"type": "images", "uris": _from(targets, path)},
-        "references": [],
-        "method": METHOD,
-        "output": {"uri": f"{path.stem}-labels"},
-    }
-
-
 class Draft:
     """A job file under way; its methods may be called by many threads."""
 
     def __init__(self, path: Path, document: Mapping[str, Any], collection: Collection) -> None:
         """document is what the file holds, or a new job where there is none."""
         self.path, self.collection = path, collection
+        self._beside = Beside(path)
         self._document = dict(document)
-        self._version = _version(path)
+        self._version = version_of(path)
         self._lock = threading.Lock()
 
     def describe(self) -> dict[str, Any]:
@@ -79,13 +65,24 @@ class Draft:
         references = [
             {
                 "category": reference["category"],
-                "image": numbers.get(_to(reference["image"], self.path)),
+                "image": numbers.get(whole_uri(reference["image"], self.path)),
                 "name": reference["image"],
                 "type": reference["annotation"]["type"],
             }
             for reference in self._document["references"]
         ]
-        return {"path": str(self.path), "version": self._version, "references": references}
+        return {
+            "path": str(self.path),
+            "version": self._version,
+            "references": references,
+            "negatives": len(self._document.get("negatives", ())),
+            "output": self._document["output"]["uri"],
+        }
+
+    def job(self) -> LabelJob:
+        """Return the job as it is saved. Raises BadInput where `vrp label` would refuse it."""
+        with self._lock:
+            return self._checked(self._document)
 
     def save(self, references: Sequence[Kept | Drawn], version: str) -> None:
         """Write the job with these references in place of those it has; the rest stays.
@@ -94,25 +91,67 @@ class Draft:
         `vrp label` would refuse for its form.
         """
         with self._lock:
-            if version != self._version or _version(self.path) != version:
-                raise BadInput(
-                    "a job file that was changed meanwhile",
-                    str(self.path),
-                    "another studio or an editor wrote it",
-                    "reload the page, and draw again what was not saved",
-                )
+            self._check_version(version)
             entries = [self._entry(one) for one in references]
-            document = {**self._document, "references": entries}
-            try:
-                LabelJob.model_validate(document, context={"folder": str(self.path.parent)})
-            except ValidationError as error:
-                raise BadInput(
-                    "a job that cannot be run", str(self.path), faults_of(error), "a labeling job"
-                ) from error
-            Place.open(str(self.path), Storage()).replace(_as_yaml(document).encode())
-            self._document, self._version = document, _version(self.path)
+            self._write({**self._document, "references": entries})
 
-    def _entry(self, one: Kept | Drawn) -> dict[str, Any]:
+    def keep(self, chosen: Moved, moved: Moved) -> None:
+        """Write the thresholds that were moved away from what was chosen. Raises BadInput."""
+        with self._lock:
+            self._check_version(self._version)
+            self._write(moved_document(self._document, chosen, moved))
+
+    def add_reference(self, uri: str, category: str, mask_HW: np.ndarray) -> None:
+        """Add an image with its mask, in place of what the job says of it. Raises BadInput."""
+        with self._lock:
+            self._check_version(self._version)
+            image = self._beside.image(uri, self.collection.storage)
+            mask = {"type": "mask", "uri": self._beside.mask(category, mask_HW)}
+            others = [
+                one
+                for one in self._document["references"]
+                if (one["image"], one["category"]) != (image, category)
+            ]
+            added = {"category": category, "image": image, "annotation": mask}
+            self._write({**self._document, "references": [*others, added]})
+
+    def add_negative(self, uri: str) -> None:
+        """Add an image that shows none of the job's categories. Raises BadInput."""
+        with self._lock:
+            self._check_version(self._version)
+            image = self._beside.image(uri, self.collection.storage)
+            negatives = dict.fromkeys([*self._document.get("negatives", ()), image])
+            self._write({**self._document, "negatives": list(negatives)})
+
+    def _check_version(self, version: str) -> None:
+        if version != self._version or version_of(self.path) != version:
+            raise BadInput(
+                "a job file that was changed meanwhile",
+                str(self.path),
+                "another studio or an editor wrote it",
+                "reload the page, and draw again what was not saved",
+            )
+
+    def _checked(self, document: Document) -> LabelJob:
+        folder = self.path.parent
+        try:
+            return LabelJob.model_validate(
+                fill_methods(document, folder), context={"folder": str(folder)}
+            )
+        except ValidationError as error:
+            raise BadInput(
+                "a job that cannot be run", str(self.path), faults_of(error), "a labeling job"
+            ) from error
+
+    def _write(self, document: Document) -> None:
+        job = self._checked(document)
+        if document != self._document:
+            uri = document["output"]["uri"]
+            document["output"] = {**document["output"], "uri": _free_output(uri, job)}
+        Place.open(str(self.path), Storage()).replace(as_yaml(document).encode())
+        self._document, self._version = document, version_of(self.path)
+
+    def _entry(self, one: Kept | Drawn) -> Document:
         if isinstance(one, Kept):
             known = self._document["references"]
             if one.kept >= len(known):
@@ -121,63 +160,35 @@ class Draft:
         uri = self.collection.uri(one.image)
         annotation = one.annotation.model_dump(mode="json", exclude_defaults=True)
         if isinstance(one.annotation, Runs):
-            annotation = {"type": "mask", "uri": self._write_mask(one, one.annotation)}
+            size_HW = self.collection.picture(one.image).size_HW
+            what = "a drawn mask that is none"
+            mask_HW = drawn_mask(one.annotation.runs, size_HW, what, one.category)
+            annotation = {"type": "mask", "uri": self._beside.mask(one.category, mask_HW)}
         else:
             annotation["type"] = one.annotation.type
-        image = _from(uri, self.path)
+        image = self._beside.image(uri, self.collection.storage)
         return {"category": one.category, "image": image, "annotation": annotation}
 
-    def _write_mask(self, one: Drawn, drawn: Runs) -> str:
-        """Write a mask as a PNG named after what is in it; return its path from the job file."""
-        size_HW = self.collection.picture(one.image).size_HW
-        mask_HW = drawn_mask(drawn.runs, size_HW, "a drawn mask that is none", one.category)
-        buffer = io.BytesIO()
-        Image.fromarray(mask_HW * np.uint8(255)).save(buffer, "PNG")
-        data = buffer.getvalue()
-        readable = re.sub(r"[^a-z0-9]+", "-", one.category.lower()).strip("-")[:30] or "mask"
-        digest = hashlib.sha256(data).hexdigest()[:8]
-        name = f"{self.path.stem}-references/{readable}-{digest}.png"
-        Place.open(str(self.path.parent / name), Storage()).create(data)
-        return name
+
+def _free_output(uri: str, job: LabelJob) -> str:
+    """Return the output as the file names it, or the next one that is nobody's yet.
+
+    What is labelled with other references or thresholds is another job's: `vrp label` refuses to
+    mix them.
+    """
+    bare = uri.rstrip("/")
+    whole = job.output.uri.rstrip("/")
+    numbered = re.search(r"-(\d{1,2})$", bare)
+    count, ending = (int(numbered[1]), numbered[0]) if numbered else (1, "")
+    added = ending
+    while _is_claimed(whole.removesuffix(ending) + added, job.storage):
+        count += 1
+        added = f"-{count}"
+    return uri if added == ending else bare.removesuffix(ending) + added
 
 
-class _Flow(dict[str, Any]):
-    """A mapping that is written in braces: coordinates one below the other are read by nobody."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe one, for a job file."""
-
-
-_Dumper.add_representer(
-    _Flow,
-    lambda dumper, value: dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=True),
-)
-
-
-def _as_yaml(document: Mapping[str, Any]) -> str:
-    """Return a job as a person would write it."""
-    references = [
-        {**reference, "annotation": _Flow(reference["annotation"])}
-        for reference in document["references"]
-    ]
-    written = {**document, "references": references}
-    return yaml.dump(
-        written, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None,
-        width=100,
-    )  # fmt: skip
-
-
-def _version(path: Path) -> str:
-    """Return a hash of the file, "" where there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
-
-
-def _from(uri: str, path: Path) -> str:
-    """Return a URI as the job file at a path names it: a local one relative to it."""
-    return uri if "://" in uri else os.path.relpath(uri, path.parent)
-
-
-def _to(uri: str, path: Path) -> str:
-    """Return the URI of a path that the job file names."""
-    return uri if "://" in uri else os.path.normpath(path.parent / uri)
+def _is_claimed(output: str, storage: Storage) -> bool:
+    try:
+        return Place.open(output, storage).below(JOB).size() is not None
+    except MissingFile:
+        return False

@@ -32,6 +32,10 @@ def draw_addresses(draft: Draft) -> APIRouter:
         shown = collection.images[start : start + count]
         return {"total": len(collection.images), "ids": [image_id for image_id, _ in shown]}
 
+    @router.get("/images/named")
+    def named(id: Annotated[str, Query(max_length=10_000)]) -> dict[str, int]:  # noqa: A002
+        return {"image": collection.number(id)}
+
     @router.get("/images/{image}")
     def size(image: int) -> dict[str, Any]:
         return {"size": collection.picture(image).size_HW}

@@ -7,8 +7,8 @@ from fastapi import Path as InAddress
 from pydantic import Field
 
 from pipeline.report.pictures import colour_of
-from pipeline.studio.queue import Wanted
-from pipeline.studio.review import Review, Said
+from pipeline.review.queue import Wanted
+from pipeline.review.review import Review, Said
 from schemas.spec import Spec
 
 MOST_SHOWN = 200

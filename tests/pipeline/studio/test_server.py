@@ -8,10 +8,10 @@ from fastapi.testclient import TestClient
 
 from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.output.verdicts import read_verdicts
+from pipeline.review.review import Review
 from pipeline.storage.place import Place
 from pipeline.studio.app import Work, make_app
 from pipeline.studio.gate import MOST_BODY_BYTES, Entry
-from pipeline.studio.review import Review
 from schemas.errors import BadInput, BadStorage
 from schemas.job.storage import Storage
 from tests.made.committed import commit_units

@@ -2,8 +2,10 @@
 
 import io
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,6 +13,7 @@ from PIL import Image
 from pipeline.images.decode import decode_image
 from pipeline.inputs.address import open_place, split_uri
 from pipeline.inputs.read_again import read_again
+from pipeline.report.pictures import outline
 from schemas.errors import BadStorage, ImageRejected
 from schemas.job.compute import Limits
 from schemas.job.storage import Storage
@@ -70,3 +73,10 @@ def _jpeg(image: Image.Image, side_px: int) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
+
+
+def with_masks(picture: Image.Image, masks: Iterable[tuple[Any, str]]) -> bytes:
+    """Return a JPEG of a small picture with masks over it, (COCO RLE, colour) each."""
+    for runs, colour in masks:
+        picture = outline(picture, runs, colour)
+    return _jpeg(picture, SIDE_PX)

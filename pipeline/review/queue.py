@@ -5,8 +5,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from pipeline.studio.audit import draw_sample
-from pipeline.studio.index import CODES, UNREVIEWED, LabelIndex
+from pipeline.review.audit import draw_sample
+from pipeline.review.index import CODES, UNREVIEWED, LabelIndex
 from schemas.spec import Spec
 
 Order = Literal["uncertain", "score", "small", "large", "random", "commit"]

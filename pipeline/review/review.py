@@ -14,11 +14,11 @@ from pydantic import Field
 from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.output.committed import read_committed, read_labels
 from pipeline.output.verdicts import Row, Verdicts
+from pipeline.review.drawn_mask import drawn_mask
+from pipeline.review.index import CODES, index_labels
+from pipeline.review.pictures import Pictures
+from pipeline.review.queue import Wanted, make_queue
 from pipeline.storage.place import Place
-from pipeline.studio.drawn_mask import drawn_mask
-from pipeline.studio.index import CODES, index_labels
-from pipeline.studio.pictures import Pictures
-from pipeline.studio.queue import Wanted, make_queue
 from schemas.errors import BadInput
 from schemas.job.storage import Storage
 from schemas.record.verdict import Verdict

@@ -5,7 +5,7 @@ The same labels give the same sample on every machine, and a larger sample holds
 
 import numpy as np
 
-from pipeline.studio.index import LabelIndex
+from pipeline.review.index import LabelIndex
 
 SCORE_EDGES = (0.5, 0.7, 0.8, 0.9)
 """Finer where most masks are: SAM's predicted IoU crowds towards 1."""
