@@ -56,7 +56,8 @@ def likenesses(target_PSC: Tensor, reference_PSC: Tensor, around: Surroundings) 
     differences_PLS = torch.stack(
         [best_PS, best_PS - best_around_PS, mean_PS - mean_around_PS], dim=1
     )
-    low_PL1, high_PL1 = differences_PLS.aminmax(dim=2, keepdim=True)
+    low_PL1 = differences_PLS.amin(dim=2, keepdim=True)
+    high_PL1 = differences_PLS.amax(dim=2, keepdim=True)
     return torch.cat([raw_PLS, (differences_PLS - low_PL1) / (high_PL1 - low_PL1 + 1e-4)], dim=1)
 
 
