@@ -37,7 +37,7 @@ def fit(
 
     These are drawn of scenes, and as many again of the photos of a folder.
     """
-    from model.presence.head import FittedFor, fit_head
+    from model.presence.head import fit_head
     from pipeline.presence.fit import Shown, examples_of
     from pipeline.presence.heads import networks_of, put_head
     from pipeline.presence.study import load_study
@@ -47,7 +47,7 @@ def fit(
     shown = Shown(BASE, photos, _names(left_out), episodes, seed)
     study = load_study(job, job.compute.gpus_named, shown.pictures)
     examples, _ = examples_of(study, shown.draw())
-    head = fit_head(examples, FittedFor(*networks_of(job.method), str(shown)))
+    head = fit_head(examples, networks_of(job.method), str(shown))
     put_head(to, head)
     typer.echo(json.dumps({"head": str(to), "pairs": len(examples.present_E)}))
 

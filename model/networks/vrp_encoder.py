@@ -177,11 +177,42 @@ class VrpEncoder(nn.Module):
                 for foreground_FC in studied.foreground_FC
             ]
         )
-        features_BDhw = self._features(mid_on_grid(target))
-        projected_BSD, position_1SD = self._project(features_BDhw), self._position(features_BDhw)
         R, B = pseudo_RBS.shape[:2]
         images_P = torch.arange(B, device=pseudo_RBS.device).repeat(R)
         references_P = torch.arange(R, device=pseudo_RBS.device).repeat_interleave(B)
+        prompts_PND = self._prompt(
+            target, studied, images_P, references_P, pseudo_RBS.flatten(0, 1)
+        )
+        return prompts_PND.unflatten(0, (R, B)).transpose(0, 1)
+
+    def prompt_chosen(
+        self, target: FeatureMaps, studied: StudiedReferences, chosen_BM: Tensor
+    ) -> Tensor:
+        """Run the target half, every target with references of its own, by number: [B, M, N, D]."""
+        target_BSC = unit_cells(target.high_BChw)
+        B, M = chosen_BM.shape
+        pseudo_PS = torch.cat(
+            [
+                pseudo_mask(target_1SC, studied.foreground_FC[reference], self.reading.pseudo_mask)
+                for target_1SC, own in zip(target_BSC.split(1), chosen_BM.tolist(), strict=True)
+                for reference in own
+            ]
+        )
+        images_P = torch.arange(B, device=chosen_BM.device).repeat_interleave(M)
+        prompts_PND = self._prompt(target, studied, images_P, chosen_BM.flatten(), pseudo_PS)
+        return prompts_PND.unflatten(0, (B, M))
+
+    def _prompt(
+        self,
+        target: FeatureMaps,
+        studied: StudiedReferences,
+        images_P: Tensor,
+        references_P: Tensor,
+        pseudo_PS: Tensor,
+    ) -> Tensor:
+        """Return the tokens of pairs of a target and a reference, given by number: [P, N, D]."""
+        features_BDhw = self._features(mid_on_grid(target))
+        projected_BSD, position_1SD = self._project(features_BDhw), self._position(features_BDhw)
         prompts = [
             self._attend_target(
                 projected_BSD[image],
@@ -193,11 +224,11 @@ class VrpEncoder(nn.Module):
             for image, reference, pseudo_PS in zip(
                 images_P.split(PAIRS_PER_STEP),
                 references_P.split(PAIRS_PER_STEP),
-                pseudo_RBS.flatten(0, 1).split(PAIRS_PER_STEP),
+                pseudo_PS.split(PAIRS_PER_STEP),
                 strict=True,
             )
         ]
-        return torch.cat(prompts).unflatten(0, (R, B)).transpose(0, 1)
+        return torch.cat(prompts)
 
     def _first_tokens(
         self, features_RDhw: Tensor, mask_R1hw: Tensor, prototype_RD: Tensor

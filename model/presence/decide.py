@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.presence.head import log_odds, logistic
-from model.presence.signals import signals_of
+from model.presence.head import logistic, odds_of
 from model.segmenter import Prediction
 from schemas.record.presence import Decision, PresenceChoice, PresenceHead
 
@@ -41,7 +40,7 @@ class Judge:
 
     def chance(self, prediction: Prediction) -> float:
         """Return the probability that a prediction's object is in its image."""
-        return probability(float(log_odds(self.head, signals_of(prediction))), self.choice)
+        return probability(odds_of(self.head, prediction), self.choice)
 
 
 def calibrate(odds_E: Sequence[float], present_E: Sequence[bool]) -> tuple[float, float]:

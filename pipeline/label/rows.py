@@ -130,7 +130,7 @@ def _row(measured: _Measured, size_HW: tuple[int, int], context: RowContext) -> 
         **_mask_columns(measured.rle, measured.area_px),
         "score": prediction.score,
         "stability": measured.stability,
-        "references": list(context.references[prediction.category_id]),
+        **_reference_columns(prediction, context),
         "job_fingerprint": context.identity.fingerprint,
         "model_fingerprint": context.identity.model_fingerprint,
         "random_weights": bool(context.identity.random_weights),
@@ -138,6 +138,14 @@ def _row(measured: _Measured, size_HW: tuple[int, int], context: RowContext) -> 
         "instance_id": None,
         **_decided_columns(measured, context),
     }
+
+
+def _reference_columns(prediction: Prediction, context: RowContext) -> dict[str, Any]:
+    """Name the references behind a mask: all of its category, or those that the method chose."""
+    if not prediction.behind:
+        return {"references": list(context.references[prediction.category_id])}
+    ids, weights = zip(*prediction.behind, strict=True)
+    return {"references": list(ids), "reference_weights": list(weights)}
 
 
 def _decided_columns(measured: _Measured, context: RowContext) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from model.masks.upsample import mask_at
 from model.presence.head import Examples, log_odds
-from model.presence.signals import SIGNALS, signals_of
+from model.presence.signals import signals_of
 from model.scores.metrics import overlap, presence_auroc
 from model.scores.presence import (
     calibration_error,
@@ -59,6 +59,7 @@ class Shown:
 
 def examples_of(study: Study, episodes: Iterable[Episode]) -> tuple[Examples, np.ndarray]:
     """Label every episode; return signals with the truth, and the masks' IoU [E] (absent: 0)."""
+    names: tuple[str, ...] = ()
     signals, present, number_of, ious = [], [], [], []
     for number, episode in enumerate(episodes):
         segmenter = study(episode.references)
@@ -66,21 +67,25 @@ def examples_of(study: Study, episodes: Iterable[Episode]) -> tuple[Examples, np
         for target, predictions in zip(episode.targets, found, strict=True):
             for prediction in predictions:
                 truth_HW = target.masks.get(episode.names[prediction.category_id])
-                signals.append(signals_of(prediction))
+                said = signals_of(prediction)
+                names = tuple(said)
+                signals.append([said[name] for name in names])
                 present.append(truth_HW is not None)
                 number_of.append(number)
                 size_HW = (target.image_HW3.shape[0], target.image_HW3.shape[1])
                 mask_HW = mask_at(prediction, size_HW, 0.0)
                 both = overlap(mask_HW, np.zeros(size_HW, bool) if truth_HW is None else truth_HW)
                 ious.append(both.intersection_px / max(both.union_px, 1))
-    return Examples(np.stack(signals), np.array(present), np.array(number_of)), np.array(ious)
+    examples = Examples(names, np.array(signals), np.array(present), np.array(number_of))
+    return examples, np.array(ious)
 
 
 def head_figures(head: PresenceHead, examples: Examples, iou_E: np.ndarray) -> dict[str, float]:
     """Return how well a head tells present from absent, beside the method's own presence."""
     present_E = examples.present_E
-    chance_E = 1 / (1 + np.exp(-log_odds(head, examples.signals_EN)))
-    raw_E = examples.signals_EN[:, SIGNALS.index("presence")]
+    of_head = [examples.names.index(name) for name in head.signals]
+    chance_E = 1 / (1 + np.exp(-log_odds(head, examples.signals_EN[:, of_head])))
+    raw_E = examples.signals_EN[:, examples.names.index("presence")]
     return {
         "pairs": len(present_E),
         "present": int(present_E.sum()),
