@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from pipeline.presence.fit import PhotoFolder
     from schemas.job.label import LabelJob
 
 presence_app = typer.Typer(
@@ -19,7 +20,13 @@ JobFile = Annotated[
     Path, typer.Argument(metavar="JOB.yaml", help="A labeling job: its method is what counts.")
 ]
 Photos = Annotated[Path | None, typer.Option(help="A folder of <category>/<id>.jpg with <id>.png.")]
-LeftOut = Annotated[str, typer.Option(help="Categories of the photos by commas, not to be used.")]
+Categories = Annotated[
+    str,
+    typer.Option(
+        help="Of the photos, by commas: those to look for, all without any; and after a minus "
+        "those whose photos are not to be used, as in car,boat,-dog."
+    ),
+]
 Episodes = Annotated[int, typer.Option(min=5, help="Small jobs drawn, of scenes or of photos.")]
 Seed = Annotated[int, typer.Option(min=0)]
 
@@ -29,7 +36,7 @@ def fit(
     job_file: JobFile,
     to: Annotated[Path, typer.Option(help="A file of heads; this method's is put into it.")],
     photos: Photos = None,
-    left_out: LeftOut = "",
+    categories: Categories = "",
     episodes: Episodes = 100,
     seed: Seed = 1,
 ) -> None:
@@ -44,7 +51,7 @@ def fit(
     from pipeline.scenes.categories import BASE
 
     job = _read(job_file)
-    shown = Shown(BASE, photos, _names(left_out), episodes, seed)
+    shown = Shown(BASE, _photos(photos, categories), episodes, seed)
     study = load_study(job, job.compute.gpus_named, shown.pictures)
     examples, _ = examples_of(study, shown.draw())
     head = fit_head(examples, networks_of(job.method), str(shown))
@@ -56,7 +63,7 @@ def fit(
 def score(
     job_file: JobFile,
     photos: Photos = None,
-    left_out: LeftOut = "",
+    categories: Categories = "",
     episodes: Episodes = 80,
     seed: Seed = 2,
 ) -> None:
@@ -68,7 +75,7 @@ def score(
 
     job = _read(job_file)
     head = head_of(job)
-    shown = Shown(() if photos else RESERVED, photos, _names(left_out), episodes, seed)
+    shown = Shown(() if photos else RESERVED, _photos(photos, categories), episodes, seed)
     study = load_study(job, job.compute.gpus_named, shown.pictures)
     examples, ious = examples_of(study, shown.draw())
     figures = head_figures(head, examples, ious)
@@ -82,5 +89,11 @@ def _read(job_file: Path) -> LabelJob:
     return read_job(LabelJob, job_file, None)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for name in text.split(",") if name)
+def _photos(folder: Path | None, categories: str) -> PhotoFolder | None:
+    from pipeline.presence.fit import PhotoFolder
+
+    if folder is None:
+        return None
+    names = [name for name in categories.split(",") if name]
+    asked = tuple(name for name in names if not name.startswith("-"))
+    return PhotoFolder(folder, asked, tuple(n[1:] for n in names if n.startswith("-")))

@@ -18,8 +18,7 @@ from model.checkpoints.load import Loader
 from model.masks.rasterise import rasterise
 from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder, backbone_maps
-from model.methods.prompted_sam import PromptedSam, in_batches, no_mask
-from model.methods.routing import Router
+from model.methods.prompted_sam import PromptedSam, in_batches, no_mask, with_references
 from model.methods.vrp import REFERENCES_PER_STEP, least_presence
 from model.networks.backbone import Backbone
 from model.networks.feature_maps import FeatureMaps
@@ -28,6 +27,7 @@ from model.networks.lite.completion import complete
 from model.networks.lite.sam import LiteVrp, StudiedLite
 from model.networks.lite.trunk import GRID
 from model.networks.pseudo_mask import unit_cells
+from model.networks.routing import Router
 from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
 from schemas.job.method import Vrp
 from schemas.job.reference import Box
@@ -133,7 +133,7 @@ class LiteVrpSegmenter:
         )
         every = [self._prediction(*pair) for pair in made]
         each = [every[i * categories : (i + 1) * categories] for i in range(images)]
-        return group.router.named(each, routes)
+        return with_references(each, group.router.behind(routes))
 
     def _prediction(
         self,

@@ -21,12 +21,12 @@ from model.masks.rasterise import rasterise
 from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder, backbone_maps
 from model.methods.presence import look, presence
-from model.methods.prompted_sam import PromptedSam, in_batches, no_mask
-from model.methods.routing import Router, Routes
+from model.methods.prompted_sam import PromptedSam, in_batches, no_mask, with_references
 from model.networks.backbone import BACKBONES, Backbone
 from model.networks.feature_maps import FeatureMaps
 from model.networks.mask_decoder import decode
 from model.networks.pseudo_mask import unit_cells
+from model.networks.routing import Router, Routes
 from model.networks.sam import prompt_width
 from model.networks.vrp_encoder import StudiedReferences, VrpEncoder
 from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
@@ -179,7 +179,7 @@ class VrpSegmenter:
             tuple(map(self._prediction, self._category_ids, *image))
             for image in zip(logits, scores, looks_BK.cpu().tolist(), strict=True)
         ]
-        found = self._router.named(found, routes)
+        found = with_references(found, self._router.behind(routes))
         return self._evidence(features.compared_BChw, images, found)
 
     def _prompt(self, maps: FeatureMaps, routes: Routes | None) -> Tensor:

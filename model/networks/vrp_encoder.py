@@ -8,7 +8,6 @@ Letters beyond those of model/segmenter.py: R references, P pairs, S cells of th
 the prompts (SAM's `prompt_width`), N prompt tokens of one reference.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps, mid_on_grid
 from model.networks.pseudo_mask import foreground_cells, pseudo_mask, unit_cells
+from model.networks.sine_position import sine_position
 from schemas.job.method import QueryInit, VrpReading
 
 # At 64 x 64 cells and width 256 a pair holds about 12 MB of bf16 activations.
@@ -286,22 +286,3 @@ class VrpEncoder(nn.Module):
         h, w = features_BDhw.shape[-2:]
         position_1SD = sine_position(h, w, self.width, features_BDhw.device)
         return position_1SD.to(features_BDhw.dtype)
-
-
-def sine_position(h: int, w: int, width: int, device: torch.device) -> Tensor:
-    """Return DETR's sine position embedding of a grid, rows then columns: [1, h * w, width].
-
-    Carion et al. 2020, appendix A.4: coordinates from 1/h to 1 times 2 pi, temperature 10000.
-    """
-    half = width // 2
-    exponent = torch.arange(0, half, 2, device=device, dtype=torch.float32) / half
-    wavelength = 10000**exponent
-    encodings = []
-    for cells in (h, w):
-        angle = torch.arange(1, cells + 1, device=device) / (cells + 1e-6) * 2 * math.pi
-        phase = angle[:, None] / wavelength
-        # sine and cosine take turns along the channels
-        encodings.append(torch.stack([phase.sin(), phase.cos()], dim=-1).flatten(1))
-    rows_hwD = encodings[0][:, None].expand(h, w, half)
-    columns_hwD = encodings[1][None].expand(h, w, half)
-    return torch.cat([rows_hwD, columns_hwD], dim=-1).flatten(0, 1)[None]

@@ -25,12 +25,25 @@ SCENES_PER_EPISODE = 2
 
 
 @dataclass(frozen=True)
+class PhotoFolder:
+    """A folder of photos, which of its categories are asked for (none: all) and not used."""
+
+    folder: Path
+    asked: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        of = f" of {len(self.asked)} categories" if self.asked else ""
+        without = f" without {', '.join(self.left_out)}" if self.left_out else ""
+        return f"photos in {self.folder.name}{of}{without}"
+
+
+@dataclass(frozen=True)
 class Shown:
     """Which pictures jobs are drawn from: scenes of categories (none: no scenes), and photos."""
 
     categories: Sequence[str]
-    photos: Path | None
-    left_out: Sequence[str]
+    photos: PhotoFolder | None
     episodes: int
     seed: int
 
@@ -45,7 +58,8 @@ class Shown:
             scenes = list(scene_pictures(self.categories, self.pictures, self.seed))
             yield from draw_episodes(scenes, self.episodes, self.seed)
         if self.photos is not None:
-            photos = list(photo_pictures(self.photos, self.left_out))
+            asked, left_out = self.photos.asked, self.photos.left_out
+            photos = list(photo_pictures(self.photos.folder, asked, left_out))
             yield from draw_episodes(photos, self.episodes, self.seed)
 
     def __str__(self) -> str:
@@ -53,7 +67,7 @@ class Shown:
         if self.categories:
             kinds.append(f"{self.pictures} scenes of {len(self.categories)} categories")
         if self.photos is not None:
-            kinds.append(f"photos of {self.photos.name}")
+            kinds.append(str(self.photos))
         return f"{' and '.join(kinds)}, {self.episodes} episodes of each, seed {self.seed}"
 
 

@@ -8,7 +8,7 @@ import torch
 
 from model.build import load_method
 from model.checkpoints.load import Loader
-from model.methods.routing import likeness, route
+from model.networks.routing import likeness, route
 from model.segmenter import PLAIN, LoadedReference, Prediction, Segmenter
 from schemas.job.method import Vrp
 from tests.made.waves import picture

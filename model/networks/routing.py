@@ -8,12 +8,13 @@ cells of an image.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from model.segmenter import Prediction
+Behind = tuple[tuple[str, float], ...]
+"""References that a mask was asked with, by id, and how much each counts."""
 
 MATCHING_CELLS = 8
 """Of an image are compared: more than one or two that are alike by chance."""
@@ -53,24 +54,14 @@ class Router:
             return None
         return route(likeness(image_BSC, self._look_RC), self._own, self._best)
 
-    def named(
-        self, found: Sequence[Sequence[Prediction]], routes: Routes | None
-    ) -> list[tuple[Prediction, ...]]:
-        """Return the predictions of B images and K categories with the references behind them."""
+    def behind(self, routes: Routes | None) -> list[list[Behind]]:
+        """Return the references behind each mask of B images and K categories; none: nothing."""
         if routes is None:
-            return [tuple(one) for one in found]
-        asked = zip(found, routes.chosen_BKM.tolist(), routes.weight_BKM.tolist(), strict=True)
-        return [
-            tuple(
-                replace(one, behind=self._behind(numbers, weights))
-                for one, numbers, weights in zip(*image, strict=True)
-            )
-            for image in asked
-        ]
+            return []
+        asked = zip(routes.chosen_BKM.tolist(), routes.weight_BKM.tolist(), strict=True)
+        return [[self._behind(*one) for one in zip(*image, strict=True)] for image in asked]
 
-    def _behind(
-        self, numbers: Sequence[int], weights: Sequence[float]
-    ) -> tuple[tuple[str, float], ...]:
+    def _behind(self, numbers: Sequence[int], weights: Sequence[float]) -> Behind:
         pairs = zip(numbers, weights, strict=True)
         return tuple((self._ids[number], weight) for number, weight in pairs if weight > 0)
 
