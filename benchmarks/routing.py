@@ -105,7 +105,7 @@ def study(method: Study, references: Sequence[Shown]) -> Segmenter:
 
 
 def figures(segmenter: Segmenter, targets: Sequence[Shown]) -> dict[str, float]:
-    """Return summed intersections by summed unions, the mean IoU, and seconds of a core an image."""
+    """Return summed intersections by summed unions, mean IoU, and CPU seconds an image."""
     both, ious = np.zeros(2), []
     start = time.process_time()
     found = [segmenter.segment([image_HW3])[0][0] for image_HW3, _ in targets]

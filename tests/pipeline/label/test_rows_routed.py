@@ -1,4 +1,4 @@
-"""Label rows name the references behind each mask where an image was asked with the best of many."""
+"""Label rows name the references behind each mask of an image asked with the best of many."""
 
 from dataclasses import replace
 from pathlib import Path
