@@ -19,6 +19,7 @@ from schemas.errors import BadInput, ImageRejected
 from schemas.faults import faults_of
 from schemas.job.label import LabelJob
 from schemas.job.method import Method
+from schemas.job.storage import Storage
 from schemas.job.weights import weights_of
 from schemas.record.presence import HEADS, PresenceHead
 
@@ -65,8 +66,17 @@ def presence_task(job: LabelJob) -> PresenceTask | None:
 
 
 def head_of(job: LabelJob) -> PresenceHead:
-    """Return the head of the job's method and networks. Raises BadInput where there is none."""
-    return _chosen(_read_heads(job), job.method)
+    """Return the head of the job's method and weights. Raises BadInput where there is none."""
+    return head_for(job.method, job.presence_head, job.storage)
+
+
+def head_for(method: Method, address: str | None, storage: Storage) -> PresenceHead:
+    """Return a method's head of a file of heads; None: of those that come with the product.
+
+    Raises BadInput where there is none.
+    """
+    data = PUBLISHED.read_bytes() if address is None else Place.open(address, storage).read()
+    return _chosen(parse_heads(data, address or str(PUBLISHED)), method)
 
 
 def put_head(path: Path, head: PresenceHead) -> None:
@@ -106,12 +116,6 @@ def networks_of(method: Method) -> FittedFor:
     )
 
 
-def _read_heads(job: LabelJob) -> tuple[PresenceHead, ...]:
-    if job.presence_head is None:
-        return parse_heads(PUBLISHED.read_bytes(), str(PUBLISHED))
-    return parse_heads(Place.open(job.presence_head, job.storage).read(), job.presence_head)
-
-
 def _chosen(heads: Sequence[PresenceHead], method: Method) -> PresenceHead:
     of_method = networks_of(method)
     for head in heads:
@@ -120,7 +124,7 @@ def _chosen(heads: Sequence[PresenceHead], method: Method) -> PresenceHead:
     known = [str(_is_for(head)) for head in heads]
     raise BadInput(
         "no presence head for the job's method",
-        "thresholds",
+        f"method {method.type}",
         str(of_method),
         f"one of {'; '.join(known) or 'none'}; or `vrp presence fit JOB.yaml --to head.json`, and "
         "presence_head: head.json in the job",

@@ -16,7 +16,8 @@ RESULTS = pa.schema([("method", pa.string()), *COUNTS_SCHEMA])
 
 
 def _counts(method: str, fold: int, intersection_px: int, **changes: Any) -> dict[str, Any]:
-    row = dict.fromkeys(COUNTS_SCHEMA.names, 0) | {"presence": None, "contour_f": None}
+    unsaid = dict.fromkeys(("presence", "contour_f", "probability"))
+    row = dict.fromkeys(COUNTS_SCHEMA.names, 0) | unsaid
     return {
         **row,
         "method": method,
@@ -72,6 +73,15 @@ def test_false_masks_are_told_where_negatives_were_asked_for(tmp_path: Path) -> 
     page, _ = _page(tmp_path, rows, negative_share=0.5)
     told = [cell.split()[0] for cell in _cells(page, "Targets that do not")]
     assert told == ["50.0", "50.0", "50.0", "0.600"]
+
+
+def test_probabilities_of_presence_are_scored_where_a_job_asks_for_them(tmp_path: Path) -> None:
+    said = [(0.92, False), (0.82, False), (0.42, True), (0.32, True), (0.86, True)]
+    rows = [_counts("vrp", 0, 40, probability=p, negative=absent) for p, absent in said]
+    page, _ = _page(tmp_path, rows, negative_share=0.5, presence=True)
+    told = [cell.split()[0] for cell in _cells(page, "Whether the object is there")]
+    # One decision is wrong, the second surest of five.
+    assert told == ["83.3", "33.3", "30.0", "50.0", "25.0", "20.0"]
 
 
 def _cells(page: str, section: str) -> list[str]:
