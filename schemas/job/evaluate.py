@@ -3,7 +3,7 @@
     <output>/episodes-<hash>.parquet            which episodes: written before the first is run
     <output>/parts/<hash>/<method>/<unit>.parquet   counts of one method on a few targets
     <output>/results.parquet                    all counts of the job's methods, a row an episode
-    <output>/scores.parquet, results.md, results.svg    what they add up to
+    <output>/scores.parquet, results.{md,html,svg}    what they add up to
     <output>/results.json                       written last: what the files above belong to
 
 Parts are found by contents (the hash of the episodes; a method's own, of its settings and weights),
