@@ -96,9 +96,14 @@ def examples_of(study: Study, episodes: Iterable[Episode]) -> tuple[Examples, np
 
 def head_figures(head: PresenceHead, examples: Examples, iou_E: np.ndarray) -> dict[str, float]:
     """Return how well a head tells present from absent, beside the method's own presence."""
-    present_E = examples.present_E
     of_head = [examples.names.index(name) for name in head.signals]
-    chance_E = 1 / (1 + np.exp(-log_odds(head, examples.signals_EN[:, of_head])))
+    return figures_of(log_odds(head, examples.signals_EN[:, of_head]), examples, iou_E)
+
+
+def figures_of(odds_E: np.ndarray, examples: Examples, iou_E: np.ndarray) -> dict[str, float]:
+    """Return how well log-odds tell present from absent, beside the method's own presence."""
+    present_E = examples.present_E
+    chance_E = 1 / (1 + np.exp(-odds_E))
     raw_E = examples.signals_EN[:, examples.names.index("presence")]
     return {
         "pairs": len(present_E),
