@@ -104,14 +104,19 @@ def _found(
 def _settled(
     measured: Sequence[_Measured], size_HW: tuple[int, int], limits: Thresholds
 ) -> list[_Measured]:
-    """Give each pixel of several masks to one; what falls below min_area_px becomes empty."""
+    """Give each pixel of several masks to one; what falls below min_area_px becomes empty.
+
+    It goes to the likelier object where probabilities are known, else to SAM's predicted IoU.
+    """
     labelled = [one for one in measured if one.labelled]
     if len(labelled) < 2:
         return list(measured)
     union_px = int(coco_mask.area(coco_mask.merge([one.rle for one in labelled])))
     if union_px == sum(one.area_px for one in labelled):
         return list(measured)
-    owner_HW = owners([one.prediction for one in labelled], size_HW, limits.mask_logit)
+    predictions = [one.prediction for one in labelled]
+    sureness = [one.prediction.score if one.chance is None else one.chance for one in labelled]
+    owner_HW = owners(predictions, size_HW, limits.mask_logit, sureness)
     kept = iter(
         replace(_found(one.prediction, one.stability, owner_HW == place, limits), chance=one.chance)
         for place, one in enumerate(labelled)
