@@ -1,4 +1,4 @@
-"""A pixel that several categories claim goes to the greatest sureness times sigmoid of the logit."""
+"""A pixel that several categories claim goes to the greatest sureness x sigmoid of its logit."""
 
 import numpy as np
 import pytest
