@@ -84,7 +84,7 @@ def fit_head(examples: Examples, about: FittedFor, training: str) -> PresenceHea
 
 
 def odds_without_own(examples: Examples) -> np.ndarray:
-    """Return each example's log-odds, [E], by a fit without a fifth of the episodes, its own too."""
+    """Return each example's log-odds, [E], by a fit without a fifth of episodes, its own too."""
     folds_E = examples.episode_E % FOLDS
     judged_E = np.empty(len(folds_E))
     for fold in np.unique(folds_E):
