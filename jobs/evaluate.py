@@ -117,16 +117,22 @@ class _Lines:
 
 
 def _score_table(scores: list[dict[str, Any]]) -> Table:
-    """Return the means over folds of mIoU on the grid and at the images' own resolution."""
+    """Return the means over folds: of masks, and of presence where its probability was asked."""
     from rich.table import Table
 
-    table = Table("method", "format", "shots", "mIoU 512", "mIoU", "FB-IoU 512", "boundary IoU")
+    names = {"mIoU 512": "miou_grid", "mIoU": "miou", "FB-IoU 512": "fb_iou_grid"}
+    names["boundary IoU"] = "boundary_iou"
+    if any(row["metric"] == "calibration_error" and row["value"] is not None for row in scores):
+        names["AUROC"] = "presence_auroc"
+        names["false masks at 95 % recall"] = "false_masks_at_95_recall"
+        names["calibration error"] = "calibration_error"
+    table = Table("method", "format", "shots", *names)
     rows: dict[tuple[str, ...], dict[str, float | None]] = {}
     for row in scores:
         growth = f" {row['mask_growth_px']:+d} px" if row["mask_growth_px"] else ""
         key = (row["method"], row["format"] + growth, str(row["shots"]))
         rows.setdefault(key, {})[row["metric"]] = row["value"]
     for key, values in rows.items():
-        shown = [values[name] for name in ("miou_grid", "miou", "fb_iou_grid", "boundary_iou")]
+        shown = [values[metric] for metric in names.values()]
         table.add_row(*key, *("" if value is None else f"{value:.3f}" for value in shown))
     return table

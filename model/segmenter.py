@@ -47,8 +47,10 @@ class Prediction:
     says how sure a method that searches for the object is that it is there, on that method's own
     scale. objects are the single ones of a method that was asked for several, in the order found;
     logits_hw are then the greatest of theirs. align_corners says how squashed logits are enlarged,
-    as `torch.nn.functional.interpolate` means it. signals are the numbers of
-    `model.methods.evidence` by name, where they were asked for.
+    as `torch.nn.functional.interpolate` means it. signals are numbers by
+    name that tell an object from one that is only asked for: a method's own, and those of
+    `model.methods.evidence` where they were asked for. behind are the references that an image
+    was asked with, by id, and how much each counts, of a method that chose among them.
     """
 
     category_id: int
@@ -59,6 +61,7 @@ class Prediction:
     objects: tuple[Prediction, ...] = ()
     align_corners: bool = False
     signals: Mapping[str, float] | None = None
+    behind: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ bit, while an image's encoding is paid once for all methods, annotation formats 
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MethodType
 from typing import Any
 
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from model.build import load_method
 from model.checkpoints.load import Loader
 from model.networks.device import Precision
-from model.segmenter import LoadedReference, Segmenter, StudyOptions
+from model.segmenter import PLAIN, LoadedReference, Segmenter, StudyOptions
 from schemas.job.method import Method
 
 
@@ -34,11 +33,11 @@ class SideBySide:
         device: str,
         precision: Precision,
         remembered: int,
-        cache: Path | None = None,
+        options: StudyOptions = PLAIN,
     ) -> None:
         loader = Loader(device, precision)
         self._studies = {name: load_method(method, loader) for name, method in methods.items()}
-        self._options = StudyOptions(cache)
+        self._options = options
         for encoder in loader.image_encoders():
             remember(encoder, remembered)
 

@@ -53,7 +53,7 @@ def gather_evidence(
 
 
 class Evidence:
-    """Adds `Prediction.signals` to what a method predicts from an encoder's features."""
+    """Adds to `Prediction.signals` of what a method predicts from an encoder's features."""
 
     @torch.no_grad()
     def __init__(self, encoder: FeatureEncoder, references: Sequence[LoadedReference]) -> None:
@@ -101,7 +101,7 @@ class Evidence:
             signals = _signals(
                 unit_SC, share_S, alike[one.category_id], rival_S, self._known[one.category_id]
             )
-            made.append(replace(one, signals=signals))
+            made.append(replace(one, signals={**(one.signals or {}), **signals}))
         return tuple(made)
 
     def _share(

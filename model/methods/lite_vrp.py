@@ -3,27 +3,31 @@
 Letters beyond those of model/segmenter.py: P pairs of an image and a category, image by image.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate, pairwise
 
 import numpy as np
 import torch
 from segment_anything.modeling import Sam
 from torch import Tensor
+from torch.nn import functional as F
 
 from model.checkpoints.load import Loader
 from model.masks.rasterise import rasterise
 from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder, backbone_maps
-from model.methods.prompted_sam import PromptedSam, in_batches, no_mask
+from model.methods.prompted_sam import PromptedSam, in_batches, no_mask, with_references
 from model.methods.vrp import REFERENCES_PER_STEP, least_presence
 from model.networks.backbone import Backbone
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.answer import answer_references
+from model.networks.lite.answer import LiteAnswer, answer_references
 from model.networks.lite.completion import complete
 from model.networks.lite.sam import LiteVrp, StudiedLite
 from model.networks.lite.trunk import GRID
+from model.networks.pseudo_mask import unit_cells
+from model.networks.routing import Router
 from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
 from schemas.job.method import Vrp
 from schemas.job.reference import Box
@@ -33,22 +37,25 @@ from schemas.job.reference import Box
 class LiteNetworks:
     """SAM `lite`, the trunk that it reads, and the VRP encoder; in eval mode, in float32.
 
-    Below min_presence there is no mask; None: there always is one.
+    Below min_presence there is no mask; None: there always is one. best is how many of a category's
+    references an image is asked with; None: all.
     """
 
     sam: Sam
     trunk: Backbone
     vrp: LiteVrp
     min_presence: float | None = None
+    best: int | None = None
 
 
 @dataclass(frozen=True)
 class Group:
-    """The categories with one number of references: their ids, and their references together."""
+    """The categories that are asked for with one number of references: these lie together."""
 
     category_ids: tuple[int, ...]
     shots: int
     studied: StudiedLite
+    router: Router
 
 
 def load_lite_vrp(method: Vrp, loader: Loader) -> LiteNetworks:
@@ -56,7 +63,7 @@ def load_lite_vrp(method: Vrp, loader: Loader) -> LiteNetworks:
     sam, trunk = loader.sam(method.sam), loader.backbone(method.backbone)
     least = least_presence(method)
     vrp = loader.trained(partial(LiteVrp, queries=method.queries), method.weights)
-    return LiteNetworks(sam, trunk, vrp.eval(), least)
+    return LiteNetworks(sam, trunk, vrp.eval(), least, method.best_references)
 
 
 class LiteVrpSegmenter:
@@ -76,9 +83,10 @@ class LiteVrpSegmenter:
         by_category: dict[int, list[LoadedReference]] = {}
         for reference in sorted(references, key=lambda reference: reference.category_id):
             by_category.setdefault(reference.category_id, []).append(reference)
+        asked = {c: len(own[: networks.best]) for c, own in by_category.items()}
         self._groups = [
-            self._group({c: own for c, own in by_category.items() if len(own) == shots})
-            for shots in sorted({len(own) for own in by_category.values()})
+            self._group({c: own for c, own in by_category.items() if asked[c] == shots}, shots)
+            for shots in sorted(set(asked.values()))
         ]
 
     @torch.inference_mode()
@@ -104,11 +112,15 @@ class LiteVrpSegmenter:
         ordered = [tuple(sorted(one, key=lambda p: p.category_id)) for one in found]
         return self._evidence(maps.high_BChw, images, ordered)
 
-    def _ask(self, maps: FeatureMaps, group: Group) -> list[list[Prediction]]:
+    def _ask(self, maps: FeatureMaps, group: Group) -> list[tuple[Prediction, ...]]:
         """Return the predictions of a group's categories, for every image."""
         images, categories = len(maps.mid_BChw), len(group.category_ids)
-        references = torch.arange(categories * group.shots, device=self._sam.device)
-        studied = group.studied.chosen(references.repeat(images))
+        routes = group.router.routes(unit_cells(maps.high_BChw))
+        if routes is None:
+            references = torch.arange(categories * group.shots, device=self._sam.device)
+            studied = group.studied.chosen(references.repeat(images))
+        else:
+            studied = group.studied.chosen(routes.chosen_BKM.flatten())
         sam, vrp = self._networks.sam, self._networks.vrp
         answer = answer_references(sam, vrp, maps, studied, group.shots)
         made = zip(
@@ -116,29 +128,41 @@ class LiteVrpSegmenter:
             answer.logits_PHW.cpu().numpy(),
             answer.score_P.tolist(),
             answer.present_P.sigmoid().tolist(),
+            _signals_of(answer),
             strict=True,
         )
         every = [self._prediction(*pair) for pair in made]
-        return [every[i * categories : (i + 1) * categories] for i in range(images)]
+        each = [every[i * categories : (i + 1) * categories] for i in range(images)]
+        return with_references(each, group.router.behind(routes))
 
     def _prediction(
-        self, category_id: int, logits_hw: np.ndarray, score: float, present: float
+        self,
+        category_id: int,
+        logits_hw: np.ndarray,
+        score: float,
+        present: float,
+        signals: Mapping[str, float],
     ) -> Prediction:
         least = self._networks.min_presence
         if least is not None and present < least:
             return no_mask(category_id, present, len(logits_hw), "squash")
-        return Prediction(category_id, logits_hw, score, "squash", present)
+        return Prediction(category_id, logits_hw, score, "squash", present, signals=signals)
 
-    def _group(self, by_category: dict[int, list[LoadedReference]]) -> Group:
+    def _group(self, by_category: dict[int, list[LoadedReference]], shots: int) -> Group:
         references = [reference for own in by_category.values() for reference in own]
         steps = [
             self._study(references[start : start + REFERENCES_PER_STEP])
             for start in range(0, len(references), REFERENCES_PER_STEP)
         ]
-        shots = len(references) // len(by_category)
-        return Group(tuple(by_category), shots, StudiedLite.together(steps))
+        studied = StudiedLite.together([step for step, _ in steps])
+        firsts = accumulate((len(own) for own in by_category.values()), initial=0)
+        own = [range(first, last) for first, last in pairwise(firsts)]
+        ids = [reference.id for reference in references]
+        router = Router(ids, own, torch.cat([look_RC for _, look_RC in steps]), self._networks.best)
+        return Group(tuple(by_category), shots, studied, router)
 
-    def _study(self, references: Sequence[LoadedReference]) -> StudiedLite:
+    def _study(self, references: Sequence[LoadedReference]) -> tuple[StudiedLite, Tensor]:
+        """Return what targets need of references, and the look of each one's object, [R, C]."""
         masks = [
             rasterise(reference.annotation, reference.image_HW3.shape[:2], (GRID, GRID))
             for reference in references
@@ -154,4 +178,12 @@ class LiteVrpSegmenter:
             whole_Rhw = complete(sam, vrp, maps, mask_Rhw, is_box_R)
             partly_R11 = torch.tensor(partly_R, device=self._sam.device)[:, None, None]
             mask_Rhw = torch.where(partly_R11, whole_Rhw, mask_Rhw)
-        return self._networks.vrp.study(maps, mask_Rhw)
+        studied = self._networks.vrp.study(maps, mask_Rhw)
+        cells_RSC = unit_cells(maps.high_BChw)
+        object_RSC = studied.around.weight_RS[..., None] * cells_RSC
+        return studied, F.normalize(object_RSC.sum(dim=1), dim=1)
+
+
+def _signals_of(answer: LiteAnswer) -> list[dict[str, float]]:
+    numbers_NP = [values.tolist() for values in answer.signals.values()]
+    return [dict(zip(answer.signals, pair, strict=True)) for pair in zip(*numbers_NP, strict=True)]

@@ -20,6 +20,7 @@ from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.sam import LiteImageEncoder, neck_of
 from model.networks.mask_decoder import PAIRS_PER_CALL, Guidance, decode_pairs
 from model.networks.pixels import letterbox, letterbox_hw, normalise, squash
+from model.networks.routing import Behind
 from model.networks.sam import dense_position
 from model.segmenter import Frame, Prediction
 from schemas.job.method import SamInput
@@ -216,6 +217,18 @@ def in_batches(
         answer
         for start in range(0, len(images), step)
         for answer in ask(images[start : start + step], stored[start : start + step])
+    ]
+
+
+def with_references(
+    found: Sequence[Sequence[Prediction]], behind: Sequence[Sequence[Behind]]
+) -> list[tuple[Prediction, ...]]:
+    """Return the predictions of images with the references behind them, where any were chosen."""
+    if not behind:
+        return [tuple(one) for one in found]
+    return [
+        tuple(replace(one, behind=names) for one, names in zip(*image, strict=True))
+        for image in zip(found, behind, strict=True)
     ]
 
 

@@ -21,9 +21,12 @@ from model.masks.rasterise import rasterise
 from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder, backbone_maps
 from model.methods.presence import look, presence
-from model.methods.prompted_sam import PromptedSam, in_batches, no_mask
+from model.methods.prompted_sam import PromptedSam, in_batches, no_mask, with_references
 from model.networks.backbone import BACKBONES, Backbone
+from model.networks.feature_maps import FeatureMaps
 from model.networks.mask_decoder import decode
+from model.networks.pseudo_mask import unit_cells
+from model.networks.routing import Router, Routes
 from model.networks.sam import prompt_width
 from model.networks.vrp_encoder import StudiedReferences, VrpEncoder
 from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
@@ -41,13 +44,15 @@ class VrpNetworks:
     """The three networks, in eval mode, on one device and in one precision.
 
     SAM's prompt encoder alone stays in float32 (see `model.networks.sam.dense_position`). Below
-    min_presence there is no mask; None: there always is one.
+    min_presence there is no mask; None: there always is one. best is how many of a category's
+    references an image is asked with; None: all.
     """
 
     sam: Sam
     backbone: Backbone
     encoder: VrpEncoder
     min_presence: float | None = None
+    best: int | None = None
 
 
 def load_vrp(method: Vrp, loader: Loader) -> VrpNetworks:
@@ -55,7 +60,7 @@ def load_vrp(method: Vrp, loader: Loader) -> VrpNetworks:
     sam, backbone = loader.sam(method.sam), loader.backbone(method.backbone)
     least = least_presence(method)
     encoder = loader.trained(partial(build_vrp_encoder, method), method.weights)
-    return VrpNetworks(sam, backbone, encoder, least)
+    return VrpNetworks(sam, backbone, encoder, least, method.best_references)
 
 
 def build_vrp_encoder(method: Vrp) -> VrpEncoder:
@@ -130,9 +135,13 @@ class VrpSegmenter:
             [i for i, reference in enumerate(references) if reference.category_id == category_id]
             for category_id in self._category_ids
         ]
-        self._reference_KM, self._padding_KN = self._layout(own)
-        cells = self._studied.foreground_FC
-        self._looks_KC = torch.stack([look([cells[i] for i in indices]) for indices in own])
+        looks = [look([cells]) for cells in self._studied.foreground_FC]
+        self._looks_KC = torch.stack(
+            [torch.stack([looks[i] for i in indices]).mean(0) for indices in own]
+        )
+        ids = [reference.id for reference in references]
+        self._router = Router(ids, own, torch.stack(looks), networks.best)
+        self._reference_KM, self._padding_KN = self._layout(self._router.kept)
         without_mask = networks.sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
         self._no_mask_1D11 = without_mask.to(self._device, self._dtype)
 
@@ -150,12 +159,12 @@ class VrpSegmenter:
     def _segment(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
     ) -> list[tuple[Prediction, ...]]:
-        sam, encoder = self._networks.sam, self._networks.encoder
+        sam = self._networks.sam
         features = self._features.encode(images, stored)
         assert features.maps is not None, "the method has a backbone"
         maps = features.maps.to(self._dtype)
-        prompts_BRND = encoder.prompt(maps, self._studied)
-        prompts_BKND = prompts_BRND[:, self._reference_KM].flatten(2, 3)
+        routes = self._router.routes(unit_cells(maps.high_BChw))
+        prompts_BKND = self._prompt(maps, routes)
         logits_BKhw, score_BK = decode(
             sam.mask_decoder,
             features.embedding_BDhw + self._no_mask_1D11,
@@ -170,7 +179,17 @@ class VrpSegmenter:
             tuple(map(self._prediction, self._category_ids, *image))
             for image in zip(logits, scores, looks_BK.cpu().tolist(), strict=True)
         ]
+        found = with_references(found, self._router.behind(routes))
         return self._evidence(features.compared_BChw, images, found)
+
+    def _prompt(self, maps: FeatureMaps, routes: Routes | None) -> Tensor:
+        """Return the tokens that an image is asked with for each category: [B, K, M * N, D]."""
+        encoder = self._networks.encoder
+        if routes is None:
+            prompts_BRND = encoder.prompt(maps, self._studied)
+            return prompts_BRND[:, self._reference_KM].flatten(2, 3)
+        prompts_BMND = encoder.prompt_chosen(maps, self._studied, routes.chosen_BKM.flatten(1))
+        return prompts_BMND.unflatten(1, routes.chosen_BKM.shape[1:]).flatten(2, 3)
 
     def _prediction(
         self, category_id: int, logits_hw: np.ndarray, score: float, likeness: float

@@ -8,7 +8,6 @@ Letters beyond those of model/segmenter.py: R references, P pairs, S cells of th
 the prompts (SAM's `prompt_width`), N prompt tokens of one reference.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps, mid_on_grid
 from model.networks.pseudo_mask import foreground_cells, pseudo_mask, unit_cells
+from model.networks.sine_position import sine_position
 from schemas.job.method import QueryInit, VrpReading
 
 # At 64 x 64 cells and width 256 a pair holds about 12 MB of bf16 activations.
@@ -177,11 +177,42 @@ class VrpEncoder(nn.Module):
                 for foreground_FC in studied.foreground_FC
             ]
         )
-        features_BDhw = self._features(mid_on_grid(target))
-        projected_BSD, position_1SD = self._project(features_BDhw), self._position(features_BDhw)
         R, B = pseudo_RBS.shape[:2]
         images_P = torch.arange(B, device=pseudo_RBS.device).repeat(R)
         references_P = torch.arange(R, device=pseudo_RBS.device).repeat_interleave(B)
+        prompts_PND = self._prompt(
+            target, studied, images_P, references_P, pseudo_RBS.flatten(0, 1)
+        )
+        return prompts_PND.unflatten(0, (R, B)).transpose(0, 1)
+
+    def prompt_chosen(
+        self, target: FeatureMaps, studied: StudiedReferences, chosen_BM: Tensor
+    ) -> Tensor:
+        """Run the target half, every target with references of its own, by number: [B, M, N, D]."""
+        target_BSC = unit_cells(target.high_BChw)
+        B, M = chosen_BM.shape
+        pseudo_PS = torch.cat(
+            [
+                pseudo_mask(target_1SC, studied.foreground_FC[reference], self.reading.pseudo_mask)
+                for target_1SC, own in zip(target_BSC.split(1), chosen_BM.tolist(), strict=True)
+                for reference in own
+            ]
+        )
+        images_P = torch.arange(B, device=chosen_BM.device).repeat_interleave(M)
+        prompts_PND = self._prompt(target, studied, images_P, chosen_BM.flatten(), pseudo_PS)
+        return prompts_PND.unflatten(0, (B, M))
+
+    def _prompt(
+        self,
+        target: FeatureMaps,
+        studied: StudiedReferences,
+        images_P: Tensor,
+        references_P: Tensor,
+        pseudo_PS: Tensor,
+    ) -> Tensor:
+        """Return the tokens of pairs of a target and a reference, given by number: [P, N, D]."""
+        features_BDhw = self._features(mid_on_grid(target))
+        projected_BSD, position_1SD = self._project(features_BDhw), self._position(features_BDhw)
         prompts = [
             self._attend_target(
                 projected_BSD[image],
@@ -193,11 +224,11 @@ class VrpEncoder(nn.Module):
             for image, reference, pseudo_PS in zip(
                 images_P.split(PAIRS_PER_STEP),
                 references_P.split(PAIRS_PER_STEP),
-                pseudo_RBS.flatten(0, 1).split(PAIRS_PER_STEP),
+                pseudo_PS.split(PAIRS_PER_STEP),
                 strict=True,
             )
         ]
-        return torch.cat(prompts).unflatten(0, (R, B)).transpose(0, 1)
+        return torch.cat(prompts)
 
     def _first_tokens(
         self, features_RDhw: Tensor, mask_R1hw: Tensor, prototype_RD: Tensor
@@ -255,22 +286,3 @@ class VrpEncoder(nn.Module):
         h, w = features_BDhw.shape[-2:]
         position_1SD = sine_position(h, w, self.width, features_BDhw.device)
         return position_1SD.to(features_BDhw.dtype)
-
-
-def sine_position(h: int, w: int, width: int, device: torch.device) -> Tensor:
-    """Return DETR's sine position embedding of a grid, rows then columns: [1, h * w, width].
-
-    Carion et al. 2020, appendix A.4: coordinates from 1/h to 1 times 2 pi, temperature 10000.
-    """
-    half = width // 2
-    exponent = torch.arange(0, half, 2, device=device, dtype=torch.float32) / half
-    wavelength = 10000**exponent
-    encodings = []
-    for cells in (h, w):
-        angle = torch.arange(1, cells + 1, device=device) / (cells + 1e-6) * 2 * math.pi
-        phase = angle[:, None] / wavelength
-        # sine and cosine take turns along the channels
-        encodings.append(torch.stack([phase.sin(), phase.cos()], dim=-1).flatten(1))
-    rows_hwD = encodings[0][:, None].expand(h, w, half)
-    columns_hwD = encodings[1][None].expand(h, w, half)
-    return torch.cat([rows_hwD, columns_hwD], dim=-1).flatten(0, 1)[None]

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.presence.head import log_odds, logistic
-from model.presence.signals import signals_of
+from model.presence.head import logistic, odds_of
 from model.segmenter import Prediction
 from schemas.record.presence import Decision, PresenceChoice, PresenceHead
 
@@ -41,7 +40,7 @@ class Judge:
 
     def chance(self, prediction: Prediction) -> float:
         """Return the probability that a prediction's object is in its image."""
-        return probability(float(log_odds(self.head, signals_of(prediction))), self.choice)
+        return probability(odds_of(self.head, prediction), self.choice)
 
 
 def calibrate(odds_E: Sequence[float], present_E: Sequence[bool]) -> tuple[float, float]:
@@ -58,7 +57,7 @@ def calibrate(odds_E: Sequence[float], present_E: Sequence[bool]) -> tuple[float
 
 def probability(odds: float, choice: PresenceChoice) -> float:
     """Return the probability that the object is there; odds are the head's, in logarithms."""
-    return _share_of(choice.scale * odds + choice.shift, choice.share)
+    return at_share(choice.scale * odds + choice.shift, choice.share)
 
 
 def decide(chance: float, choice: PresenceChoice) -> Decision:
@@ -81,11 +80,11 @@ def thresholds(head: PresenceHead, wanted: Wanted) -> tuple[float, float]:
     present, absent = np.array(head.present), np.array(head.absent)
     precise = _least_precise(present, absent, precision, wanted.share)
     found = float(np.quantile(present, 1 - recall))
-    low = _share_of(min(found, precise), wanted.share)
+    low = at_share(min(found, precise), wanted.share)
     if wanted.precision is None:
         # The recall is of labels: none that it needs is left for review.
         precise = min(precise, found)
-    return round(_share_of(precise, wanted.share), 4), round(low, 4)
+    return round(at_share(precise, wanted.share), 4), round(low, 4)
 
 
 def _least_precise(
@@ -100,6 +99,7 @@ def _least_precise(
     return float(max(present.max(), absent.max()))
 
 
-def _share_of(odds: float, share: float) -> float:
+def at_share(odds: float, share: float) -> float:
+    """Return the probability that log-odds mean where this share of images shows the object."""
     odds = odds + float(np.log(share / (1 - share)))
     return float(1 / (1 + np.exp(-np.clip(odds, -30, 30))))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.presence.signals import SIGNALS
+from model.presence.signals import signals_of
+from model.segmenter import Prediction
 from schemas.record.presence import PresenceHead
 
 RIDGE = 1.0  # of standardised signals, in examples: correlated ones share their weight
@@ -19,8 +20,9 @@ PERCENTILES = np.arange(101)
 
 @dataclass(frozen=True)
 class Examples:
-    """Signals [E, N] in the order of SIGNALS, whether the object was there, and the episode."""
+    """Signals [E, N] in the order of names, whether the object was there, and the episode."""
 
+    names: tuple[str, ...]
     signals_EN: np.ndarray
     present_E: np.ndarray
     episode_E: np.ndarray
@@ -28,22 +30,61 @@ class Examples:
 
 @dataclass(frozen=True)
 class FittedFor:
-    """Which networks a head's signals are from, and what it was fitted on, in words."""
+    """Which networks a head's signals are from: their types, and their weights by name.
+
+    backbone is None where it is SAM's own encoder; `own` names weights that are not published.
+    """
 
     method: str
     sam: str
     backbone: str | None
-    training: str
+    networks: tuple[str, ...]
+
+    def __str__(self) -> str:
+        features = self.backbone or "its own features"
+        return f"{self.method} with SAM {self.sam} and {features} ({', '.join(self.networks)})"
 
 
 def log_odds(head: PresenceHead, signals_EN: np.ndarray) -> np.ndarray:
-    """Return the log-odds that the object is there, [E], where it is in half of the images."""
+    """Return the log-odds that the object is there, [E], where it is in half of the images.
+
+    signals_EN are in the head's order.
+    """
     standard_EN = (signals_EN - np.array(head.mean)) / np.array(head.deviation)
     return standard_EN @ np.array(head.weights) + head.bias
 
 
-def fit_head(examples: Examples, about: FittedFor) -> PresenceHead:
-    """Fit a head; its percentiles are of examples that a fit without their episodes judged."""
+def odds_of(head: PresenceHead, prediction: Prediction) -> float:
+    """Return the log-odds that a prediction's object is there, from its signals."""
+    signals = signals_of(prediction)
+    return float(log_odds(head, np.array([signals[name] for name in head.signals])))
+
+
+def fit_head(examples: Examples, about: FittedFor, training: str) -> PresenceHead:
+    """Fit a head; its percentiles are of examples that a fit without their episodes judged.
+
+    training says in words what the examples are.
+    """
+    judged_E = odds_without_own(examples)
+    mean, deviation, weights, bias = _fit(examples.signals_EN, examples.present_E)
+    return PresenceHead(
+        method=about.method,
+        sam=about.sam,
+        backbone=about.backbone,
+        networks=about.networks,
+        signals=examples.names,
+        mean=_rounded(mean),
+        deviation=_rounded(deviation),
+        weights=_rounded(weights),
+        bias=round(float(bias), 5),
+        present=_rounded(np.percentile(judged_E[examples.present_E], PERCENTILES)),
+        absent=_rounded(np.percentile(judged_E[~examples.present_E], PERCENTILES)),
+        training=training,
+    )
+
+
+def odds_without_own(examples: Examples) -> np.ndarray:
+    """Return each example's log-odds, [E], by a fit without a fifth of episodes, its own too."""
     folds_E = examples.episode_E % FOLDS
     judged_E = np.empty(len(folds_E))
     for fold in np.unique(folds_E):
@@ -52,20 +93,7 @@ def fit_head(examples: Examples, about: FittedFor) -> PresenceHead:
             examples.signals_EN[~out_E], examples.present_E[~out_E]
         )
         judged_E[out_E] = (examples.signals_EN[out_E] - mean) / deviation @ weights + bias
-    mean, deviation, weights, bias = _fit(examples.signals_EN, examples.present_E)
-    return PresenceHead(
-        method=about.method,
-        sam=about.sam,
-        backbone=about.backbone,
-        signals=SIGNALS,
-        mean=_rounded(mean),
-        deviation=_rounded(deviation),
-        weights=_rounded(weights),
-        bias=round(float(bias), 5),
-        present=_rounded(np.percentile(judged_E[examples.present_E], PERCENTILES)),
-        absent=_rounded(np.percentile(judged_E[~examples.present_E], PERCENTILES)),
-        training=about.training,
-    )
+    return judged_E
 
 
 def logistic(

@@ -1,4 +1,6 @@
-"""A prediction becomes the row of numbers by which it is judged whether its object is there."""
+"""A prediction becomes the numbers by which it is judged whether its object is there."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,13 +17,12 @@ OF_FEATURES = (
     "reverse",
     "rivalry",
 )
-SIGNALS = (*OF_MASK, *OF_FEATURES)
-"""What `signals_of` returns, in this order."""
 
 
-def signals_of(prediction: Prediction) -> np.ndarray:
-    """Return SIGNALS, float64: the method's own presence and SAM's score, of the mask how firm, how
-    sure and how large it is (its side as a share of the image's), and what the features say.
+def signals_of(prediction: Prediction) -> Mapping[str, float]:
+    """Return the signals by name: the method's own presence and SAM's score, of the mask how firm,
+    how sure and how large it is (its side as a share of the image's), and what the method says of
+    evidence, OF_FEATURES at least.
 
     The method must have been asked for evidence (`StudyOptions`).
     """
@@ -30,14 +31,11 @@ def signals_of(prediction: Prediction) -> np.ndarray:
     logits_hw = np.clip(prediction.logits_hw, -30, 30)
     lit_hw = logits_hw > 0
     sure_hw = 1 / (1 + np.exp(-logits_hw))
-    return np.array(
-        [
-            prediction.presence,
-            prediction.score,
-            stability(logits_hw, 0.0),
-            float(sure_hw[lit_hw].mean()) if lit_hw.any() else 0.5,
-            float(np.sqrt(lit_hw.mean())),
-            *(prediction.signals[name] for name in OF_FEATURES),
-        ],
-        dtype=np.float64,
-    )
+    return {
+        "presence": prediction.presence,
+        "score": prediction.score,
+        "stability": stability(logits_hw, 0.0),
+        "sureness": float(sure_hw[lit_hw].mean()) if lit_hw.any() else 0.5,
+        "area": float(np.sqrt(lit_hw.mean())),
+        **prediction.signals,
+    }

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.answer import first_mask_cells, with_own_reference
+from model.networks.lite.answer import by_box, first_mask_cells, with_own_reference
 from model.networks.lite.sam import (
     LiteDropout,
     LitePrompts,
@@ -175,7 +175,8 @@ def _second_pass(
 ) -> Tensor:
     """Decode again, the first mask as one more reference: logits [P, H, W]."""
     with torch.no_grad():
-        own_Phw = first_mask_cells(networks.sam, embedding_BDhw, first_PHW)
+        boxed_PHW = by_box(networks.sam, embedding_BDhw, first_PHW)
+        own_Phw = first_mask_cells(first_PHW, boxed_PHW)
     again = with_own_reference(
         networks.vrp, batch.targets, studied, own_Phw, batch.episodes.shots, dropout
     )

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model.networks.device import pick_device, pick_precision
+from model.segmenter import StudyOptions
 from model.side_by_side import SideBySide
 from pipeline.datasets.index import open_index
 from pipeline.episodes.load import EpisodeReader
-from pipeline.evaluate.check import of_fold
+from pipeline.evaluate.check import head_of_method, of_fold
 from pipeline.evaluate.episodes import variants_of
 from pipeline.evaluate.evaluator import Evaluator, Settings
 from pipeline.evaluate.units import EvaluationUnit, PartsFolder
@@ -15,6 +16,7 @@ from pipeline.storage.place import Place
 from pipeline.weights.fetch import cache_folder
 from pipeline.weights.of_method import local_method
 from schemas.job.evaluate import EvaluateJob
+from schemas.job.method import always_masked
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,28 @@ class EvaluateUnits:
                 return self._evaluator
         job = self._job
         device = pick_device(gpus)
+        chosen = {name: of_fold(job.methods[name], fold) for name in names}
+        heads = {name: head_of_method(job, method) for name, method in chosen.items()}
         methods = SideBySide(
-            {name: local_method(of_fold(job.methods[name], fold), job.storage) for name in names},
+            {
+                name: local_method(always_masked(one) if heads[name] else one, job.storage)
+                for name, one in chosen.items()
+            },
             device,
             pick_precision(job.compute.precision, device),
             # Target and references, stretched for some methods and padded for others.
             remembered=2 * (1 + max(job.shots)),
-            cache=cache_folder(),
+            options=StudyOptions(cache_folder(), evidence=job.presence),
         )
-        settings = Settings(fold, job.seed, variants_of(job), job.mask_logit, has_contours(job))
+        settings = Settings(
+            fold,
+            job.seed,
+            variants_of(job),
+            job.mask_logit,
+            has_contours(job),
+            {name: head for name, head in heads.items() if head is not None},
+            1 - job.negative_share,
+        )
         self._evaluator = Evaluator(self._reader, methods, settings)
         self._loaded = (fold, frozenset(names))
         return self._evaluator

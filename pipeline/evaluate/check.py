@@ -13,6 +13,7 @@ from pipeline.evaluate.episodes import (
 )
 from pipeline.evaluate.paths import episodes_file
 from pipeline.evaluate.units import EvaluationUnit, PartsFolder, cut
+from pipeline.presence.heads import hash_of, head_for
 from pipeline.storage.files import check_writable
 from pipeline.storage.place import Place
 from pipeline.storage.tables import to_parquet
@@ -21,6 +22,7 @@ from schemas.fingerprint import fingerprint_of, leaves
 from schemas.job.evaluate import EvaluateJob
 from schemas.job.method import Method
 from schemas.job.weights import weights_of, with_weights
+from schemas.record.presence import PresenceHead
 
 EVALUATION_REVISION = 1  # raised by whoever changes code so that the same job counts otherwise
 
@@ -106,11 +108,17 @@ def of_fold(method: Method, number: int) -> Method:
     )
 
 
+def head_of_method(job: EvaluateJob, method: Method) -> PresenceHead | None:
+    """Return what says how probable presence is, where the job asks. Raises BadInput."""
+    return head_for(method, job.presence_head, job.storage) if job.presence else None
+
+
 def method_contents(job: EvaluateJob, method: Method) -> str:
     """Return the sha256 of all that a method's counts depend on besides the episodes.
 
-    Raises BadWeights.
+    Raises BadWeights; BadInput where probabilities of presence are asked for, and it has no head.
     """
+    head = head_of_method(job, method)
     settings = {
         key: value
         for key, value in leaves("method", method.model_dump(mode="json"))
@@ -122,6 +130,7 @@ def method_contents(job: EvaluateJob, method: Method) -> str:
             **settings,
             **weights,
             "mask_logit": str(job.mask_logit),
+            **({} if head is None else {"presence.head": hash_of(head)}),
             "revision": str(EVALUATION_REVISION),
         }
     )

@@ -1,7 +1,7 @@
 """Episodes become rows of counts: every method, annotation format and number of shots on each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,12 +9,15 @@ import numpy as np
 from model.draws import Draws
 from model.masks.grow import grown
 from model.masks.simulate import simulate_annotation
+from model.presence.decide import at_share
+from model.presence.head import odds_of
 from model.scores.episode_score import TargetTruth, count_pixels
-from model.segmenter import LoadedReference, Segmenter
+from model.segmenter import LoadedReference, Prediction, Segmenter
 from pipeline.episodes.draw import Episode
 from pipeline.episodes.load import EpisodeReader, LoadedEpisode
 from pipeline.evaluate.episodes import Variant, annotation_key
 from schemas.job.evaluate import GRID_PX
+from schemas.record.presence import PresenceHead
 
 Row = dict[str, Any]
 
@@ -36,6 +39,10 @@ class Settings:
     variants: tuple[Variant, ...]
     mask_logit: float
     contours: bool = False
+    heads: Mapping[str, PresenceHead] = field(default_factory=dict)
+    """By method, where probabilities of presence are asked for."""
+    share: float = 0.5
+    """Of targets that show the category."""
 
 
 class Evaluator:
@@ -60,8 +67,16 @@ class Evaluator:
                 references = self._annotate(loaded, variant)
                 for name in names:
                     segmenter = self._methods.study(name, references)
-                    rows[name].append(self._row(loaded, truth, variant, segmenter))
+                    [[prediction]] = segmenter.segment([loaded.target_HW3])
+                    row = self._row(loaded, truth, variant, prediction)
+                    rows[name].append(row | {"probability": self._probability(name, prediction)})
         return rows
+
+    def _probability(self, name: str, prediction: Prediction) -> float | None:
+        head = self._settings.heads.get(name)
+        if head is None:
+            return None
+        return at_share(odds_of(head, prediction), self._settings.share)
 
     def _annotate(self, loaded: LoadedEpisode, variant: Variant) -> list[LoadedReference]:
         """Draw the variant's annotations from the true masks that the references came with."""
@@ -78,9 +93,8 @@ class Evaluator:
         return drawn
 
     def _row(
-        self, loaded: LoadedEpisode, truth: TargetTruth, variant: Variant, segmenter: Segmenter
+        self, loaded: LoadedEpisode, truth: TargetTruth, variant: Variant, prediction: Prediction
     ) -> Row:
-        [[prediction]] = segmenter.segment([loaded.target_HW3])
         counts = count_pixels(
             prediction,
             truth,

@@ -17,7 +17,15 @@ from model.scores.metrics import (
     presence_auroc,
     presence_threshold,
 )
-from model.scores.presence import false_masks_at_recall
+from model.scores.presence import (
+    calibration_error,
+    false_masks_at_recall,
+    risk_area,
+    risk_coverage,
+)
+
+RISK_AT = "risk_at_"
+"""What begins the names of the risk-coverage curve's points; the coverage in per cent follows."""
 
 Arrays = Mapping[str, np.ndarray]
 Score = Callable[[Arrays], float]
@@ -49,11 +57,36 @@ def _of_presence(value: Callable[[np.ndarray, np.ndarray], float]) -> Score:
     """Return a score of how methods tell absent objects, from what says so and what is true."""
 
     def score_of(rows: Arrays) -> float:
-        # SAM's predicted IoU stands in for methods that do not search for the object.
-        silent = np.isnan(rows["presence"]).any()
-        return value(rows["score"] if silent else rows["presence"], ~rows["negative"])
+        return value(_says_presence(rows), ~rows["negative"])
 
     return score_of
+
+
+def _says_presence(rows: Arrays) -> np.ndarray:
+    """Return the probability of presence where the job asked, else the method's own number.
+
+    SAM's predicted IoU stands in for methods that do not search for the object.
+    """
+    for name in ("probability", "presence"):
+        if not np.isnan(rows[name].astype(float)).any():
+            return rows[name]
+    return rows["score"]
+
+
+def _of_probability(value: Callable[[np.ndarray, np.ndarray], float]) -> Score:
+    """Return a score of probabilities of presence; NaN where none were asked for."""
+
+    def score_of(rows: Arrays) -> float:
+        probability, present = rows["probability"].astype(float), ~rows["negative"]
+        if np.isnan(probability).any() or present.all() or not present.any():
+            return float("nan")
+        return value(probability, present)
+
+    return score_of
+
+
+def _risk_at(tenth: int) -> Score:
+    return _of_probability(lambda chance, present: risk_coverage(chance, present)[tenth - 1][1])
 
 
 def _everything(rows: Arrays) -> float:
@@ -100,6 +133,9 @@ METRICS: dict[str, Score] = {
     "presence_auroc": _of_presence(presence_auroc),
     "presence_threshold": _of_presence(presence_threshold),
     "false_masks_at_95_recall": _of_presence(false_masks_at_recall),
+    "calibration_error": _of_probability(calibration_error),
+    "mean_risk": _of_probability(risk_area),
+    **{f"{RISK_AT}{10 * tenth}": _risk_at(tenth) for tenth in range(1, 11)},
     "davis_j": _of_objects(_region),
     "davis_f": _of_objects(lambda rows: rows["contour_f"]),
     "davis_j_and_f": _of_objects(lambda rows: (_region(rows) + rows["contour_f"]) / 2),

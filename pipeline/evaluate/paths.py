@@ -2,7 +2,7 @@
 
 episodes-<sha256>.parquet                                          the manifest
 parts/<episodes>/<method>/<fold>-<unit size>-<unit>.parquet        the counts of a unit
-results.parquet, scores.parquet, results.svg, results.md
+results.parquet, scores.parquet, results.svg, results.md, results.html
 results.json                                                       written last
 """
 
@@ -13,6 +13,7 @@ COUNTS = "results.parquet"
 SCORES = "scores.parquet"
 CHART = "results.svg"
 PAGE = "results.md"
+HTML = "results.html"
 RESULT = "results.json"
 EPISODES_STEM = "episodes-"
 

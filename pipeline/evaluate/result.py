@@ -6,7 +6,8 @@ import pyarrow as pa
 
 from pipeline.evaluate.chart import chart
 from pipeline.evaluate.check import CheckedEvaluation
-from pipeline.evaluate.paths import CHART, COUNTS, PAGE, RESULT, SCORES
+from pipeline.evaluate.page import page
+from pipeline.evaluate.paths import CHART, COUNTS, HTML, PAGE, RESULT, SCORES
 from pipeline.evaluate.scores import Drawing, score
 from pipeline.evaluate.table import markdown
 from pipeline.storage.place import Place
@@ -14,7 +15,7 @@ from pipeline.storage.tables import from_parquet, to_parquet
 from schemas.errors import MissingFile
 from schemas.job.evaluate import EvaluateResult
 
-REPORT_REVISION = 3  # raised by whoever changes what the same counts are told as
+REPORT_REVISION = 4  # raised by whoever changes what the same counts are told as
 
 
 def publish(checked: CheckedEvaluation) -> EvaluateResult:
@@ -34,6 +35,7 @@ def publish(checked: CheckedEvaluation) -> EvaluateResult:
     output.below(SCORES).replace(to_parquet(scores))
     output.below(CHART).replace(chart(job, scores).encode())
     output.below(PAGE).replace(markdown(job, result, scores).encode())
+    output.below(HTML).replace(page(job, scores).encode())
     output.below(RESULT).replace(result.model_dump_json(indent=1).encode())
     return result
 

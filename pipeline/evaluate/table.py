@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.evaluate.metrics import RISK_AT
 from pipeline.evaluate.papers import DAVIS_2017_ROWS, PAPER_ROWS
 from pipeline.evaluate.scores import GAIN
 from schemas.fold import FOLDS_OF
@@ -28,6 +29,8 @@ def markdown(job: EvaluateJob, result: EvaluateResult, scores: pa.Table) -> str:
     ]
     if job.negative_share:
         lines += _absent_table(score_of, variants)
+    if job.presence:
+        lines += _presence_table(score_of, variants)
     if job.dataset.type == "davis":
         lines += _davis_table(score_of, variants)
     lines += _category_tables(rows)
@@ -160,6 +163,26 @@ def _absent_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str
         ]
         threshold = score_of[*variant, None, None, "presence_threshold"]["value"]
         cells.append("" if threshold is None else f"{threshold:.3f}")
+        yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
+
+
+def _presence_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str]:
+    growth = len({variant[3] for variant in variants}) > 1
+    yield from ("", "## Whether the object is there, by the probability of presence", "")
+    yield (
+        "Every target has a mask, and a probability; the table above counts with it too. "
+        "Calibration error: how far said and true shares lie apart, over ten bins. Wrong of the "
+        "surest: of so many decisions, there from a half, those that are furthest from it."
+    )
+    yield ""
+    coverages = (50, 80, 100)
+    heads = ["Method", "Label type", "Shots", "AUROC, %", "False masks at 95 % recall, %"]
+    heads += ["Calibration error, %", *(f"Wrong of the surest {c} %, %" for c in coverages)]
+    yield from _heads(heads)
+    metrics = ("presence_auroc", "false_masks_at_95_recall", "calibration_error")
+    for variant in variants:
+        names = (*metrics, *(f"{RISK_AT}{coverage}" for coverage in coverages))
+        cells = [_per_cent(score_of[*variant, None, None, metric]) for metric in names]
         yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
 
 

@@ -20,10 +20,11 @@ from pipeline.storage.stream_out import stream_out
 from schemas.errors import BadInput
 from schemas.job.storage import Storage
 from schemas.record.commit import Part
-from schemas.record.row import LABEL_SCHEMA, PLAIN_SCHEMA
+from schemas.record.row import DECIDED_COLUMNS, ROUTED_COLUMNS, schema_with
 
 CARD = "README.md"  # where the data set library looks for a data set's description
 SPLIT = "labels"
+ROUTED_FIELD = "method.best_references"  # of an identity, where images chose among references
 FILE_BYTES = 128 * 2**20  # of parts in one file, so that files are few and each is read in seconds
 ADDED = (pa.field("image_number", pa.int64()), pa.field("file_name", pa.string()))
 
@@ -63,9 +64,10 @@ def export_parquet(
 
 
 def _schema(labels: Labels) -> pa.Schema:
-    """Return the columns of the files: decisions are among them where the job made any."""
-    decided = labels.commit.presence is not None
-    return pa.schema([*ADDED, *(LABEL_SCHEMA if decided else PLAIN_SCHEMA)])
+    """Return the columns of the files: what not every job writes is there where this one does."""
+    decided = DECIDED_COLUMNS if labels.commit.presence is not None else ()
+    routed = ROUTED_COLUMNS if ROUTED_FIELD in labels.identity.fields else ()
+    return pa.schema([*ADDED, *schema_with((*decided, *routed))])
 
 
 def _file_of_each(parts: Sequence[Part]) -> list[str]:

@@ -104,14 +104,19 @@ def _found(
 def _settled(
     measured: Sequence[_Measured], size_HW: tuple[int, int], limits: Thresholds
 ) -> list[_Measured]:
-    """Give each pixel of several masks to one; what falls below min_area_px becomes empty."""
+    """Give each pixel of several masks to one; what falls below min_area_px becomes empty.
+
+    It goes to the likelier object where probabilities are known, else to SAM's predicted IoU.
+    """
     labelled = [one for one in measured if one.labelled]
     if len(labelled) < 2:
         return list(measured)
     union_px = int(coco_mask.area(coco_mask.merge([one.rle for one in labelled])))
     if union_px == sum(one.area_px for one in labelled):
         return list(measured)
-    owner_HW = owners([one.prediction for one in labelled], size_HW, limits.mask_logit)
+    predictions = [one.prediction for one in labelled]
+    sureness = [one.prediction.score if one.chance is None else one.chance for one in labelled]
+    owner_HW = owners(predictions, size_HW, limits.mask_logit, sureness)
     kept = iter(
         replace(_found(one.prediction, one.stability, owner_HW == place, limits), chance=one.chance)
         for place, one in enumerate(labelled)
@@ -130,7 +135,7 @@ def _row(measured: _Measured, size_HW: tuple[int, int], context: RowContext) -> 
         **_mask_columns(measured.rle, measured.area_px),
         "score": prediction.score,
         "stability": measured.stability,
-        "references": list(context.references[prediction.category_id]),
+        **_reference_columns(prediction, context),
         "job_fingerprint": context.identity.fingerprint,
         "model_fingerprint": context.identity.model_fingerprint,
         "random_weights": bool(context.identity.random_weights),
@@ -138,6 +143,14 @@ def _row(measured: _Measured, size_HW: tuple[int, int], context: RowContext) -> 
         "instance_id": None,
         **_decided_columns(measured, context),
     }
+
+
+def _reference_columns(prediction: Prediction, context: RowContext) -> dict[str, Any]:
+    """Name the references behind a mask: all of its category, or those that the method chose."""
+    if not prediction.behind:
+        return {"references": list(context.references[prediction.category_id])}
+    ids, weights = zip(*prediction.behind, strict=True)
+    return {"references": list(ids), "reference_weights": list(weights)}
 
 
 def _decided_columns(measured: _Measured, context: RowContext) -> dict[str, Any]:

@@ -58,12 +58,13 @@ def read_all_rows(output: Place, commit: Commit) -> Iterator[pa.Table]:
 
 
 def with_added_columns(table: pa.Table) -> pa.Table:
-    """Return label rows with the columns that older parts lack."""
+    """Return label rows with the columns that older parts lack, or other jobs', in their order."""
     for name in ADDED_COLUMNS:
         if name not in table.column_names:
             field = LABEL_SCHEMA.field(name)
             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-    return table
+    known = [name for name in LABEL_SCHEMA.names if name in table.column_names]
+    return table.select([*known, *(name for name in table.column_names if name not in known)])
 
 
 def read_rejected(output: Place, parts: Iterable[Part]) -> Iterator[pa.Table]:

@@ -40,7 +40,7 @@ def identify(
         **{f"reference {r.id}": names[r.category_id] for r in references},
         "targets.type": job.targets.type,
         # Left at their defaults they are no fields, as in outputs made before they existed.
-        **({"overlaps": job.overlaps} if job.overlaps != "keep" else {}),
+        **({"overlaps": _overlaps(job)} if job.overlaps != "keep" else {}),
         **(dict(leaves("instances", job.instances.model_dump())) if job.instances else {}),
         # Until 2026-11-25 they had the score of their category.
         **(
@@ -60,6 +60,11 @@ def identify(
         source=job.targets.type,
         random_weights=job.random_weights,
     )
+
+
+def _overlaps(job: LabelJob) -> str:
+    """Say who has a pixel that several claim: by probability only where a job has one."""
+    return f"{job.overlaps} by probability" if job.thresholds.decide_presence else job.overlaps
 
 
 def read_identity(output: Place) -> Identity | None:

@@ -18,7 +18,7 @@ from pipeline.storage.place import Place
 from pipeline.storage.tables import to_parquet
 from schemas.errors import BadStorage
 from schemas.record.commit import Part
-from schemas.record.row import LABEL_SCHEMA, PLAIN_SCHEMA, REJECTED_SCHEMA
+from schemas.record.row import ASKED_COLUMNS, REJECTED_SCHEMA, schema_with
 
 FOOTER_KEY = b"vrp-label"
 PART_NAME = re.compile(
@@ -107,9 +107,8 @@ def write_unit(
         rejected_path=rejected_path,
         rejected_sha256=rejected_sha256,
     )
-    decided = any(row.get("decision") is not None for row in labels)
-    columns = LABEL_SCHEMA if decided else PLAIN_SCHEMA
-    schema = columns.with_metadata({FOOTER_KEY: part.model_dump_json().encode()})
+    asked = [name for name in ASKED_COLUMNS if any(row.get(name) is not None for row in labels)]
+    schema = schema_with(asked).with_metadata({FOOTER_KEY: part.model_dump_json().encode()})
     data = to_parquet(pa.Table.from_pylist(labels, schema=schema))
     if output.below(part.path).create(data):
         return _with_digest(part, data)

@@ -7,8 +7,7 @@ import numpy as np
 from model.masks.rasterise import rasterise
 from model.masks.upsample import mask_at
 from model.presence.decide import calibrate, thresholds
-from model.presence.head import log_odds
-from model.presence.signals import signals_of
+from model.presence.head import odds_of
 from model.segmenter import LoadedReference, Prediction
 from pipeline.output.commit import read_choice
 from pipeline.output.paths import PRESENCE
@@ -40,7 +39,7 @@ def choose(
 ) -> PresenceChoice:
     """Calibrate the head with what a job says itself, and turn what is wanted into thresholds."""
     told = [*_left_out(study, references), *_without(study, references, task.negatives)]
-    odds = [float(log_odds(task.head, signals_of(one))) for one, _ in told]
+    odds = [odds_of(task.head, one) for one, _ in told]
     present = [is_there for _, is_there in told]
     scale, shift = calibrate(odds, present)
     labelled_from, absent_below = thresholds(task.head, task.wanted)

@@ -8,7 +8,7 @@ import numpy as np
 
 from model.masks.upsample import mask_at
 from model.presence.head import Examples, log_odds
-from model.presence.signals import SIGNALS, signals_of
+from model.presence.signals import signals_of
 from model.scores.metrics import overlap, presence_auroc
 from model.scores.presence import (
     calibration_error,
@@ -25,12 +25,25 @@ SCENES_PER_EPISODE = 2
 
 
 @dataclass(frozen=True)
+class PhotoFolder:
+    """A folder of photos, which of its categories are asked for (none: all) and not used."""
+
+    folder: Path
+    asked: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        of = f" of {len(self.asked)} categories" if self.asked else ""
+        without = f" without {', '.join(self.left_out)}" if self.left_out else ""
+        return f"photos in {self.folder.name}{of}{without}"
+
+
+@dataclass(frozen=True)
 class Shown:
     """Which pictures jobs are drawn from: scenes of categories (none: no scenes), and photos."""
 
     categories: Sequence[str]
-    photos: Path | None
-    left_out: Sequence[str]
+    photos: PhotoFolder | None
     episodes: int
     seed: int
 
@@ -45,7 +58,8 @@ class Shown:
             scenes = list(scene_pictures(self.categories, self.pictures, self.seed))
             yield from draw_episodes(scenes, self.episodes, self.seed)
         if self.photos is not None:
-            photos = list(photo_pictures(self.photos, self.left_out))
+            asked, left_out = self.photos.asked, self.photos.left_out
+            photos = list(photo_pictures(self.photos.folder, asked, left_out))
             yield from draw_episodes(photos, self.episodes, self.seed)
 
     def __str__(self) -> str:
@@ -53,12 +67,13 @@ class Shown:
         if self.categories:
             kinds.append(f"{self.pictures} scenes of {len(self.categories)} categories")
         if self.photos is not None:
-            kinds.append(f"photos of {self.photos.name}")
+            kinds.append(str(self.photos))
         return f"{' and '.join(kinds)}, {self.episodes} episodes of each, seed {self.seed}"
 
 
 def examples_of(study: Study, episodes: Iterable[Episode]) -> tuple[Examples, np.ndarray]:
     """Label every episode; return signals with the truth, and the masks' IoU [E] (absent: 0)."""
+    names: tuple[str, ...] = ()
     signals, present, number_of, ious = [], [], [], []
     for number, episode in enumerate(episodes):
         segmenter = study(episode.references)
@@ -66,21 +81,30 @@ def examples_of(study: Study, episodes: Iterable[Episode]) -> tuple[Examples, np
         for target, predictions in zip(episode.targets, found, strict=True):
             for prediction in predictions:
                 truth_HW = target.masks.get(episode.names[prediction.category_id])
-                signals.append(signals_of(prediction))
+                said = signals_of(prediction)
+                names = tuple(said)
+                signals.append([said[name] for name in names])
                 present.append(truth_HW is not None)
                 number_of.append(number)
                 size_HW = (target.image_HW3.shape[0], target.image_HW3.shape[1])
                 mask_HW = mask_at(prediction, size_HW, 0.0)
                 both = overlap(mask_HW, np.zeros(size_HW, bool) if truth_HW is None else truth_HW)
                 ious.append(both.intersection_px / max(both.union_px, 1))
-    return Examples(np.stack(signals), np.array(present), np.array(number_of)), np.array(ious)
+    examples = Examples(names, np.array(signals), np.array(present), np.array(number_of))
+    return examples, np.array(ious)
 
 
 def head_figures(head: PresenceHead, examples: Examples, iou_E: np.ndarray) -> dict[str, float]:
     """Return how well a head tells present from absent, beside the method's own presence."""
+    of_head = [examples.names.index(name) for name in head.signals]
+    return figures_of(log_odds(head, examples.signals_EN[:, of_head]), examples, iou_E)
+
+
+def figures_of(odds_E: np.ndarray, examples: Examples, iou_E: np.ndarray) -> dict[str, float]:
+    """Return how well log-odds tell present from absent, beside the method's own presence."""
     present_E = examples.present_E
-    chance_E = 1 / (1 + np.exp(-log_odds(head, examples.signals_EN)))
-    raw_E = examples.signals_EN[:, SIGNALS.index("presence")]
+    chance_E = 1 / (1 + np.exp(-odds_E))
+    raw_E = examples.signals_EN[:, examples.names.index("presence")]
     return {
         "pairs": len(present_E),
         "present": int(present_E.sum()),

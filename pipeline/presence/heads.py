@@ -11,16 +11,23 @@ from pydantic import ValidationError
 import model.presence
 from model.local_files import whole_file
 from model.presence.decide import Wanted
+from model.presence.head import FittedFor
 from pipeline.images.decode import decode_image
 from pipeline.storage.place import Place
+from pipeline.weights.catalogue import CATALOGUE
 from schemas.errors import BadInput, ImageRejected
 from schemas.faults import faults_of
 from schemas.job.label import LabelJob
 from schemas.job.method import Method
+from schemas.job.storage import Storage
+from schemas.job.weights import weights_of
 from schemas.record.presence import HEADS, PresenceHead
 
 PUBLISHED = Path(model.presence.__file__).with_name("heads.json")
 """The heads that come with the product, made by `vrp presence fit`."""
+
+OWN = "own"
+"""What weights are called that have no published name, in heads."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,17 @@ def presence_task(job: LabelJob) -> PresenceTask | None:
 
 
 def head_of(job: LabelJob) -> PresenceHead:
-    """Return the head of the job's method and networks. Raises BadInput where there is none."""
-    return _chosen(_read_heads(job), job.method)
+    """Return the head of the job's method and weights. Raises BadInput where there is none."""
+    return head_for(job.method, job.presence_head, job.storage)
+
+
+def head_for(method: Method, address: str | None, storage: Storage) -> PresenceHead:
+    """Return a method's head of a file of heads; None: of those that come with the product.
+
+    Raises BadInput where there is none.
+    """
+    data = PUBLISHED.read_bytes() if address is None else Place.open(address, storage).read()
+    return _chosen(parse_heads(data, address or str(PUBLISHED)), method)
 
 
 def put_head(path: Path, head: PresenceHead) -> None:
@@ -88,16 +104,16 @@ def parse_heads(data: bytes, where: str) -> tuple[PresenceHead, ...]:
         ) from error  # fmt: skip
 
 
-def networks_of(method: Method) -> tuple[str, str, str | None]:
-    """Return what a head is for: method, SAM and backbone, the latter None where it is SAM's."""
+def networks_of(method: Method) -> FittedFor:
+    """Return what a head is for. Weights that are not published are all called `own`."""
     backbone = method.backbone
-    return method.type, method.sam.type, None if backbone is None else backbone.type
-
-
-def _read_heads(job: LabelJob) -> tuple[PresenceHead, ...]:
-    if job.presence_head is None:
-        return parse_heads(PUBLISHED.read_bytes(), str(PUBLISHED))
-    return parse_heads(Place.open(job.presence_head, job.storage).read(), job.presence_head)
+    names = weights_of(method).values()
+    return FittedFor(
+        method.type,
+        method.sam.type,
+        None if backbone is None else backbone.type,
+        tuple(dict.fromkeys(name if name in CATALOGUE else OWN for name in names)),
+    )
 
 
 def _chosen(heads: Sequence[PresenceHead], method: Method) -> PresenceHead:
@@ -105,22 +121,18 @@ def _chosen(heads: Sequence[PresenceHead], method: Method) -> PresenceHead:
     for head in heads:
         if _is_for(head) == of_method:
             return head
-    known = [_said(*_is_for(head)) for head in heads]
+    known = [str(_is_for(head)) for head in heads]
     raise BadInput(
         "no presence head for the job's method",
-        "thresholds",
-        _said(*of_method),
+        f"method {method.type}",
+        str(of_method),
         f"one of {'; '.join(known) or 'none'}; or `vrp presence fit JOB.yaml --to head.json`, and "
         "presence_head: head.json in the job",
     )
 
 
-def _is_for(head: PresenceHead) -> tuple[str, str, str | None]:
-    return head.method, head.sam, head.backbone
-
-
-def _said(method: str, sam: str, backbone: str | None) -> str:
-    return f"{method} with SAM {sam} and {backbone or 'its own features'}"
+def _is_for(head: PresenceHead) -> FittedFor:
+    return FittedFor(head.method, head.sam, head.backbone, head.networks)
 
 
 def _decoded(data: bytes, job: LabelJob, place: int) -> np.ndarray:

@@ -33,11 +33,21 @@ def scene_pictures(categories: Sequence[str], count: int, seed: int) -> Iterator
             yield Picture(drawn.image_HW3, masks)
 
 
-def photo_pictures(folder: Path, left_out: Sequence[str] = ()) -> Iterator[Picture]:
-    """Read `<category>/<id>.jpg` with `<category>/<id>.png`: what has no mask counts as absent."""
+def photo_pictures(
+    folder: Path, asked: Sequence[str] = (), left_out: Sequence[str] = ()
+) -> Iterator[Picture]:
+    """Read `<category>/<id>.jpg` with `<category>/<id>.png`: what has no mask counts as absent.
+
+    asked are the categories that are looked for (none: all), so that what people did not mark
+    where it is need not be among them. Photos that show none of these are not used, nor those of a
+    category left out, nor of an object too small to be sure of.
+    """
     for photo in read_photos(folder):
-        masks = {name: _small(photo.open_mask(name)) > 0 for name in photo.masks}
-        if not set(masks) & set(left_out) and all(m.any() and not m.all() for m in masks.values()):
+        wanted = photo.masks.keys() & set(asked) if asked else photo.masks.keys()
+        if not wanted or photo.masks.keys() & set(left_out):
+            continue
+        masks = {name: _small(photo.open_mask(name)) > 0 for name in sorted(wanted)}
+        if all(m.mean() >= LEAST_SHARE and not m.all() for m in masks.values()):
             yield Picture(_small(photo.open()), masks)
 
 

@@ -3,7 +3,7 @@
     <output>/episodes-<hash>.parquet            which episodes: written before the first is run
     <output>/parts/<hash>/<method>/<unit>.parquet   counts of one method on a few targets
     <output>/results.parquet                    all counts of the job's methods, a row an episode
-    <output>/scores.parquet, results.md, results.svg    what they add up to
+    <output>/scores.parquet, results.{md,html,svg}    what they add up to
     <output>/results.json                       written last: what the files above belong to
 
 Parts are found by contents (the hash of the episodes; a method's own, of its settings and weights),
@@ -89,6 +89,15 @@ class EvaluateJob(Spec):
     negative_share: float = Field(
         default=0.0, ge=0, lt=1, description="Share of targets that do not show the category."
     )
+    presence: bool = Field(
+        default=False,
+        description="Methods say how probable it is that the object is there, by the presence head "
+        "of their weights, and give every target a mask.",
+    )
+    presence_head: Uri | None = Field(
+        default=None,
+        description="A file of `vrp presence fit`; left out, the published heads.",
+    )
     min_area_px: int = Field(
         default=PRESENT_PX, ge=1, description="An object smaller than this is not present."
     )
@@ -118,6 +127,10 @@ class EvaluateJob(Spec):
             )
         if self.episodes_per_fold == "all" and self.negative_share:
             raise ValueError("episodes_per_fold all with negative_share: wanted a number")
+        if self.presence and not self.negative_share:
+            raise ValueError("presence without negative_share; wanted targets without the object")
+        if self.presence_head is not None and not self.presence:
+            raise ValueError("presence_head without presence: true; wanted both or neither")
         for name in ("folds", "formats", "shots", "mask_growth_px"):
             values: tuple[Any, ...] = getattr(self, name) or ()
             if len(set(values)) < len(values):
@@ -206,6 +219,7 @@ COUNTS_SCHEMA = pa.schema(
         ("score", pa.float32()),  # SAM's predicted IoU
         ("presence", pa.float32()),  # of a method that searches for the object; else null
         ("contour_f", pa.float32()),  # DAVIS's F of a frame; null for other data sets
+        ("probability", pa.float32()),  # that the object is there; null where nobody asked
     ]
 )
 

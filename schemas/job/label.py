@@ -108,7 +108,8 @@ class LabelJob(Spec):
     overlaps: Overlaps = Field(
         default="keep",
         description="Pixels that several categories claim: kept by all, or argmax: given to the "
-        "category whose score, times the sigmoid of its logit there, is greatest.",
+        "category whose probability of presence, else its score, times the "
+        "sigmoid of its logit there, is greatest.",
     )
     instances: Instances | None = Field(
         default=None, description="Rows for single objects beside each category's own."

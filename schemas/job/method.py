@@ -96,6 +96,13 @@ class Vrp(Spec):
         "without one there always is a mask.",
         exclude_if=lambda chosen: chosen is None,
     )
+    best_references: int | None = Field(
+        default=None,
+        ge=1,
+        description="An image is asked with so many of a category's references, those whose object "
+        "looks most like something in it. Left out: with all of them.",
+        exclude_if=lambda chosen: chosen is None,
+    )
 
     @property
     def sam_input(self) -> SamInput:

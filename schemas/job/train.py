@@ -144,6 +144,11 @@ class TrainJob(Spec):
     def _fits(self) -> Self:
         if "per_epoch" in self.episodes.model_fields_set:
             raise ValueError("episodes.per_epoch is set by recipe.episodes_per_epoch in training")
+        if self.method.best_references is not None:
+            raise ValueError(
+                f"method.best_references {self.method.best_references} in training, whose episodes "
+                "draw their references; wanted it in the job that labels"
+            )
         if self.compute.workers.max > self.recipe.batch:
             raise ValueError(
                 f"{self.compute.workers.max} workers for {self.recipe.batch} episodes a step; "

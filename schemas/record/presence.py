@@ -12,13 +12,17 @@ Decision = Literal["labelled", "absent", "review"]
 class PresenceHead(Spec):
     """A logistic regression over a method's signals: the log-odds that an object is there.
 
-    present and absent are log-odds of episodes that it was not fitted on, 0 to 100 % of either
-    kind in steps of 1 %: what a threshold on them keeps, and lets through.
+    It is for one set of weights: others' signals lie elsewhere. present and absent are log-odds of
+    episodes that it was not fitted on, 0 to 100 % of either kind in steps of 1 %: what a threshold
+    on them keeps, and lets through.
     """
 
     method: str
     sam: str
     backbone: str | None
+    networks: tuple[str, ...] = Field(
+        description="The published names of the weights, the method's own first; `own` for others."
+    )
     signals: tuple[str, ...]
     mean: tuple[float, ...]
     deviation: tuple[float, ...] = Field(description="Signals are counted in these.")

@@ -2,6 +2,8 @@
 image, and one for what a person said of a label.
 """
 
+from collections.abc import Collection
+
 import pyarrow as pa
 
 LABEL_SCHEMA = pa.schema(
@@ -27,17 +29,32 @@ LABEL_SCHEMA = pa.schema(
         ("instance_id", pa.int32()),  # 1, 2, … of one object; null: the row of the whole category
         ("probability", pa.float32()),  # that the object is there; null: the job does not ask
         ("decision", pa.string()),  # "labelled", "absent" or "review", by it; likewise
+        # Of `references`, where the method chose the best for the image: how much each counts.
+        ("reference_weights", pa.list_(pa.float32())),
     ]
 )
 
 DECIDED_COLUMNS = ("probability", "decision")
-"""What only jobs write that ask for a precision or a recall: parts of all others lack them."""
+"""What only jobs write that ask for a precision or a recall."""
 
-ADDED_COLUMNS = ("presence", "instance_id", *DECIDED_COLUMNS)
+ROUTED_COLUMNS = ("reference_weights",)
+"""What only jobs write whose images are asked with the best of many references."""
+
+ASKED_COLUMNS = (*DECIDED_COLUMNS, *ROUTED_COLUMNS)
+"""What parts of all other jobs lack."""
+
+ADDED_COLUMNS = ("presence", "instance_id", *ASKED_COLUMNS)
 """What parts lack that were written before there was such a column: null in all their rows."""
 
-PLAIN_SCHEMA = pa.schema([field for field in LABEL_SCHEMA if field.name not in DECIDED_COLUMNS])
-"""The rows of a job that does not ask whether objects are there."""
+
+def schema_with(asked: Collection[str]) -> pa.Schema:
+    """Return the columns of a job's rows; asked are those of ASKED_COLUMNS that it writes."""
+    lacking = set(ASKED_COLUMNS) - set(asked)
+    return pa.schema([field for field in LABEL_SCHEMA if field.name not in lacking])
+
+
+PLAIN_SCHEMA = schema_with(())
+"""The rows of a job that neither decides nor chooses among references."""
 
 REJECTED_SCHEMA = pa.schema(
     [

@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from model.presence.signals import SIGNALS
 from schemas.record.presence import PresenceHead
 
 HEAD = PresenceHead(
     method="vrp",
     sam="nano",
     backbone="nano",
-    signals=SIGNALS,
-    mean=(0.0,) * len(SIGNALS),
-    deviation=(1.0,) * len(SIGNALS),
-    weights=(1.0,) + (0.0,) * (len(SIGNALS) - 1),
+    networks=("own",),
+    signals=("presence", "score"),
+    mean=(0.0, 0.0),
+    deviation=(1.0, 1.0),
+    weights=(1.0, 0.0),
     bias=0.0,
     present=tuple(np.linspace(0, 5, 101).tolist()),
     absent=tuple(np.linspace(-5, 1, 101).tolist()),

@@ -9,6 +9,7 @@ Letters beyond those of model/segmenter.py: P pairs of an image and a category, 
 S shots, the references of a pair; h w the fine grid.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -37,11 +38,17 @@ FEWEST_CELLS = 4
 
 @dataclass(frozen=True)
 class LiteAnswer:
-    """Of P pairs: logits [P, 2h, 2w], and the first pass's predicted IoU and presence logit [P]."""
+    """Of P pairs: logits [P, 2h, 2w], and the first pass's predicted IoU and presence logit [P].
+
+    signals are numbers [P] by name that tell an object from one that is only asked for: how sure
+    either pass is, how well their masks and SAM's by the box agree, and how the pseudo-mask stands
+    out, at most and under the mask.
+    """
 
     logits_PHW: Tensor
     score_P: Tensor
     present_P: Tensor
+    signals: Mapping[str, Tensor]
 
 
 def answer_references(
@@ -56,15 +63,46 @@ def answer_references(
     # On half the fine grid, as most of the training was: a quarter of the cost.
     embedding_BDhw = neck_of(sam)(FeatureMaps(F.avg_pool2d(target.mid_BChw, 2), target.high_BChw))
     first_PHW, score_P = decode_lite(sam, embedding_BDhw, prompts)
-    own_Phw = first_mask_cells(sam, embedding_BDhw, first_PHW)
+    boxed_PHW = by_box(sam, embedding_BDhw, first_PHW)
+    own_Phw = first_mask_cells(first_PHW, boxed_PHW)
     again = with_own_reference(vrp, target, studied, own_Phw, shots)
-    logits_PHW, _ = decode_lite(sam, embedding_BDhw, again)
-    return LiteAnswer(logits_PHW + vrp.offset, score_P, prompts.present_P)
+    last_PHW, again_P = decode_lite(sam, embedding_BDhw, again)
+    logits_PHW = last_PHW + vrp.offset
+    signals = {
+        "present_logit": prompts.present_P,
+        "present_again": again.present_P,
+        "score_again": again_P,
+        "first_and_box": _iou(first_PHW, boxed_PHW),
+        "first_and_last": _iou(first_PHW + vrp.offset, logits_PHW),
+        **_standing_out(prompts.pseudo_P1hw[:, 0], logits_PHW),
+    }
+    return LiteAnswer(logits_PHW, score_P, prompts.present_P, signals)
 
 
-def first_mask_cells(sam: Sam, embedding_BDhw: Tensor, first_PHW: Tensor) -> Tensor:
+def _iou(one_PHW: Tensor, other_PHW: Tensor) -> Tensor:
+    """Return the IoU of masks given as logits, [P]; 0 of two empty ones."""
+    one, other = one_PHW > 0, other_PHW > 0
+    both_P = (one & other).flatten(1).sum(1)
+    return both_P / (one | other).flatten(1).sum(1).clamp(min=1)
+
+
+def _standing_out(pseudo_Phw: Tensor, logits_PHW: Tensor) -> dict[str, Tensor]:
+    h, w = pseudo_Phw.shape[1:]
+    share_PS = F.adaptive_avg_pool2d(logits_PHW.sigmoid(), (h, w)).flatten(1)
+    pseudo_PS = pseudo_Phw.flatten(1)
+    inside_PS = share_PS / share_PS.sum(1, keepdim=True).clamp(min=1e-6)
+    outside_PS = (1 - share_PS) / (1 - share_PS).sum(1, keepdim=True).clamp(min=1e-6)
+    inside_P = (inside_PS * pseudo_PS).sum(1)
+    return {
+        "pseudo_peak": pseudo_PS.amax(1),
+        "pseudo_inside": inside_P,
+        "pseudo_contrast": inside_P - (outside_PS * pseudo_PS).sum(1),
+    }
+
+
+def first_mask_cells(first_PHW: Tensor, boxed_PHW: Tensor) -> Tensor:
     """Return the cells of first masks, averaged with SAM's by their boxes: 0/1 [P, h, w]."""
-    return sure_cells((first_PHW + by_box(sam, embedding_BDhw, first_PHW)) / 2)
+    return sure_cells((first_PHW + boxed_PHW) / 2)
 
 
 def with_own_reference(

@@ -1,4 +1,4 @@
-"""A pixel that several categories claim goes to the greatest score times sigmoid of the logit."""
+"""A pixel that several categories claim goes to the greatest sureness x sigmoid of its logit."""
 
 import numpy as np
 import pytest
@@ -23,16 +23,16 @@ def test_the_greatest_product_of_score_and_pixel_wins() -> None:
     # and with logits of 1 (0.731) and 4 (0.982): 0.658 against 0.589; 0.5 and 4: 0.560 and 0.589.
     first = _flat(1, 0.9, _columns(0.5, 1, 0.5, -3, 2, -3, 0.5, -9))
     second = _flat(2, 0.6, _columns(2, 4, 4, 2, -3, -3, -0.1, -9))
-    found = owners([first, second], SIZE, threshold=0.0)
+    found = owners([first, second], SIZE, 0.0, [0.9, 0.6])
     assert found.tolist() == [[0, 0, 1, 1, 0, -1, 0, -1]] * 6
 
 
 def test_of_equal_claims_the_first_wins_and_a_score_of_zero_still_has_its_own_pixels() -> None:
     logits = _columns(1, 1, 1, 1, -1, -1, -1, -1)
     other = _columns(-1, -1, 1, 1, 1, 1, -1, -1)
-    equal = owners([_flat(1, 0.5, logits), _flat(2, 0.5, other)], SIZE, 0.0)
+    equal = owners([_flat(1, 0.5, logits), _flat(2, 0.5, other)], SIZE, 0.0, [0.5, 0.5])
     assert equal[0].tolist() == [0, 0, 0, 0, 1, 1, -1, -1]
-    nothing = owners([_flat(1, 0.0, logits), _flat(2, 0.5, other)], SIZE, 0.0)
+    nothing = owners([_flat(1, 0.0, logits), _flat(2, 0.5, other)], SIZE, 0.0, [0.0, 0.5])
     assert nothing[0].tolist() == [0, 0, 1, 1, 1, 1, -1, -1]
 
 
@@ -43,7 +43,7 @@ def test_no_pixel_is_owned_that_no_mask_has() -> None:
         for n in range(1, 4)
     ]
     masks = [mask_at(prediction, (37, 23), 0.5) for prediction in predictions]
-    owner_HW = owners(predictions, (37, 23), 0.5)
+    owner_HW = owners(predictions, (37, 23), 0.5, [0.2, 0.4, 0.6])
     assert np.array_equal(owner_HW >= 0, np.logical_or.reduce(masks))
     assert all((owner_HW == place)[~mask].sum() == 0 for place, mask in enumerate(masks))
 

@@ -5,25 +5,26 @@ import pytest
 
 from model.presence.decide import Wanted, calibrate, decide, probability, thresholds
 from model.presence.head import Examples, FittedFor, fit_head, log_odds
-from model.presence.signals import SIGNALS
+from model.presence.signals import OF_FEATURES, OF_MASK
 from model.scores.presence import calibration_error, false_masks_at_recall, risk_coverage
 from schemas.record.presence import PresenceChoice, PresenceHead
 
-ABOUT = FittedFor("vrp", "nano", "nano", "two clouds")
+NAMES = (*OF_MASK, *OF_FEATURES)
+ABOUT = FittedFor("vrp", "nano", "nano", ("own",))
 
 
 def clouds(count: int, seed: int) -> Examples:
     """Two clouds of signals, the present ones one deviation further along the first three."""
     rng = np.random.default_rng(seed)
     present = np.arange(count) % 2 == 0
-    signals = rng.normal(size=(count, len(SIGNALS)))
+    signals = rng.normal(size=(count, len(NAMES)))
     signals[:, :3] += 1.2 * present[:, None]
-    return Examples(signals, present, np.arange(count) // 4)
+    return Examples(NAMES, signals, present, np.arange(count) // 4)
 
 
 @pytest.fixture(scope="module")
 def head() -> PresenceHead:
-    return fit_head(clouds(2000, 1), ABOUT)
+    return fit_head(clouds(2000, 1), ABOUT, "two clouds")
 
 
 def choice(head: PresenceHead, wanted: Wanted) -> PresenceChoice:

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.evaluate.chart import chart
+from pipeline.evaluate.page import page as page_of
 from pipeline.evaluate.scores import Drawing, score
 from pipeline.evaluate.table import markdown
 from schemas.job.evaluate import COUNTS_SCHEMA, EvaluateJob, EvaluateResult
@@ -16,7 +17,8 @@ RESULTS = pa.schema([("method", pa.string()), *COUNTS_SCHEMA])
 
 
 def _counts(method: str, fold: int, intersection_px: int, **changes: Any) -> dict[str, Any]:
-    row = dict.fromkeys(COUNTS_SCHEMA.names, 0) | {"presence": None, "contour_f": None}
+    unsaid = dict.fromkeys(("presence", "contour_f", "probability"))
+    row = dict.fromkeys(COUNTS_SCHEMA.names, 0) | unsaid
     return {
         **row,
         "method": method,
@@ -72,6 +74,27 @@ def test_false_masks_are_told_where_negatives_were_asked_for(tmp_path: Path) -> 
     page, _ = _page(tmp_path, rows, negative_share=0.5)
     told = [cell.split()[0] for cell in _cells(page, "Targets that do not")]
     assert told == ["50.0", "50.0", "50.0", "0.600"]
+
+
+def test_probabilities_of_presence_are_scored_where_a_job_asks_for_them(tmp_path: Path) -> None:
+    said = [(0.92, False), (0.82, False), (0.42, True), (0.32, True), (0.86, True)]
+    rows = [_counts("vrp", 0, 40, probability=p, negative=absent) for p, absent in said]
+    page, _ = _page(tmp_path, rows, negative_share=0.5, presence=True)
+    told = [cell.split()[0] for cell in _cells(page, "Whether the object is there")]
+    # One decision is wrong, the second surest of five.
+    assert told == ["83.3", "33.3", "30.0", "50.0", "25.0", "20.0"]
+
+
+def test_the_html_page_has_the_risk_of_the_surest_decisions(tmp_path: Path) -> None:
+    said = [(0.92, False), (0.82, False), (0.42, True), (0.86, True)]
+    rows = [_counts("vrp", 0, 40, probability=p, negative=absent) for p, absent in said]
+    dataset = {"type": "folder", "root": "/data/photos"}
+    job = a_job(tmp_path, dataset, negative_share=0.5, presence=True)
+    scores = score(pa.Table.from_pylist(rows, schema=RESULTS), {0: "<cup>"}, Drawing(20, 0))
+    html = page_of(job, scores)
+    assert "<polyline" in html
+    assert "calibration error" in html
+    assert html.count("<title>Wrong decisions of presence by coverage</title>") == 1
 
 
 def _cells(page: str, section: str) -> list[str]:

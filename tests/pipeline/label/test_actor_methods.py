@@ -13,10 +13,12 @@ from pipeline.inputs.shards import EncodedImage, Unit
 from pipeline.label.actor import SegmentTask, SegmentUnits
 from pipeline.label.check import check
 from pipeline.label.rows import RowContext
+from pipeline.presence.heads import put_head
 from schemas.errors import BadInput
 from schemas.job.label import LabelJob
 from schemas.record.presence import PresenceChoice
 from schemas.record.receipt import Receipt
+from tests.made.presence import HEAD
 from tests.made.waves import picture
 
 NANO = {"type": "nano", "weights": "nano-sam"}
@@ -88,8 +90,11 @@ def test_a_job_that_asks_for_a_precision_keeps_how_it_decides_in_its_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VRP_CACHE", str(tmp_path / "cache"))
-    method = {"type": "vrp", "weights": "nano-vrp", "sam": NANO, "backbone": BACKBONE}
-    rows = label(tmp_path / "first", method, thresholds={"precision": 0.95})
+    random = {"type": "nano", "weights": "random:1"}
+    method = {"type": "vrp", "weights": "random:1", "sam": random, "backbone": random}
+    put_head(tmp_path / "head.json", HEAD)
+    asked = {"thresholds": {"precision": 0.95}, "presence_head": f"{tmp_path}/head.json"}
+    rows = label(tmp_path / "first", method, **asked, allow_random_weights=True)
     assert all(row["decision"] in ("labelled", "review", "absent") for row in rows)
     assert all((row["decision"] == "absent") <= (row["status"] == "empty") for row in rows)
     choice = PresenceChoice.model_validate_json((tmp_path / "first/out/presence.json").read_text())

@@ -139,7 +139,7 @@ def test_parts_from_before_these_columns_are_read_and_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = pa.schema([field for field in LABEL_SCHEMA if field.name not in ADDED_COLUMNS])
-    monkeypatch.setattr("pipeline.output.unit.PLAIN_SCHEMA", before)
+    monkeypatch.setattr("pipeline.output.unit.schema_with", lambda _asked: before)
     rows = _image("1.jpg", predicted(3, TWO), predicted(18, OTHER), context=KEEP)
     commit = commit_units(str(tmp_path), [(rows, [])])
     assert "presence" not in pq.read_table(tmp_path / commit.parts[0].path).column_names

@@ -61,6 +61,16 @@ def test_the_argmax_of_overlaps_leaves_decisions_as_they_are() -> None:
     assert [row["decision"] for row in rows] == ["labelled", "review"]
 
 
+def test_an_overlap_goes_to_the_likelier_object_whatever_sam_says_of_the_masks() -> None:
+    unlikely, likely = sure(1.0), sure(4.0, category_id=18)
+    unlikely = replace(unlikely, score=0.99)
+    context = replace(ASKED, overlaps="argmax")
+    first, second = label_rows([unlikely, likely], SIZE, context)
+    assert (first["area_px"], second["area_px"]) == (0, MASK.sum())
+    first, second = label_rows([unlikely, likely], SIZE, replace(context, judge=None))
+    assert (first["area_px"], second["area_px"]) == (MASK.sum(), 0)
+
+
 def test_what_is_for_review_is_no_label_to_export() -> None:
     labelled, review = (label_rows([sure(odds)], SIZE, ASKED)[0] for odds in (4.0, 0.0))
     assert Selection().wants(labelled)

@@ -87,6 +87,8 @@ def test_overlaps_and_instances_count_only_when_they_are_asked_for() -> None:
     assert "overlaps" not in same.fields
     chosen = identity(overlaps="argmax", instances={"by": "components", "most": 5})
     assert chosen.fields["overlaps"] == "argmax"
+    likelier = identity(overlaps="argmax", thresholds={"recall": 0.9})
+    assert likelier.fields["overlaps"] == "argmax by probability"
     assert chosen.fields["instances.most"] == "5"
     assert chosen.fingerprint != same.fingerprint
     assert chosen.model_fingerprint == same.model_fingerprint

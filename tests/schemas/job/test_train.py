@@ -77,6 +77,14 @@ def test_an_untrained_sam_needs_to_be_allowed():
     assert train_job(preset="coco20i", method=method, allow_random_weights=True)
 
 
+def test_training_draws_its_references_and_does_not_choose_among_them():
+    networks = {"sam": {"type": "vit_b", "weights": "a"}, "backbone": {"type": "resnet50"}}
+    networks["backbone"]["weights"] = "b"
+    method = {"type": "vrp", "weights": "random:0", "best_references": 5, **networks}
+    with pytest.raises(ValidationError, match="wanted it in the job that labels"):
+        train_job(preset="coco20i", method=method)
+
+
 def test_several_workers_of_one_gpu_are_refused():
     half = {"gpus_per_worker": 0.5}
     assert train_job(preset="coco20i", compute=half).compute.gpus_per_worker == 0.5

@@ -1,0 +1,54 @@
+"""A job's method has the presence head that was fitted for its very weights, or none."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.presence.heads import OWN, head_of, networks_of, parse_heads, put_head
+from schemas.errors import BadInput
+from schemas.job.label import LabelJob
+from tests.made.presence import HEAD
+
+LITE = {
+    "type": "vrp",
+    "weights": "lite-vrp",
+    "sam": {"type": "lite", "weights": "lite-sam"},
+    "backbone": {"type": "efficientnet_lite2", "weights": "efficientnet-lite2"},
+    "queries": 24,
+}
+
+
+def job(head: Path, **changes: Any) -> LabelJob:
+    document = {
+        "targets": {"type": "images", "uris": "photos"},
+        "references": [
+            {"category": "a", "image": "a.jpg", "annotation": {"type": "mask", "uri": "a.png"}}
+        ],
+        "method": LITE | changes,
+        "output": {"uri": "out"},
+        "thresholds": {"recall": 0.9},
+        "presence_head": str(head),
+    }
+    return LabelJob.model_validate(document, context={"folder": head.parent})
+
+
+def test_a_head_is_for_the_weights_it_names_and_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "heads.json"
+    networks = networks_of(job(path).method)
+    assert networks.networks == ("lite-vrp", "lite-sam", "efficientnet-lite2")
+    of_lite = {"sam": "lite", "backbone": "efficientnet_lite2", "networks": networks.networks}
+    put_head(path, HEAD)
+    put_head(path, HEAD.model_copy(update=of_lite))
+    assert head_of(job(path)).networks == networks.networks
+    with pytest.raises(BadInput, match=r"own, lite-sam.*wanted|lite-vrp, lite-sam"):
+        head_of(job(path, weights="mine.safetensors"))
+
+
+def test_a_head_fitted_anew_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "heads.json"
+    for bias in (1.0, 2.0):
+        put_head(path, HEAD.model_copy(update={"bias": bias}))
+    (kept,) = parse_heads(path.read_bytes(), str(path))
+    assert kept.bias == 2.0
+    assert kept.networks == (OWN,)
