@@ -43,7 +43,7 @@ class Clicks:
     """SAM, loaded at the first click; its method may be called by many threads."""
 
     def __init__(self, sam: Sam, storage: Storage) -> None:
-        self._spec, self._storage = sam, storage
+        self.spec, self._storage = sam, storage
         self._sam: ClickedSam | None = None
         self._embedded = lru_cache(EMBEDDED_KEPT)(self._embed)
         self._lock = threading.Lock()
@@ -76,7 +76,7 @@ class Clicks:
             from model.clicks import ClickedSam  # noqa: PLC0415
             from pipeline.weights.of_method import local_method  # noqa: PLC0415
 
-            self._sam = ClickedSam(local_method(self._spec, self._storage), "cpu")
+            self._sam = ClickedSam(local_method(self.spec, self._storage), "cpu")
         return self._sam
 
 
