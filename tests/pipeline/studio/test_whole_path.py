@@ -91,7 +91,7 @@ def run(browser: Page) -> None:
     shown(browser, "#running", "starting")
     browser.tab.reload()
     browser.tab.click("[data-part=run]")
-    wait_for(browser, "!document.querySelector('#review').hidden", 240)
+    wait_for(browser, "!document.querySelector('#review').hidden")
 
 
 def review(browser: Page) -> str:
