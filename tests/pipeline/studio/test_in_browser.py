@@ -144,7 +144,8 @@ def test_a_reference_is_drawn_with_the_pointer_and_saved(browser: Page, tmp_path
 def test_a_job_is_tried_and_a_moved_threshold_is_seen_and_written(
     browser: Page, tmp_path: Path
 ) -> None:
-    job = Path(write_job(photo_folder(tmp_path)))
+    method = {"type": "vrp", "weights": "lite-vrp", "min_presence": -1}
+    job = Path(write_job(photo_folder(tmp_path), method=method, allow_random_weights=False))
     with running_studio(str(job)) as studio:
         browser.tab.set_viewport_size({"width": DESK, "height": 900})
         browser.tab.goto(studio.address)
@@ -154,7 +155,7 @@ def test_a_job_is_tried_and_a_moved_threshold_is_seen_and_written(
         shown(browser, "#trying", "2 of 2 images tried: cat in 2")
         wait_for(browser, "[...document.querySelectorAll('#tried img')].every(i => i.naturalWidth)")
         shown(browser, "#here", "some 2 images take")
-        browser.tab.fill("#moved [name=min_score]", "0.9")
+        browser.tab.fill("#moved [name=min_area_px]", "9999")  # of 2640
         shown(browser, "#trying", "cat in 0")
         browser.tab.fill("#estimate [name=pace]", "100")
         shown(browser, "#there", "they take 1 s")
@@ -163,4 +164,4 @@ def test_a_job_is_tried_and_a_moved_threshold_is_seen_and_written(
         browser.tab.click("#tried button >> nth=1")
         shown(browser, "#where", "of 2 images")
         wait_for(browser, "document.querySelector('#sheet').ariaLabel === 'image 1.jpg'")
-    assert yaml.safe_load(job.read_text())["thresholds"] == {"min_score": 0.9}
+    assert yaml.safe_load(job.read_text())["thresholds"] == {"min_area_px": 9999}
