@@ -206,6 +206,7 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/output",
         "pipeline/report",
         "pipeline/review",
+        "pipeline/status",
         "pipeline/storage",
         "pipeline/trial",
         "pipeline/weights",

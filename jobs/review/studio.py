@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 import socket
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,19 +16,29 @@ from schemas.errors import BadInput
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from pipeline.studio.app import Work
     from pipeline.studio.gate import Entry
 
 LOOPBACK = "127.0.0.1"
 
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="FOLDER|JOB.yaml|OUTPUT",
+        help="Images to draw references on; a job, to draw more; or its labels, to review.",
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Jobs run there, by `vrp submit --address`; left out: by `vrp label`, here.",
+    ),
+]
+
 
 def studio(  # noqa: PLR0913, PLR0917 - typer makes one option of each
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="FOLDER|JOB.yaml|OUTPUT",
-            help="Images to draw references on; a job, to draw more; or its labels, to review.",
-        ),
-    ],
+    what: What,
     host: Annotated[
         str, typer.Option(help="The address to listen at; others than this machine need --token.")
     ] = LOOPBACK,
@@ -39,36 +50,50 @@ def studio(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     reviewer: Annotated[
         str | None, typer.Option(help="Whose verdicts they are; left out: the user's name.")
     ] = None,
+    cluster: Cluster = None,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     anonymous: Anonymous = False,
 ) -> None:
-    """Open a page to draw references for a job, and to review and repair its labels.
+    """Open a page to draw references for a job, try and run it, review and repair its labels.
 
-    Prints the page's address, which lets one browser in. Verdicts are written beside the commit;
-    labels are never changed. Ctrl-C ends it. Exit codes: 0 done, 2 wrong input, 1 anything else.
+    Prints an address, which lets one browser in. Verdicts are written beside the commit; labels are
+    never changed. Ctrl-C ends it. Exit codes: 0 done, 2 wrong input, 1 anything else.
     """
+    from dataclasses import replace
+
     from jobs.review.work import open_work
     from pipeline.output.verdicts import check_reviewer
     from pipeline.studio.app import make_app
+    from pipeline.studio.run import Run
     from schemas.job.storage import Storage
 
     _check_token(host, token)
     name = reviewer if reviewer is not None else _user()
     check_reviewer(name)
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
-    work = open_work(what, storage)
-    if work.draft:
-        typer.echo(f"{len(work.draft.collection.images)} images to draw on, for {work.draft.path}")
-    if work.review:
-        typer.echo(f"{len(work.review.index)} labels of {work.review.uri}, reviewed by {name}")
+    work = replace(open_work(what, storage), run=Run(*_command(cluster)))
+    _tell(work, name)
     with _listen(host, port) as listening:
         entry = _entry(host, listening.getsockname()[1], token)
         typer.echo(f"open http://{_shown(host)}:{entry.port}/?token={entry.token}")
         typer.echo("Ctrl-C ends it; what was said or saved is written by then")
         if work.clicks:
             work.clicks.load_ahead()
-        _serve(make_app(entry, name, work), listening)
+        _serve(make_app(entry, name, work, lambda: open_work(what, storage)), listening)
+
+
+def _tell(work: Work, reviewer: str) -> None:
+    if work.draft:
+        typer.echo(f"{len(work.draft.collection.images)} images to draw on, for {work.draft.path}")
+    if work.review:
+        typer.echo(f"{len(work.review.index)} labels of {work.review.uri}, reviewed by {reviewer}")
+
+
+def _command(cluster: str | None) -> tuple[list[str], str]:
+    """Return what labels a job file that is added to it, and what a person would type."""
+    words = ["label"] if cluster is None else ["submit", "label", "--address", cluster]
+    return [sys.executable, "-m", "jobs.main", *words], " ".join(["vrp", *words])
 
 
 def _serve(app: ASGIApp, listening: socket.socket) -> None:

@@ -4,7 +4,7 @@ Some 50 bytes a label, whatever its mask: ten million labels are 0.5 GB. Letters
 order of the commit.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -29,6 +29,7 @@ class LabelIndex:
     category_N: np.ndarray  # int32: the category's id
     score_N: np.ndarray  # float32
     sure_N: np.ndarray  # float32: the least of score, stability and presence
+    apart_N: np.ndarray  # float32: how far apart these three rank it in its category, 0 to 1
     share_N: np.ndarray  # float32: the mask's share of the image; 0 for an empty label
     key_N: np.ndarray  # uint64: hash of image id and category
     by_key_N: np.ndarray  # intp: labels in the order of their keys
@@ -53,8 +54,12 @@ def index_labels(tables: Iterable[pa.Table]) -> LabelIndex:
         name: np.concatenate([part[name] for part in parts] or [empty[name]]).astype(kind)
         for name, kind in _COLUMNS.items()
     }
+    signals_3N = [columns[name] for name in ("score_N", "stability_N", "presence_N")]
+    apart_N = _apart(signals_3N, columns["category_N"])
+    del columns["stability_N"], columns["presence_N"]
     return LabelIndex(
         **columns,
+        apart_N=apart_N,
         by_key_N=np.argsort(columns["key_N"], kind="stable"),
         verdict_N=np.zeros(len(columns["key_N"]), np.uint8),
     )
@@ -66,6 +71,8 @@ _COLUMNS = {
     "category_N": np.int32,
     "score_N": np.float32,
     "sure_N": np.float32,
+    "stability_N": np.float32,
+    "presence_N": np.float32,
     "share_N": np.float32,
     "key_N": np.uint64,
 }
@@ -84,9 +91,33 @@ def _index_part(number: int, table: pa.Table) -> dict[str, np.ndarray]:
         "category_N": category,
         "score_N": sure[0],
         "sure_N": np.min(sure, axis=0),
+        "stability_N": sure[1],
+        "presence_N": sure[2],
         "share_N": table["area_px"].to_numpy() / image_px,
         "key_N": _keys(hashes[images.indices.to_numpy()], category),
     }
+
+
+def _apart(signals_3N: Sequence[np.ndarray], category_N: np.ndarray) -> np.ndarray:
+    """Return the span of each label's ranks by several signals, as a share of its category's.
+
+    A signal that is the same for all says nothing.
+    """
+    apart_N = np.zeros(len(category_N), np.float32)
+    for category in np.unique(category_N):
+        places = np.flatnonzero(category_N == category)
+        ranks = [_ranks(signal_N[places]) for signal_N in signals_3N]
+        if telling := [one for one in ranks if one is not None]:
+            apart_N[places] = np.ptp(telling, axis=0)
+    return apart_N
+
+
+def _ranks(values: np.ndarray) -> np.ndarray | None:
+    """Return the share of the values below each, equal ones half; None where all are equal."""
+    distinct, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if len(distinct) < 2:
+        return None
+    return ((np.cumsum(counts) - counts / 2) / len(values))[places]
 
 
 def _hash(image_id: str) -> np.uint64:

@@ -9,7 +9,7 @@ from pipeline.review.audit import draw_sample
 from pipeline.review.index import CODES, UNREVIEWED, LabelIndex
 from schemas.spec import Spec
 
-Order = Literal["uncertain", "score", "small", "large", "random", "commit"]
+Order = Literal["uncertain", "disagreement", "score", "small", "large", "random", "commit"]
 Show = Literal["masks", "empty", "all"]
 State = Literal["unreviewed", "accepted", "rejected", "absent", "corrected", "reviewed", "any"]
 
@@ -65,15 +65,18 @@ def _in_state(verdict_N: np.ndarray, state: State) -> np.ndarray:
 def _keys(index: LabelIndex, labels: np.ndarray, wanted: Wanted) -> np.ndarray | None:
     match wanted.order:
         case "uncertain":
-            return index.sure_N[labels]
+            column_N, sign = index.sure_N, 1
+        case "disagreement":
+            column_N, sign = index.apart_N, -1
         case "score":
-            return -index.score_N[labels]
+            column_N, sign = index.score_N, -1
         case "small":
-            return index.share_N[labels]
+            column_N, sign = index.share_N, 1
         case "large":
-            return -index.share_N[labels]
+            column_N, sign = index.share_N, -1
         case "random":
             # By label and not by place, so that a label keeps its place when others are filtered.
-            return np.random.default_rng(wanted.seed).random(len(index))[labels]
+            column_N, sign = np.random.default_rng(wanted.seed).random(len(index)), 1
         case "commit":
             return None
+    return sign * column_N[labels]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pycocotools import mask as coco_mask
 from pydantic import Field
 
 from pipeline.masks.runs import encode_rle, run_lengths
@@ -93,13 +94,34 @@ class Review:
         table = self._part(int(self.index.part_N[label]))
         return table.slice(int(self.index.row_N[label]), 1).to_pylist()[0]
 
+    def verdict(self, label: int) -> Verdict | None:
+        """Return the verdict that counts, None where there is none or it was taken back."""
+        return _counting(self._said(self.row(label)))
+
     def mask(self, label: int) -> dict[str, Any]:
         """Return the mask that counts, as made or corrected: its size and run lengths."""
+        rle = self._rle(label)
+        return {"size": rle["size"], "runs": run_lengths(rle["counts"])}
+
+    def counting_mask(self, label: int) -> np.ndarray:
+        """Return the mask that counts, uint8 0/1 [H, W]."""
+        return coco_mask.decode(self._rle(label))
+
+    def shown_in(self, image_id: str) -> list[str]:
+        """Return the categories that an image may show: those with a mask that counts."""
+        shown = []
+        for category in self.commit.categories:
+            for label in self.index.find(image_id, category.id):
+                verdict, is_empty = self.verdict(label), self.index.share_N[label] == 0
+                if verdict != "absent" and (verdict in {"rejected", "corrected"} or not is_empty):
+                    shown.append(category.name)
+        return shown
+
+    def _rle(self, label: int) -> Any:
         row = self.row(label)
-        said = self.verdicts.newest.get((row["image_id"], row["category_id"]))
+        said = self._said(row)
         counting = said if said and said["verdict"] == "corrected" else row
-        size = [row["height"], row["width"]]
-        return {"size": size, "runs": run_lengths(counting["rle_counts"])}
+        return {"size": [row["height"], row["width"]], "counts": counting["rle_counts"]}
 
     def picture(self, label: int) -> bytes:
         """Return the label's image as a JPEG. Raises Unknown, ImageRejected."""
@@ -125,14 +147,17 @@ class Review:
 
     def _shown(self, label: int) -> dict[str, Any]:
         row = self.row(label)
-        said = self.verdicts.newest.get((row["image_id"], row["category_id"]))
-        verdict = said["verdict"] if said and said["verdict"] != "withdrawn" else None
+        said = self._said(row)
+        verdict = _counting(said)
         return {
             "label": label,
             **{name: row[name] for name in SHOWN},
             "verdict": verdict,
             "reviewer": said["reviewer"] if said and verdict else None,
         }
+
+    def _said(self, row: Row) -> Row | None:
+        return self.verdicts.newest.get((row["image_id"], row["category_id"]))
 
     def _find(self, image_id: str, category_id: int) -> dict[str, Any] | None:
         rows = map(self.row, self.index.find(image_id, category_id))
@@ -163,6 +188,10 @@ class Review:
         """Return the time, later than any before, so that an undo follows what it undoes."""
         self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
         return self._last
+
+
+def _counting(said: Row | None) -> Verdict | None:
+    return said["verdict"] if said is not None and said["verdict"] != "withdrawn" else None
 
 
 def _corrected(said: Said, size_HW: tuple[int, int]) -> str:

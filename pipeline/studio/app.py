@@ -5,12 +5,12 @@ number from a list, never by a path.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.review.review import Review, Unknown
 from pipeline.studio.click_addresses import click_addresses
@@ -19,6 +19,9 @@ from pipeline.studio.draft import Draft
 from pipeline.studio.draw_addresses import draw_addresses
 from pipeline.studio.gate import Entry, Gate
 from pipeline.studio.review_addresses import review_addresses
+from pipeline.studio.run import Run
+from pipeline.studio.run_addresses import run_addresses
+from pipeline.studio.teach import teach_addresses
 from pipeline.studio.trial_addresses import trial_addresses
 from pipeline.trial.trial import Trials
 from schemas.errors import BadInput, ImageRejected
@@ -40,35 +43,82 @@ class Work:
     draft: Draft | None = None
     clicks: Clicks | None = None
     trials: Trials = field(default_factory=Trials)
+    run: Run | None = None
 
 
-def make_app(entry: Entry, reviewer: str, opened: Work) -> ASGIApp:
-    """Return the server behind its gate; `reviewer` is who is at work unless the page says."""
-    # No pages about the addresses themselves: FastAPI's load scripts from elsewhere.
-    app = FastAPI(openapi_url=None)
-    app.include_router(_page())
-    review, draft, clicks = opened.review, opened.draft, opened.clicks
+def make_app(
+    entry: Entry, reviewer: str, opened: Work, again: Callable[[], Work] | None = None
+) -> ASGIApp:
+    """Return the server behind its gate; `reviewer` is who is at work unless the page says.
+
+    again opens the work anew: its job file was written by another program, or has labels now.
+    """
+    return Gate(_Opened(reviewer, opened, again or (lambda: opened)), entry)
+
+
+class _Opened:
+    """An ASGI app over what is open now."""
+
+    def __init__(self, reviewer: str, opened: Work, again: Callable[[], Work]) -> None:
+        self._reviewer, self._again, self._work = reviewer, again, opened
+        self._app = self._made()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    def _reopen(self) -> None:
+        """Open the work anew; runs, tries and a loaded SAM go on."""
+        before, work = self._work, self._again()
+        if before.clicks and work.clicks and before.clicks.spec == work.clicks.spec:
+            work = replace(work, clicks=before.clicks)
+        self._work = replace(work, trials=before.trials, run=before.run)
+        self._app = self._made()
+
+    def _made(self) -> FastAPI:
+        # No pages about the addresses themselves: FastAPI's load scripts from elsewhere.
+        app = FastAPI(openapi_url=None)
+        app.include_router(_page())
+        for router in _addresses(self._work, self._reviewer):
+            app.include_router(router)
+
+        @app.get("/api/work")
+        def work() -> dict[str, bool]:
+            if self._work.draft is not None and self._work.draft.is_stale():
+                self._reopen()
+            opened = self._work
+            return {
+                "review": opened.review is not None,
+                "draw": opened.draft is not None,
+                "clicks": opened.clicks is not None,
+                "run": opened.draft is not None and opened.run is not None,
+            }
+
+        @app.post("/api/work")
+        def open_again() -> dict[str, bool]:
+            self._reopen()
+            return work()
+
+        app.exception_handler(BadInput)(_told(400))
+        app.exception_handler(Unknown)(_told(404))
+        app.exception_handler(ImageRejected)(_told(404))
+        app.exception_handler(OSError)(_told(503))
+        return app
+
+
+def _addresses(work: Work, reviewer: str) -> list[APIRouter]:
+    review, draft = work.review, work.draft
+    routers = []
     if review is not None:
-        app.include_router(review_addresses(review, reviewer))
+        routers.append(review_addresses(review, reviewer))
     if draft is not None:
-        app.include_router(draw_addresses(draft))
-        app.include_router(trial_addresses(opened.trials, draft))
-    if clicks is not None:
-        app.include_router(click_addresses(clicks, review, draft))
-
-    @app.get("/api/work")
-    def work() -> dict[str, bool]:
-        return {
-            "review": review is not None,
-            "draw": draft is not None,
-            "clicks": clicks is not None,
-        }
-
-    app.exception_handler(BadInput)(_told(400))
-    app.exception_handler(Unknown)(_told(404))
-    app.exception_handler(ImageRejected)(_told(404))
-    app.exception_handler(OSError)(_told(503))
-    return Gate(app, entry)
+        routers += [draw_addresses(draft), trial_addresses(work.trials, draft)]
+        if work.run is not None:
+            routers.append(run_addresses(work.run, draft))
+    if review is not None and draft is not None:
+        routers.append(teach_addresses(review, draft))
+    if work.clicks is not None:
+        routers.append(click_addresses(work.clicks, review, draft))
+    return routers
 
 
 def _told(status: int) -> Callable[[Request, Exception], Response]:

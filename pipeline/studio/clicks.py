@@ -16,7 +16,7 @@ from schemas.errors import BadInput
 from schemas.job.networks import Sam
 from schemas.job.reference import Point
 from schemas.job.storage import Storage
-from schemas.job.weights import weights_of
+from schemas.job.weights import random_seed, weights_of
 from schemas.spec import Spec
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Clicks:
     """SAM, loaded at the first click; its method may be called by many threads."""
 
     def __init__(self, sam: Sam, storage: Storage) -> None:
-        self._spec, self._storage = sam, storage
+        self.spec, self._storage = sam, storage
         self._sam: ClickedSam | None = None
         self._embedded = lru_cache(EMBEDDED_KEPT)(self._embed)
         self._lock = threading.Lock()
@@ -59,7 +59,12 @@ class Clicks:
         return run_lengths(encode_rle(mask_HW)["counts"])
 
     def load_ahead(self) -> None:
-        """Begin to load SAM in a thread of its own, so that the first click need not wait."""
+        """Begin to load SAM in a thread of its own, so that the first click need not wait.
+
+        Not random weights: they are drawn from a generator that a try beside it draws from too.
+        """
+        if random_seed(self.spec.weights) is not None:
+            return
 
         def load() -> None:
             with self._lock, suppress(BadInput):  # the first click says what is wrong
@@ -76,7 +81,7 @@ class Clicks:
             from model.clicks import ClickedSam  # noqa: PLC0415
             from pipeline.weights.of_method import local_method  # noqa: PLC0415
 
-            self._sam = ClickedSam(local_method(self._spec, self._storage), "cpu")
+            self._sam = ClickedSam(local_method(self.spec, self._storage), "cpu")
         return self._sam
 
 

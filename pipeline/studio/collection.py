@@ -18,6 +18,8 @@ class Collection:
     images: tuple[tuple[str, str], ...]
     pictures: Pictures
     storage: Storage
+    total: int | None
+    """None where only the reader of shards will know."""
 
     @classmethod
     def open(cls, source: Source, storage: Storage) -> "Collection":
@@ -31,7 +33,7 @@ class Collection:
             )
         shards = plan_inputs(source, storage, PER_SHARD).shards
         images = tuple(image for shard in shards for image in shard.images)
-        return cls(images, Pictures(storage), storage)
+        return cls(images, Pictures(storage), storage, len(images))
 
     def uri(self, image: int) -> str:
         """Return where an image lies. Raises BadInput for a number that is none."""

@@ -57,6 +57,7 @@ class Draft:
         self._beside = Beside(path)
         self._document = dict(document)
         self._version = version_of(path)
+        self._job: LabelJob | None = None  # the document's, where it was asked for
         self._lock = threading.Lock()
 
     def describe(self) -> dict[str, Any]:
@@ -82,7 +83,13 @@ class Draft:
     def job(self) -> LabelJob:
         """Return the job as it is saved. Raises BadInput where `vrp label` would refuse it."""
         with self._lock:
-            return self._checked(self._document)
+            if self._job is None:
+                self._job = self._checked(self._document)
+            return self._job
+
+    def is_stale(self) -> bool:
+        """True where another program wrote the file meanwhile."""
+        return version_of(self.path) != self._version
 
     def save(self, references: Sequence[Kept | Drawn], version: str) -> None:
         """Write the job with these references in place of those it has; the rest stays.
@@ -124,7 +131,7 @@ class Draft:
             self._write({**self._document, "negatives": list(negatives)})
 
     def _check_version(self, version: str) -> None:
-        if version != self._version or version_of(self.path) != version:
+        if version != self._version or self.is_stale():
             raise BadInput(
                 "a job file that was changed meanwhile",
                 str(self.path),
@@ -149,7 +156,7 @@ class Draft:
             uri = document["output"]["uri"]
             document["output"] = {**document["output"], "uri": _free_output(uri, job)}
         Place.open(str(self.path), Storage()).replace(as_yaml(document).encode())
-        self._document, self._version = document, version_of(self.path)
+        self._document, self._version, self._job = document, version_of(self.path), None
 
     def _entry(self, one: Kept | Drawn) -> Document:
         if isinstance(one, Kept):

@@ -1,5 +1,6 @@
 // Review by keyboard: one label on screen, a key for each verdict, the next label after it.
 
+import { askJson } from "/page/ask.js";
 import { Outbox } from "/page/outbox.js";
 import { Queue } from "/page/queue.js";
 import { askSam, Repair, TOOLS } from "/page/repair.js";
@@ -12,7 +13,7 @@ export const WORDS = {
 };
 const KEYS = {
   a: "accepted", Enter: "accepted", r: "rejected", n: "absent", ArrowRight: "next", " ": "next",
-  ArrowLeft: "previous", u: "undo", h: "hide", e: "repair",
+  ArrowLeft: "previous", u: "undo", h: "hide", e: "repair", t: "teach",
 };
 const REPAIR_KEYS = {
   ...TOOLS, "[": "smaller", "]": "larger", z: "back", s: "save", Enter: "save", Escape: "leave",
@@ -27,6 +28,7 @@ export class Review {
     this.form = find("wanted");
     this.said = new Map(); // label -> verdict given in this page
     this.done = []; // [place, label, verdict before], for undo
+    this.taught = () => {}; // the job file is another
     this.seed = Math.floor(Math.random() * 2 ** 32);
     for (const { id, name } of output.categories) {
       this.form.elements.category.append(new Option(name, id));
@@ -147,6 +149,7 @@ export class Review {
       else if (does === "next") await this.go(this.place + 1);
       else if (does === "previous") await this.go(this.place - 1);
       else if (does === "undo") await this.undo();
+      else if (does === "teach") await this.teach();
       else await this.say(does);
     });
   }
@@ -217,6 +220,19 @@ export class Review {
     const [place, label] = last;
     this.write(label, "withdrawn");
     await this.go(place);
+  }
+
+  // Let the job learn from the label on screen, or from the one judged last where that has no verdict.
+  async teach() {
+    const here = this.current?.label;
+    if (!this.output.teaches) return;
+    const judged = here && (this.said.has(here.label) ? this.said.get(here.label) : here.verdict);
+    const label = judged ? here : this.done.at(-1)?.[1];
+    if (!label) return this.tell("say first whether a label is right");
+    await this.outbox.tried();
+    const { said, job } = await askJson(`/api/labels/${label.label}/teach`, {});
+    this.taught(job);
+    find("said").textContent = `${said}; vrp label ${job.path} makes ${job.output}`;
   }
 
   write({ label, image_id, category_id }, verdict, more = {}) {

@@ -3,6 +3,7 @@
 import { askJson } from "/page/ask.js";
 import { Draw } from "/page/draw.js";
 import { Review } from "/page/review.js";
+import { Run } from "/page/run.js";
 import { Try } from "/page/try.js";
 
 const find = (id) => document.getElementById(id);
@@ -24,21 +25,27 @@ history.replaceState(null, "", "/");
 try {
   const work = await askJson("/api/work");
   show(work.review ? "review" : "draw");
+  if (!work.draw) find("actions").querySelector("[data-does=teach]").remove();
   if (!work.clicks) document.querySelectorAll(".sam").forEach((one) => one.remove());
   find("parts").hidden = !work.draw;
   find("parts").querySelector("[data-part=review]").hidden = !work.review;
   find("parts").addEventListener("click", ({ target }) => target.dataset.part && show(target.dataset.part));
+  let review;
   if (work.review) {
     const output = await askJson("/api/output");
     find("output").textContent = output.random_weights
       ? `${output.output} (untrained weights: these masks mean nothing)` : output.output;
-    await new Review({ ...output, clicks: work.clicks }, tell).start();
+    review = new Review({ ...output, clicks: work.clicks, teaches: work.draw }, tell);
+    await review.start();
     find("stage").focus();
   }
   if (work.draw) {
     const draw = new Draw(tell, work.clicks);
     new Try(tell, draw, show);
     await draw.open();
+    if (review) review.taught = (job) => draw.took(job, draw.drawn.filter((one) => one.kept === undefined));
+    find("parts").querySelector("[data-part=run]").hidden = !work.run;
+    if (work.run) await new Run(tell, draw).open();
   }
 } catch (error) {
   tell(error.message);

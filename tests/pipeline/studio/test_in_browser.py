@@ -1,7 +1,6 @@
 """A reviewer at work in Chromium: by keyboard alone, over a reload and a server that is killed."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from schemas.job.storage import Storage
 from tests.made.chromium import CHROMIUM, Page, chromium_page
 from tests.made.commands import photo_folder, write_job
 from tests.made.committed import commit_units
+from tests.made.in_page import on_screen, press, shown, wait_for, written
 from tests.made.labels import CAT, DOG, NOTHING, row, square
 from tests.made.output import HOSTILE, make_output
 from tests.made.studio import running_studio
@@ -32,35 +32,6 @@ PHONE, DESK = 390, 1280
 def browser() -> Iterator[Page]:
     with chromium_page() as page:
         yield page
-
-
-def wait_for(browser: Page, condition: str) -> None:
-    # Asked again and again: the page's policy forbids it to evaluate text itself.
-    deadline = time.monotonic() + 30
-    while not browser.ask(condition):
-        assert time.monotonic() < deadline, f"{condition}; {browser.faults}"
-        time.sleep(0.02)
-
-
-def shown(browser: Page, selector: str, text: str) -> None:
-    """Wait until an element says something."""
-    wait_for(browser, f"document.querySelector({selector!r}).textContent.includes({text!r})")
-
-
-def press(browser: Page, key: str, then: str) -> None:
-    """Press a key on the label that is on screen, and wait for the one it leads to."""
-    browser.press(key)
-    shown(browser, "#progress", then)
-    on_screen(browser)
-
-
-def on_screen(browser: Page) -> None:
-    """Wait until a label is: its image and mask, or the end of the queue."""
-    wait_for(browser, "document.querySelector('#review').ariaBusy === 'false'")
-
-
-def written(browser: Page) -> None:
-    wait_for(browser, "!document.querySelector('#progress').textContent.includes('on their way')")
 
 
 def exported_dog(output: str, to: Path, image: str) -> np.ndarray:
@@ -173,7 +144,8 @@ def test_a_reference_is_drawn_with_the_pointer_and_saved(browser: Page, tmp_path
 def test_a_job_is_tried_and_a_moved_threshold_is_seen_and_written(
     browser: Page, tmp_path: Path
 ) -> None:
-    job = Path(write_job(photo_folder(tmp_path)))
+    method = {"type": "vrp", "weights": "lite-vrp", "min_presence": -1}
+    job = Path(write_job(photo_folder(tmp_path), method=method, allow_random_weights=False))
     with running_studio(str(job)) as studio:
         browser.tab.set_viewport_size({"width": DESK, "height": 900})
         browser.tab.goto(studio.address)
@@ -183,7 +155,7 @@ def test_a_job_is_tried_and_a_moved_threshold_is_seen_and_written(
         shown(browser, "#trying", "2 of 2 images tried: cat in 2")
         wait_for(browser, "[...document.querySelectorAll('#tried img')].every(i => i.naturalWidth)")
         shown(browser, "#here", "some 2 images take")
-        browser.tab.fill("#moved [name=min_score]", "0.9")
+        browser.tab.fill("#moved [name=min_area_px]", "9999")  # of 2640
         shown(browser, "#trying", "cat in 0")
         browser.tab.fill("#estimate [name=pace]", "100")
         shown(browser, "#there", "they take 1 s")
@@ -192,4 +164,4 @@ def test_a_job_is_tried_and_a_moved_threshold_is_seen_and_written(
         browser.tab.click("#tried button >> nth=1")
         shown(browser, "#where", "of 2 images")
         wait_for(browser, "document.querySelector('#sheet').ariaLabel === 'image 1.jpg'")
-    assert yaml.safe_load(job.read_text())["thresholds"] == {"min_score": 0.9}
+    assert yaml.safe_load(job.read_text())["thresholds"] == {"min_area_px": 9999}

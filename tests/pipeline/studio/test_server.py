@@ -144,6 +144,17 @@ def test_labels_come_in_the_order_and_selection_asked_for(output: str) -> None:
     ]  # fmt: skip
 
 
+def test_labels_that_score_and_presence_rank_most_differently_come_first(tmp_path: Path) -> None:
+    presences = (0.1, 0.9, 0.5, 0.8, 0.4)  # beside scores that rise from image to image
+    rows = [
+        row(f"{n}", DOG, square(4, 4, 9), score=n / 10) | {"presence": presence}
+        for n, presence in enumerate(presences)
+    ]
+    commit_units(str(tmp_path), [(rows, [])])
+    shown = queue(client_of(str(tmp_path)), order="disagreement")
+    assert [label["image_id"] for label in shown] == ["1", "4", "0", "2", "3"]
+
+
 def test_a_label_is_shown_with_its_image_and_its_mask(output: str) -> None:
     client = client_of(output)
     label = queue(client, category_id=DOG.id, order="commit")[0]

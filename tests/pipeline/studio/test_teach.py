@@ -1,0 +1,120 @@
+"""What reviewers say of labels becomes references of the job, and images without its categories."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from jobs.review.work import open_work
+from jobs.terminal.job_file import read_job
+from pipeline.label.references import read_references
+from pipeline.masks.runs import encode_rle, run_lengths
+from pipeline.studio.app import make_app
+from pipeline.studio.gate import Entry
+from schemas.job.label import LabelJob
+from schemas.job.storage import Storage
+from tests.made.commands import write_job
+from tests.made.committed import commit_units
+from tests.made.labels import CAT, DOG, NOTHING, row, square
+
+ADDRESS = "http://127.0.0.1:8765"
+TOKEN = "token-of-this-test-0"
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    """A job with its labels: dogs in three images, a false cat in the first."""
+    (tmp_path / "photos").mkdir()
+    rows = []
+    for number in range(3):
+        uri = str(tmp_path / f"photos/{number}.png")
+        Image.fromarray(np.full((40, 40, 3), 60 * number, np.uint8)).save(uri)
+        cat = square(0, 0, 9) if number == 0 else NOTHING
+        rows += [row(f"{number}.png", CAT, cat, uri=uri)]
+        rows += [row(f"{number}.png", DOG, square(4, 4, 9), uri=uri)]
+    Image.new("RGB", (40, 40)).save(tmp_path / "ref.jpg")
+    commit_units(str(tmp_path / "out"), [(rows, [])])
+    return Path(write_job(tmp_path))
+
+
+def client_of(job: Path) -> TestClient:
+    app = make_app(
+        Entry(8765, TOKEN, frozenset({"127.0.0.1"})), "ann", open_work(str(job), Storage())
+    )
+    client = TestClient(app, base_url=ADDRESS, headers={"Origin": ADDRESS})
+    assert client.get(f"/?token={TOKEN}").status_code == 200
+    return client
+
+
+def say(client: TestClient, image: str, category_id: int, verdict: str, **more: Any) -> int:
+    """Give a verdict; return its label's number."""
+    said = {"image_id": image, "category_id": category_id, "verdict": verdict, **more}
+    answer = client.post("/api/verdicts", json={"reviewer": "ann", "verdicts": [said]})
+    assert answer.status_code == 200, answer.text
+    queue = client.post("/api/queues", json={"show": "all", "state": "any"}).json()["queue"]
+    labels = client.get(f"/api/queues/{queue}?count=200").json()["labels"]
+    key = (image, category_id)
+    return next(one["label"] for one in labels if (one["image_id"], one["category_id"]) == key)
+
+
+def teach(client: TestClient, label: int) -> tuple[int, str]:
+    answer = client.post(f"/api/labels/{label}/teach", json={})
+    return answer.status_code, answer.text
+
+
+def test_a_corrected_mask_becomes_a_reference_once_and_the_next_output_takes_its_labels(
+    job: Path,
+) -> None:
+    client = client_of(job)
+    for wanted in (square(10, 10, 20), square(11, 10, 20)):
+        runs = run_lengths(encode_rle(wanted)["counts"])
+        label = say(client, "1.png", DOG.id, "corrected", runs=runs)
+        code, said = teach(client, label)
+        assert code == 200, said
+        document = yaml.safe_load(job.read_text())
+        assert [one["category"] for one in document["references"]] == ["cat", "dog"]
+        assert document["references"][1]["image"] == "photos/1.png"
+        assert document["output"] == {"uri": "out-2"}
+        spec = read_job(LabelJob, job)
+        read = read_references(
+            spec.references, spec.numbered_categories(), spec.limits, spec.storage
+        )
+        assert np.array_equal(np.asarray(read[1].loaded.annotation), wanted)
+
+
+def test_an_accepted_mask_teaches_and_one_that_nobody_judged_or_all_reject_does_not(
+    job: Path,
+) -> None:
+    client = client_of(job)
+    assert teach(client, say(client, "2.png", DOG.id, "accepted"))[0] == 200
+    before = job.read_text()
+    for verdict in ("rejected", "withdrawn"):
+        code, said = teach(client, say(client, "0.png", DOG.id, verdict))
+        assert code == 400
+        assert "nothing to learn from" in said
+    assert teach(client, 999)[0] == 404
+    assert job.read_text() == before
+
+
+def test_an_image_without_any_category_is_a_negative_of_a_job_that_asks_for_presence(
+    job: Path,
+) -> None:
+    client = client_of(job)
+    label = say(client, "0.png", CAT.id, "absent")
+    code, said = teach(client, label)
+    assert code == 400
+    assert "dog: a mask that nobody called not there" in said
+    say(client, "0.png", DOG.id, "absent")
+    code, said = teach(client, label)
+    assert code == 400
+    assert "wanted one of these" in said  # thresholds.precision or recall: negatives are for them
+    document = yaml.safe_load(job.read_text())
+    job.write_text(yaml.safe_dump({**document, "thresholds": {"precision": 0.9}}))
+    client = client_of(job)
+    assert teach(client, label)[0] == 200
+    assert teach(client, label)[0] == 200
+    assert yaml.safe_load(job.read_text())["negatives"] == ["photos/0.png"]
