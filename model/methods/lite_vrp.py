@@ -111,13 +111,9 @@ class LiteVrpSegmenter:
         studied = group.studied.chosen(references.repeat(images))
         sam, vrp = self._networks.sam, self._networks.vrp
         answer = answer_references(sam, vrp, maps, studied, group.shots)
-        made = zip(
-            list(group.category_ids) * images,
-            answer.logits_PHW.cpu().numpy(),
-            answer.score_P.tolist(),
-            answer.present_P.sigmoid().tolist(),
-            strict=True,
-        )
+        about_2P = torch.stack([answer.score_P, answer.present_P.sigmoid()]).cpu()
+        ids, logits_PHW = list(group.category_ids) * images, answer.logits_PHW.cpu().numpy()
+        made = zip(ids, logits_PHW, *about_2P.tolist(), strict=True)
         every = [self._prediction(*pair) for pair in made]
         return [every[i * categories : (i + 1) * categories] for i in range(images)]
 
