@@ -20,4 +20,5 @@ def test_whatever_is_killed_every_image_is_there_once_with_the_bytes_of_a_calm_r
     assert set(tally.kills) == {"actor", "node", "driver at its commit"}
     assert tally.images == 120
     assert (tally.duplicates, tally.losses, tally.faults) == (0, 0, [])
-    assert tally.extra_units <= tally.kills.total()
+    # An actor has one unit with the model, and one that waits for it or is being written.
+    assert tally.extra_units <= 2 * tally.kills.total()

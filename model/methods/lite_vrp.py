@@ -123,11 +123,11 @@ class LiteVrpSegmenter:
             studied = group.studied.chosen(routes.chosen_BKM.flatten())
         sam, vrp = self._networks.sam, self._networks.vrp
         answer = answer_references(sam, vrp, maps, studied, group.shots)
+        about_2P = torch.stack([answer.score_P, answer.present_P.sigmoid()]).cpu()
         made = zip(
             list(group.category_ids) * images,
             answer.logits_PHW.cpu().numpy(),
-            answer.score_P.tolist(),
-            answer.present_P.sigmoid().tolist(),
+            *about_2P.tolist(),
             _signals_of(answer),
             strict=True,
         )

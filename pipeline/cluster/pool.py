@@ -19,6 +19,9 @@ from schemas.record.commit import Shard
 # Ray Data's default is for ever.
 ACTOR_RESTARTS = 60
 TASK_RETRIES = 15
+# An actor has one unit with the model, one being written, one on its way. A pool grows where its
+# actors have more than SCALE_UP times the calls that they run: three of two.
+CALLS, IN_FLIGHT, SCALE_UP = 2, 3, 1.25
 
 
 def configure_ray_data(*, progress: bool) -> None:
@@ -27,6 +30,7 @@ def configure_ray_data(*, progress: bool) -> None:
     context.use_datasource_v2 = False  # its default costs 10 s a read and ignores block counts
     context.target_max_block_size = 1  # any row is larger: so every unit is a block of its own
     context.enable_progress_bars = progress
+    context.autoscaling_config.actor_pool_util_upscaling_threshold = SCALE_UP
 
 
 def stream_receipts(
@@ -39,7 +43,7 @@ def stream_receipts(
     """Read what is missing of the job's shards and yield a receipt (JSON) for every unit committed.
 
     actor is constructed with arguments, called with one unit (a table of UNIT_SCHEMA), and returns
-    its receipts as the column `receipt`.
+    its receipts as the column `receipt`. Two threads of its process call it at once.
     """
     # Ray 2.60 has no other way to bound restarts, and warns of this one.
     warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated", RayDeprecationWarning)
@@ -54,7 +58,9 @@ def stream_receipts(
         compute=ActorPoolStrategy(
             min_size=pool.least,
             max_size=pool.most,
-            max_tasks_in_flight_per_actor=2,  # one at work, one on its way
+            max_tasks_in_flight_per_actor=IN_FLIGHT,
+            max_concurrent_calls_per_actor=CALLS,
+            enable_true_multi_threading=True,
         ),
         max_restarts=ACTOR_RESTARTS,
         max_task_retries=TASK_RETRIES,

@@ -1,9 +1,11 @@
 """Turn a unit of encoded images into a committed shard of embeddings: the work of one actor."""
 
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 
+import numpy as np
 import pyarrow as pa
 
 from model.embed import SamEmbedder
@@ -19,7 +21,11 @@ from schemas.job.embed import EmbedJob, EmbedReceipt
 
 
 class EmbedUnits:
-    """Holds SAM's encoder; called with one unit at a time."""
+    """Holds SAM's encoder; called with a unit, by several threads.
+
+    One unit at a time has the encoder. Meanwhile the next one's images are looked for in the store,
+    and the last one's shard is written.
+    """
 
     def __init__(self, job: EmbedJob, fields: Mapping[str, str], gpus: float) -> None:
         device = pick_device(gpus)
@@ -33,6 +39,7 @@ class EmbedUnits:
         )
         self._store = EmbeddingStore(job.embeddings, job.storage, fields)
         self._decoders = ThreadPoolExecutor(job.compute.decode_threads)
+        self._turn = Lock()
 
     def __call__(self, table: pa.Table) -> dict[str, list[str]]:
         """Commit the units of a block (one) and return their receipts as JSON."""
@@ -47,20 +54,9 @@ class EmbedUnits:
                 rejected.append((image.image_id, str(image.fault)))
             elif (key := image_key(image.data)) not in self._store:
                 new.setdefault(key, image)
-        embeddings = {}
-        keys = list(new)
-        step = self._job.compute.batch_size
-        for first in range(0, len(keys), step):
-            chosen = keys[first : first + step]
-            good: dict[str, DecodedImage] = {}
-            decoded = self._decoders.map(self._decode, [new[key] for key in chosen])
-            for key, outcome in zip(chosen, decoded, strict=True):
-                if isinstance(outcome, ImageRejected):
-                    rejected.append((new[key].image_id, str(outcome)))
-                else:
-                    good[key] = outcome
-            found = self._embedder.embed([image.pixels_HW3 for image in good.values()])
-            embeddings |= dict(zip(good, found, strict=True))
+        with self._turn:
+            embeddings, undecodable = self._embed(new)
+        rejected += undecodable
         data = pack_shard(embeddings, self._fields)
         name = UnitName(unit.shard_id, unit.number, unit.last)
         write_shard(self._store.folder, name, data)
@@ -74,6 +70,36 @@ class EmbedUnits:
             bytes=len(data),
             seconds=time.perf_counter() - start,
         )
+
+    def _embed(
+        self, new: Mapping[str, EncodedImage]
+    ) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
+        """Return embeddings by key, and what cannot be decoded; the next batch is decoded ahead."""
+        embeddings: dict[str, np.ndarray] = {}
+        rejected: list[tuple[str, str]] = []
+        keys, size = list(new), self._job.compute.batch_size
+        batches = [keys[first : first + size] for first in range(0, len(keys), size)]
+        ahead = self._decode_ahead(new, batches[0]) if batches else []
+        for number, batch in enumerate(batches):
+            decoded = [future.result() for future in ahead]
+            ahead = [
+                future
+                for following in batches[number + 1 :][:1]
+                for future in self._decode_ahead(new, following)
+            ]
+            good: dict[str, np.ndarray] = {}
+            for key, outcome in zip(batch, decoded, strict=True):
+                if isinstance(outcome, ImageRejected):
+                    rejected.append((new[key].image_id, str(outcome)))
+                else:
+                    good[key] = outcome.pixels_HW3
+            embeddings |= dict(zip(good, self._embedder.embed(list(good.values())), strict=True))
+        return embeddings, rejected
+
+    def _decode_ahead(
+        self, new: Mapping[str, EncodedImage], keys: Sequence[str]
+    ) -> list[Future[DecodedImage | ImageRejected]]:
+        return [self._decoders.submit(self._decode, new[key]) for key in keys]
 
     def _decode(self, image: EncodedImage) -> DecodedImage | ImageRejected:
         try:

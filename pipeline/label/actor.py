@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -45,8 +46,10 @@ class SegmentTask:
 
 
 class SegmentUnits:
-    """Holds a segmenter with its references studied; called with one unit at a time.
+    """Holds a segmenter with its references studied; called with a unit, by several threads.
 
+    One unit at a time has the model, and so is what a death is blamed on. Meanwhile the next one
+    is looked for on storage, and the last one written there.
     segmenter is the task's method on this process's device, unless one is given.
     """
 
@@ -66,6 +69,7 @@ class SegmentUnits:
         )
         self._output = Place.open(job.output.uri, job.storage)
         self._watch = UnitWatch(job.output.uri)
+        self._turn = Lock()
 
     def __call__(self, table: pa.Table) -> dict[str, list[str]]:
         """Commit the units of a block (one) and return their receipts as JSON."""
@@ -100,18 +104,21 @@ class SegmentUnits:
 
         Also returns whether an earlier try at it was cut off.
         """
-        self._watch.begin()
         attempt = Attempt(self._output, name)
         todo, stay = unit, None
         if earlier is not None and self._retry is not None:
             todo, stay = split_unit(self._output, unit, earlier, self._retry)
-        new, faults, seconds = self._labeler.label(todo, attempt)
+        with self._turn:
+            begun = time.perf_counter()
+            new, faults, seconds = self._labeler.label(todo, attempt)
+            attempt.labelled()
         labels, rejected = stay.merged(unit, new, faults) if stay else (new, faults)
         start = time.perf_counter()
         part = write_unit(self._output, name, labels, rejected, images=len(unit.images))
         attempt.forget()
         seconds += StageSeconds(write=time.perf_counter() - start)
-        self._watch.end(LabelledUnit(name, len(todo.images), new, faults, seconds, attempt.careful))
+        done = LabelledUnit(name, len(todo.images), new, faults, seconds, attempt.careful)
+        self._watch.end(done, begun)
         return part, seconds, attempt.careful
 
 

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from pipeline.monitoring import metrics
@@ -32,17 +33,15 @@ class UnitWatch:
     def __init__(self, output: str) -> None:
         start_log()
         self._output = output
-        self._ended = self._begun = time.perf_counter()
+        self._ended = time.perf_counter()
+        self._one_by_one = Lock()
 
-    def begin(self) -> None:
-        """Note that a unit begins."""
-        self._begun = time.perf_counter()
-
-    def end(self, done: LabelledUnit) -> None:
-        """Tell of a unit that is committed."""
-        now = time.perf_counter()
-        unit_s, whole_s = now - self._begun, now - self._ended
-        self._ended = now
+    def end(self, done: LabelledUnit, begun: float) -> None:
+        """Tell of a unit that is committed; begun is when the model was free for it."""
+        with self._one_by_one:
+            now = time.perf_counter()
+            unit_s, whole_s = now - begun, now - self._ended
+            self._ended = now
         self._record(done, unit_s, 1.0 - min(done.seconds.segment / max(whole_s, 1e-9), 1.0))
         about = {"output": self._output, "unit": str(done.name)}
         for row in done.rejected:

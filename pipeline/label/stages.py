@@ -1,7 +1,7 @@
 """A batch of encoded images becomes label rows and rejected rows: decoded, segmented, encoded."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +64,8 @@ class Stages:
         self._decoders = ThreadPoolExecutor(compute.decode_threads)
         self._readers = ThreadPoolExecutor(READ_THREADS)
         self._encoder = ThreadPoolExecutor(1)
+        # Of 5 masks an image in one thread a fast GPU would wait.
+        self._maskers = ThreadPoolExecutor(compute.decode_threads)
 
     def fetch_ahead(self, images: Sequence[EncodedImage]) -> list[Future[Tensor | None]]:
         """Begin to read stored embeddings, as many at once as hide storage's latency."""
@@ -81,8 +83,8 @@ class Stages:
     def encode_behind(
         self, segmented: Sequence[Segmented], seconds: StageSeconds
     ) -> Future[Labelled]:
-        """Begin to encode a batch in the one thread there is for it."""
-        return self._encoder.submit(self.encode, segmented, seconds)
+        """Begin to encode a batch: one at a time, several of its images at once."""
+        return self._encoder.submit(self._encoded, segmented, seconds, self._maskers.map)
 
     def decode(self, image: EncodedImage, stored: Future[Tensor | None] | None = None) -> Decoded:
         """Turn an encoded image into pixels, or say why that cannot be done.
@@ -130,23 +132,31 @@ class Stages:
 
     def encode(self, segmented: Sequence[Segmented], seconds: StageSeconds) -> Labelled:
         """Turn predictions into rows; seconds are those of the stages before."""
+        return self._encoded(segmented, seconds, map)
+
+    def _encoded(
+        self, segmented: Sequence[Segmented], seconds: StageSeconds, each: Callable[..., Iterable]
+    ) -> Labelled:
         start = time.perf_counter()
         labels: list[Row] = []
         rejected: list[Row] = []
-        for image in segmented:
-            if isinstance(image.outcome, ImageRejected):
-                rejected.append(rejected_row(image.encoded, image.outcome, self._context))
-                continue
-            about = {
-                "image_id": image.encoded.image_id,
-                "uri": image.encoded.uri,
-                "exif_orientation": image.exif_orientation,
-            }
-            try:
-                labels += [
-                    about | row for row in label_rows(image.outcome, image.size_HW, self._context)
-                ]
-            except MemoryError as error:
-                fault = ImageRejected("out-of-memory", f"no memory for its masks: {error}")
-                rejected.append(rejected_row(image.encoded, fault, self._context))
+        for rows, faults in each(self._rows, segmented):
+            labels += rows
+            rejected += faults
         return labels, rejected, seconds + StageSeconds(encode=time.perf_counter() - start)
+
+    def _rows(self, image: Segmented) -> tuple[list[Row], list[Row]]:
+        """Return an image's label rows, or the row that says why there are none."""
+        if isinstance(image.outcome, ImageRejected):
+            return [], [rejected_row(image.encoded, image.outcome, self._context)]
+        about = {
+            "image_id": image.encoded.image_id,
+            "uri": image.encoded.uri,
+            "exif_orientation": image.exif_orientation,
+        }
+        try:
+            rows = label_rows(image.outcome, image.size_HW, self._context)
+        except MemoryError as error:
+            fault = ImageRejected("out-of-memory", f"no memory for its masks: {error}")
+            return [], [rejected_row(image.encoded, fault, self._context)]
+        return [about | row for row in rows], []

@@ -30,6 +30,7 @@ class Note(Spec):
     bad_batches: tuple[int, ...] = ()  # at work when the process died or ran out of time
     deaths: dict[int, int] = Field(default_factory=dict)  # by image
     timeouts: tuple[int, ...] = ()  # images
+    labelled: bool = False  # all of it, and not written yet
 
 
 class Attempt:
@@ -79,6 +80,11 @@ class Attempt:
         elif note.batch_at_work is not None:
             note = note.model_copy(update={"bad_batches": (*note.bad_batches, note.batch_at_work)})
         self._write(note.model_copy(update={"batch_at_work": None, "image_at_work": None}))
+
+    def labelled(self) -> None:
+        """Note that nothing of the unit is at work any more: what dies now dies of another one."""
+        if self.careful:
+            self._write(self._note.model_copy(update={"labelled": True}))
 
     def forget(self) -> None:
         """Remove the note of a unit that is committed."""

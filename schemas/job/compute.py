@@ -47,7 +47,11 @@ class Compute(Spec):
     images_per_unit: int = Field(
         default=256, ge=1, le=4096, description="Images per commit; fixed by an output's first run."
     )
-    decode_threads: int = Field(default=2, ge=1)
+    decode_threads: int = Field(
+        default=2,
+        ge=1,
+        description="Threads of an actor that decode images, and as many that encode masks.",
+    )
     read_tasks: int = Field(default=4, ge=1, description="Shards read at once, at most.")
 
     @property

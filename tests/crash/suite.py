@@ -96,7 +96,8 @@ class Watch:
             self.parts += 1
         elif moment == "after" and re.search(r"/attempts/[^/]+\.json", path):
             note = json.loads(body)
-            self.begun += note["batch_at_work"] is None and note["image_at_work"] is None
+            at_work = [note["batch_at_work"], note["image_at_work"]]
+            self.begun += at_work == [None, None] and not note["labelled"]
 
 
 @dataclass(frozen=True)

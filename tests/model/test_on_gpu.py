@@ -24,6 +24,13 @@ from tests.made.methods import IMAGES, method, reference
 
 NANO = {"type": "nano", "weights": "random"}
 VRP = {"type": "vrp", "weights": "random", "sam": NANO, "backbone": NANO}
+TRUNK = {"type": "efficientnet_lite2", "weights": "random"}
+LITE = {
+    "type": "vrp",
+    "weights": "random",
+    "sam": {"type": "lite", "weights": "random", "trunk": TRUNK},
+    "backbone": TRUNK,
+}
 EVERY = pytest.mark.parametrize(
     "name", ["vrp", "gp_sam both", "persam aligned", "persam_f", "matcher", "matcher backbone"]
 )
@@ -41,8 +48,8 @@ def choose(monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
 
 
 def asked(name: str) -> Method:
-    if name == "vrp":
-        return TypeAdapter[Method](Method).validate_python(VRP)
+    if name in ("vrp", "lite"):
+        return TypeAdapter[Method](Method).validate_python(VRP if name == "vrp" else LITE)
     return method(name)
 
 
@@ -77,6 +84,16 @@ def test_a_batch_of_vrp_waits_three_times_and_uploads_each_image_once(images: in
     assert record.to_host.total() == 3, record.to_host
     assert record.to_device.total() == images, record.to_device
     assert not record.values
+    assert not record.host_indices
+
+
+def test_lite_keeps_to_its_device_and_waits_only_for_what_it_returns() -> None:
+    predictions, record = segment(asked("lite"), IMAGES, "fp32")
+    assert [len(of_image) for of_image in predictions] == [2, 2]
+    # Logits, and scores with presence: of the category with one reference, and of that with two.
+    assert record.to_host.total() == 4, record.to_host
+    assert not record.values
+    assert record.to_device.total() == len(IMAGES), record.to_device
     assert not record.host_indices
 
 

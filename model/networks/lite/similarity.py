@@ -6,8 +6,8 @@ What it sees is likeness only, never what things look like, so that it holds for
 nobody trained on. On validation photos the best threshold of a cosine to the object reached an IoU
 of 0.30, less the one to its surroundings 0.36, of both depths 0.38.
 
-Letters beyond those of model/segmenter.py: R references of a pair, P pairs, S cells of the deep
-grid, L likenesses of one depth.
+Letters beyond those of model/segmenter.py: R references of a pair, M their number, P pairs, S cells
+of the deep grid, d depths, L likenesses of one depth.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,9 @@ LIKENESSES = 7
 FOUND_HW = 0.5
 """A cell of the deep grid is object where half of it is; less, where most of an annotation would be
 lost by that (points, strokes): then a quarter, one of its four fine cells."""
+
+PAIRS_AT_ONCE = 128
+"""On a GPU: 170 MB of cosines of 576 cells to 576."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,17 @@ def likenesses(target_PSC: Tensor, reference_PSC: Tensor, around: Surroundings) 
 
 
 def _best(target_PSC: Tensor, reference_PSC: Tensor, chosen_PR: Tensor) -> Tensor:
-    """Return the greatest cosine to a chosen cell; -1 where none is.
+    if target_PSC.device.type == "cpu":
+        return best_by_pair(target_PSC, reference_PSC, chosen_PR)
+    parts = [part.split(PAIRS_AT_ONCE) for part in (target_PSC, reference_PSC, chosen_PR)]
+    return torch.cat([best_masked(*pairs) for pairs in zip(*parts, strict=True)])
 
-    On a CPU pair by pair: cutting cells costs less than masking all of 576 x 576, a quarter of a
-    step. A GPU would be waited for at every cut.
+
+def best_by_pair(target_PSC: Tensor, reference_PSC: Tensor, chosen_PR: Tensor) -> Tensor:
+    """Return the greatest cosine to a chosen cell, [P, S]; -1 where none is.
+
+    On a CPU, cutting cells costs less than masking all of 576 x 576, a quarter of a step.
     """
-    if target_PSC.is_cuda:
-        cosine_PSR = target_PSC @ reference_PSC.transpose(1, 2)
-        return cosine_PSR.masked_fill(~chosen_PR[:, None], -1.0).amax(dim=2)
     best = []
     for target_SC, reference_SC, chosen_R in zip(target_PSC, reference_PSC, chosen_PR, strict=True):
         cells_FC = reference_SC[chosen_R]
@@ -78,6 +84,12 @@ def _best(target_PSC: Tensor, reference_PSC: Tensor, chosen_PR: Tensor) -> Tenso
         else:
             best.append(target_SC.new_full((len(target_SC),), -1.0))
     return torch.stack(best)
+
+
+def best_masked(target_PSC: Tensor, reference_PSC: Tensor, chosen_PR: Tensor) -> Tensor:
+    """Return the same as `best_by_pair`; a GPU would wait there for the number of every cut."""
+    cosine_PSR = target_PSC @ reference_PSC.transpose(1, 2)
+    return cosine_PSR.masked_fill(~chosen_PR[:, None], -1.0).amax(dim=2)
 
 
 def _mean(target_PSC: Tensor, reference_PSC: Tensor, weight_PS: Tensor) -> Tensor:
@@ -149,16 +161,13 @@ class SimilarityPrompt(nn.Module):
             likenesses(t_PSC.repeat_interleave(shots, dim=0), r_PSC, around)
             for t_PSC, r_PSC in zip(target, references, strict=True)
         ]
-        likeness_PLS = torch.cat(levels, dim=1).unflatten(0, (-1, shots))
+        likeness_PMdLS = torch.stack(levels, dim=1).unflatten(0, (-1, shots))
         # The best of several references where best is meant, and their mean elsewhere.
-        best = [LIKENESSES * depth + k for depth in range(len(levels)) for k in (0, 4)]
-        mean_PLS = likeness_PLS.mean(dim=1)
+        mean_PdLS = likeness_PMdLS.mean(dim=1)
         if shots > 1:
-            mean_PLS = mean_PLS.index_copy(
-                1,
-                torch.tensor(best, device=mean_PLS.device),
-                likeness_PLS[:, :, best].amax(dim=1),
-            )
+            for place in (0, 4):
+                mean_PdLS[:, :, place] = likeness_PMdLS[:, :, :, place].amax(dim=1)
+        mean_PLS = mean_PdLS.flatten(1, 2)
         side = int(mean_PLS.shape[2] ** 0.5)
         hidden_PDhw = self.layers(mean_PLS.unflatten(2, (side, side)))
         pooled_PD = torch.cat([hidden_PDhw.amax(dim=(2, 3)), hidden_PDhw.mean(dim=(2, 3))], dim=1)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from model.networks.lite.answer import FEWEST_CELLS, answer_references, sure_cells
 from model.networks.lite.sam import LiteVrp, build_lite_sam
-from model.networks.lite.similarity import Surroundings, likenesses
+from model.networks.lite.similarity import Surroundings, best_by_pair, best_masked, likenesses
 from model.networks.lite.trunk import GRID, INPUT_PX, build_trunk, fold, load_trunk
 
 SIDE = GRID // 2
@@ -117,3 +117,15 @@ def test_points_boxes_and_masks_prompt_sam_alone(images: Tensor) -> None:
             )
             assert logits.shape == (3, 3, 4 * GRID, 4 * GRID)
             assert scores.shape == (3, 3)
+
+
+def test_a_gpu_finds_the_most_similar_cell_without_cutting_out_the_chosen_ones() -> None:
+    generator = torch.Generator().manual_seed(5)
+    target_PSC, reference_PSC = (
+        torch.nn.functional.normalize(torch.randn(3, 16, 8, generator=generator), dim=2)
+        for _ in range(2)
+    )
+    chosen_PR = torch.rand(3, 16, generator=generator) < 0.3
+    chosen_PR[1] = False
+    wanted_PS = best_by_pair(target_PSC, reference_PSC, chosen_PR)
+    torch.testing.assert_close(best_masked(target_PSC, reference_PSC, chosen_PR), wanted_PS)

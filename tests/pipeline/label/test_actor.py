@@ -1,16 +1,23 @@
 """One actor's work: units in, committed parts out, each once."""
 
 import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Lock
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from torch import Tensor
 
+from model.segmenter import Prediction
 from pipeline.cluster.units import UNIT_SCHEMA, table_to_units, unit_to_table
 from pipeline.inputs.shards import EncodedImage, Unit, read_units
+from pipeline.label import actor
 from pipeline.label.actor import SegmentTask, SegmentUnits
 from pipeline.label.check import check
 from pipeline.label.retry import Retry
@@ -21,6 +28,7 @@ from pipeline.storage.place import Place
 from schemas.errors import ImageRejected
 from schemas.job.label import LabelJob, Thresholds
 from schemas.job.storage import Storage
+from schemas.record.commit import Part
 from schemas.record.receipt import Receipt
 from tests.made.label_jobs import job
 from tests.made.units import BLACK, RED, WHITE, Died, Killer, MeanColour, png, row_context, unit
@@ -32,8 +40,8 @@ def task(tmp_path: Path) -> SegmentTask:
     return SegmentTask(spec, (), row_context(spec), gpus=0.0)
 
 
-def receipt_of(actor: SegmentUnits, work: Unit) -> Receipt:
-    (row,) = actor(unit_to_table(work))["receipt"]
+def receipt_of(units: SegmentUnits, work: Unit) -> Receipt:
+    (row,) = units(unit_to_table(work))["receipt"]
     return Receipt.model_validate_json(row)
 
 
@@ -165,3 +173,44 @@ def nano_job(photos: Path, output: Path) -> LabelJob:
             "compute": {"batch_size": 4, "precision": "fp32"},
         }
     )
+
+
+class Alone(MeanColour):
+    """Segments for one caller at a time, and says when the second unit begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.second = Event()
+        self._at_work = Lock()
+
+    def segment(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> list[tuple[Prediction, ...]]:
+        """Segment; fails where another call is not over."""
+        assert self._at_work.acquire(blocking=False)
+        try:
+            predictions = super().segment(images, embeddings)
+        finally:
+            self._at_work.release()
+        if len(self.calls) == 2:
+            self.second.set()
+        return predictions
+
+
+def test_while_one_unit_is_written_the_next_one_has_the_model(
+    task: SegmentTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter = Alone()
+    real = actor.write_unit
+
+    def write_unit(output: Place, name: UnitName, *rest: Any, **counts: int) -> Part:
+        # Whichever comes first waits for the other's model.
+        assert segmenter.second.wait(timeout=30)
+        return real(output, name, *rest, **counts)
+
+    monkeypatch.setattr(actor, "write_unit", write_unit)
+    units = SegmentUnits(task, segmenter)
+    work = [replace(unit(png(WHITE)), number=number) for number in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        receipts = list(threads.map(lambda one: receipt_of(units, one), work))
+    assert [receipt.part.labelled for receipt in receipts] == [1, 1]

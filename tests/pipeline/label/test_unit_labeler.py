@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Barrier
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+import pytest
 from torch import Tensor
 
 from model.segmenter import Prediction, Segmenter
 from pipeline.embed.store import EmbeddingStore
 from pipeline.inputs.shards import Unit
+from pipeline.label import stages
 from pipeline.label.stages import Labelled
 from pipeline.label.unit_labeler import UnitLabeler
 from schemas.errors import ImageRejected
@@ -135,6 +137,26 @@ def test_an_image_whose_masks_do_not_fit_in_memory_costs_no_neighbour(tmp_path: 
     kept, rejected = statuses(label(VastForLarge(), work, tmp_path))
     assert kept == {"0": "labelled", "2": "labelled"}
     assert rejected == {"1": "out-of-memory"}
+
+
+def test_masks_of_several_images_are_encoded_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = Barrier(3, timeout=30)
+    real = stages.label_rows
+
+    def label_rows(*about: Any) -> list[dict[str, Any]]:
+        together.wait()
+        return real(*about)
+
+    monkeypatch.setattr(stages, "label_rows", label_rows)
+    work = unit(*[png(WHITE, (12 + i, 10)) for i in range(6)])
+    context = row_context(LabelJob.model_validate(job()))
+    compute = Compute(batch_size=3, decode_threads=3)
+    labels, _, _ = UnitLabeler(MeanColour(), context, compute, Limits()).label(
+        work, attempt_at(tmp_path)
+    )
+    assert [row["image_id"] for row in labels] == [str(i) for i in range(6)]
 
 
 class SlowStore:

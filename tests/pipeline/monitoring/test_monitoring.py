@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def a_unit() -> LabelledUnit:
 
 
 def test_a_unit_is_one_line_and_each_image_it_rejected_another(lines: io.StringIO) -> None:
-    UnitWatch(OUTPUT).end(a_unit())
+    UnitWatch(OUTPUT).end(a_unit(), time.perf_counter())
     rejected, unit = parsed(lines)
     assert rejected["output"] == unit["output"] == OUTPUT
     assert rejected["unit"] == unit["unit"] == f"{'0' * 16}-00007-last"
@@ -101,7 +102,7 @@ def test_a_unit_counts_its_images_rows_reasons_and_seconds(monkeypatch: pytest.M
         counted[meter.name, *(tags[tag] for tag in meter.tags if tag != "output")] = value
 
     monkeypatch.setattr("pipeline.label.monitoring.record", keep)
-    UnitWatch(OUTPUT).end(a_unit())
+    UnitWatch(OUTPUT).end(a_unit(), time.perf_counter())
     assert counted["vrp_units",] == 1
     assert counted["vrp_images", "with_labels"] == counted["vrp_images", "rejected"] == 1
     assert counted["vrp_rows", "labelled"] == counted["vrp_rejected", "decode"] == 1

@@ -53,6 +53,18 @@ def test_a_batch_out_of_time_is_bad_from_the_first_try_on(begin) -> None:
     assert again.careful
 
 
+def test_a_unit_that_waits_to_be_written_is_not_blamed_for_deaths_of_the_next_one(begin) -> None:
+    begin()
+    for _ in range(3):
+        careful = begin()
+        with careful.batch(0), careful.image(3):
+            pass
+        careful.labelled()
+    last = begin()
+    assert not last.is_bad(0)
+    assert last.fault_of(3) is None
+
+
 def test_an_image_at_work_in_two_deaths_is_a_crash(begin) -> None:
     begin()
     die_at(begin(), 3)
