@@ -66,7 +66,8 @@ nano: install
 	$(RUN)vrp nano score out/nano/weights --commit "$$(git rev-parse HEAD)"
 
 # Retrains `lite` from nothing, into out/lite/weights, from a folder of <category>/<id>.jpg with .png:
-# `make lite PHOTOS=folder`. Run again to go on after a stop. About four hours on one core.
+# `make lite PHOTOS=folder`. Run again to go on after a stop. Hours on one core; with a GPU
+# add `--device cuda --processes 12 --targets 32` to the first line.
 lite: install
 	$(RUN)vrp lite train out/lite --photos $(PHOTOS)
 	$(RUN)vrp lite export out/lite out/lite/weights --photos $(PHOTOS) --commit "$$(git rev-parse HEAD)"

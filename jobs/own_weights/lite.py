@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,19 +31,23 @@ HeldOut = Annotated[
 
 
 @lite_app.command()
-def train(
+def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     folder: Folder,
     photos: Photos,
     held_out: HeldOut = HELD_OUT,
     steps: Annotated[int | None, typer.Option(min=1, help="Left out: the recipe's.")] = None,
+    targets: Annotated[int | None, typer.Option(min=1, help="A step's; left out: 8.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    processes: Annotated[int, typer.Option(min=1, help="That draw pictures beside.")] = 1,
 ) -> None:
     """Train neck, mask decoder and VRP encoder on the frozen trunk; run again to go on."""
     from model.networks.lite.trunk import published_trunk
     from pipeline.lite.train import LiteRecipe, train_lite
 
     training, _ = _divided(photos, held_out)
-    recipe = LiteRecipe() if steps is None else LiteRecipe(steps=steps)
-    train_lite(recipe, training, published_trunk(), folder)
+    recipe = LiteRecipe()
+    recipe = replace(recipe, steps=steps or recipe.steps, targets=targets or recipe.targets)
+    train_lite(recipe, training, published_trunk(), folder, device, processes)
 
 
 @lite_app.command()

@@ -41,23 +41,23 @@ SAVE_SECONDS = 150
 class LiteRecipe:
     """How `lite` is trained; its values go into the cards."""
 
-    steps: int = 5000
+    steps: int = 3800
     seed: int = 1
-    targets: int = 32
+    targets: int = 8
     rate: float = 1e-3
-    warmup: int = 100
+    warmup: int = 60
     cooldown: float = 0.3
     """Share of the steps over which the rate falls to nothing."""
     weight_decay: float = 0.03
-    average: float = 0.998
+    average: float = 0.997
     """Decay of the running mean of the weights, which is what is kept."""
     dropout: float = 0.25
-    bank: int = 6000
-    fresh: int = 24
+    bank: int = 2400
+    fresh: int = 4
     """New pictures a step."""
-    full: float = 0.5
+    full: float = 0.25
     """Share of the steps that decode SAM's own prompts on the whole of the fine grid."""
-    second: float = 0.5
+    second: float = 0.25
     """Share of the steps that learn from the second pass too."""
     trunk_rate: float = 0.0
     """Of the rate, for the trunk: 0 leaves it as published."""
