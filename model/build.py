@@ -12,11 +12,19 @@ from model.methods.matcher import MatcherSegmenter
 from model.methods.persam import PersamSegmenter
 from model.methods.persam_f import PersamFSegmenter
 from model.methods.prompted_sam import load_prompted
-from model.methods.vrp import VrpSegmenter, load_vrp
+from model.methods.vrp import VrpSegmenter, least_presence, load_vrp
 from model.networks.device import Precision
 from model.segmenter import PLAIN, LoadedReference, Segmenter, StudyOptions
 from schemas.job.compute import Attention
-from schemas.job.method import GpSam, Matcher, Method, Persam, PersamF, Vrp
+from schemas.job.method import (
+    GpSam,
+    Matcher,
+    Method,
+    Persam,
+    PersamF,
+    Vrp,
+    presence_threshold,
+)
 from schemas.job.networks import Sam
 
 Study = Callable[[Sequence[LoadedReference], StudyOptions], Segmenter]
@@ -63,6 +71,20 @@ def load_method(method: Method, loader: Loader) -> Study:
             return lambda references, options: MatcherSegmenter(
                 networks, references, method, options
             )
+
+
+def least_presence_of(method: Method) -> float | None:
+    """Return the presence below which a method gives no mask: its own, or what its card says.
+
+    Weights are local paths. Raises BadWeights.
+    """
+    match method:
+        case Vrp():
+            return least_presence(method)
+        case Persam() | PersamF():
+            return presence_threshold(method)
+        case GpSam() | Matcher():
+            return method.min_presence
 
 
 def check_weights(method: Method) -> None:

@@ -123,12 +123,16 @@ class LiteVrpSegmenter:
             studied = group.studied.chosen(routes.chosen_BKM.flatten())
         sam, vrp = self._networks.sam, self._networks.vrp
         answer = answer_references(sam, vrp, maps, studied, group.shots)
-        about_2P = torch.stack([answer.score_P, answer.present_P.sigmoid()]).cpu()
+        score_P, present_P, *signals_NP = _numbers_of(answer)
+        named = [
+            dict(zip(answer.signals, one, strict=True)) for one in zip(*signals_NP, strict=True)
+        ]
         made = zip(
             list(group.category_ids) * images,
             answer.logits_PHW.cpu().numpy(),
-            *about_2P.tolist(),
-            _signals_of(answer),
+            score_P,
+            present_P,
+            named,
             strict=True,
         )
         every = [self._prediction(*pair) for pair in made]
@@ -184,6 +188,7 @@ class LiteVrpSegmenter:
         return studied, F.normalize(object_RSC.sum(dim=1), dim=1)
 
 
-def _signals_of(answer: LiteAnswer) -> list[dict[str, float]]:
-    numbers_NP = [values.tolist() for values in answer.signals.values()]
-    return [dict(zip(answer.signals, pair, strict=True)) for pair in zip(*numbers_NP, strict=True)]
+def _numbers_of(answer: LiteAnswer) -> list[list[float]]:
+    """Return scores, presences and each signal of P pairs: one copy, so one wait for a GPU."""
+    numbers = [answer.score_P, answer.present_P.sigmoid(), *answer.signals.values()]
+    return torch.stack(numbers).cpu().tolist()

@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from model.build import least_presence_of
 from model.methods.prompted_sam import no_mask
 from model.presence.decide import Judge, Wanted, thresholds
 from model.segmenter import Prediction
@@ -17,9 +18,10 @@ from pipeline.inputs.sources import plan_inputs
 from pipeline.label.rows import RowContext, label_rows
 from pipeline.label.stages import Stages
 from pipeline.trial.moved import Moved, as_chosen
-from pipeline.trial.networks import Networks, least_presence_of, made_for, study_references
+from pipeline.trial.networks import Networks, made_for, study_references
 from pipeline.trial.sample import choose_sample, read_sample
 from pipeline.trial.trial import IMAGES, Trial, Tried
+from pipeline.weights.of_method import local_method
 from schemas.errors import ImageRejected
 from schemas.job.label import LabelJob
 
@@ -42,7 +44,7 @@ class Labelling:
         trial.state, job = "studying", trial.job
         inputs = plan_inputs(job.targets, job.storage, job.compute.images_per_unit)
         networks = self._networks_for(job)
-        trial.moved = as_chosen(job, least_presence_of(job))
+        trial.moved = as_chosen(job, least_presence_of(local_method(job.method, job.storage)))
         segmenter, context = study_references(job, networks)
         trial.rows = _kept_rows(trial, context)
         stages = Stages(segmenter, context, job.compute, job.limits, None)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 from model.build import load_method
 from model.checkpoints.load import Loader
-from model.methods.vrp import least_presence
 from model.networks.device import pick_device, pick_precision
 from model.presence.decide import Judge
 from model.segmenter import LoadedReference, Segmenter, StudyOptions
@@ -17,7 +16,7 @@ from pipeline.presence.heads import presence_task
 from pipeline.weights.fetch import cache_folder
 from pipeline.weights.of_method import local_method, weight_contents
 from schemas.job.label import LabelJob
-from schemas.job.method import Persam, PersamF, Vrp, always_masked, presence_threshold
+from schemas.job.method import always_masked
 
 Study = Callable[[Sequence[LoadedReference], StudyOptions], Segmenter]
 
@@ -71,14 +70,3 @@ def study_references(job: LabelJob, networks: Networks) -> tuple[Segmenter, RowC
     }
     context = RowContext(identity, ids, job.thresholds, job.overlaps, judge=judge)
     return study(references), context
-
-
-def least_presence_of(job: LabelJob) -> float | None:
-    """Return the presence below which the job's method gives no mask: its own, or its card's."""
-    match job.method:
-        case Vrp():
-            return least_presence(local_method(job.method, job.storage))
-        case Persam() | PersamF():
-            return presence_threshold(job.method)
-        case _:
-            return job.method.min_presence

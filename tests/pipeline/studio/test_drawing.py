@@ -172,7 +172,8 @@ def test_a_click_is_answered_where_the_weights_are_at_hand_and_else_there_is_non
     folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = client_of(Path(write_job(folder)))
-    assert client.get("/api/work").json() == {"review": False, "draw": True, "clicks": True}
+    expected = {"review": False, "draw": True, "run": False, "clicks": True}
+    assert client.get("/api/work").json() == expected
     height, width = client.get("/api/images/0").json()["size"]
     asked = {"points": [[5, 6]], "on": [True]}
     answer = client.post("/api/images/0/click", json=asked)
