@@ -1,5 +1,6 @@
 """A committed output as reviewers see it: labels by number, queues of them, verdicts on them."""
 
+import io
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,15 +10,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from PIL import Image
 from pycocotools import mask as coco_mask
 from pydantic import Field
 
 from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.output.committed import read_committed, read_labels
 from pipeline.output.verdicts import Row, Verdicts
+from pipeline.report.pictures import colour_of
 from pipeline.review.drawn_mask import drawn_mask
 from pipeline.review.index import CODES, index_labels
-from pipeline.review.pictures import Pictures
+from pipeline.review.pictures import Pictures, with_masks
 from pipeline.review.queue import Wanted, make_queue
 from pipeline.storage.place import Place
 from schemas.errors import BadInput
@@ -126,6 +129,18 @@ class Review:
     def picture(self, label: int) -> bytes:
         """Return the label's image as a JPEG. Raises Unknown, ImageRejected."""
         return self.pictures.picture(self.row(label)["uri"]).jpeg
+
+    def tile(self, label: int) -> bytes:
+        """Return a small JPEG of the label's image with the mask that counts over it.
+
+        Raises Unknown, ImageRejected.
+        """
+        row = self.row(label)
+        small = Image.open(io.BytesIO(self.pictures.small(row["uri"])))
+        ids = [category.id for category in self.commit.categories]
+        colour = colour_of(ids.index(row["category_id"]))
+        masks = [(self._rle(label), colour)] if self.verdict(label) != "absent" else []
+        return with_masks(small, masks)
 
     def say(self, reviewer: str, said: Sequence[Said]) -> None:
         """Write a batch of verdicts; once this returns none of them can be lost.

@@ -63,6 +63,10 @@ def review_addresses(review: Review, reviewer: str) -> APIRouter:
     def image(label: Label) -> Response:
         return Response(review.picture(label), media_type="image/jpeg")
 
+    @router.get("/labels/{label}/tile")
+    def tile(label: Label) -> Response:
+        return Response(review.tile(label), media_type="image/jpeg")
+
     @router.post("/verdicts")
     def say(batch: Batch) -> dict[str, int]:
         review.say(batch.reviewer, batch.verdicts)

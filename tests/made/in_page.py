@@ -5,7 +5,7 @@ import time
 from tests.made.chromium import Page
 
 
-def wait_for(browser: Page, condition: str, seconds: float = 120) -> None:
+def wait_for(browser: Page, condition: str, seconds: float = 240) -> None:
     # Asked again and again: the page's policy forbids it to evaluate text itself. For minutes: a
     # studio begins by importing torch, which takes 7 s of a core that tests may share with others.
     deadline = time.monotonic() + seconds

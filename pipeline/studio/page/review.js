@@ -2,6 +2,7 @@
 
 import { askJson } from "/page/ask.js";
 import { Outbox } from "/page/outbox.js";
+import { Grid } from "/page/grid.js";
 import { Queue } from "/page/queue.js";
 import { askSam, Repair, TOOLS } from "/page/repair.js";
 import { maskOf } from "/page/runs.js";
@@ -13,7 +14,7 @@ export const WORDS = {
 };
 const KEYS = {
   a: "accepted", Enter: "accepted", r: "rejected", n: "absent", ArrowRight: "next", " ": "next",
-  ArrowLeft: "previous", u: "undo", h: "hide", e: "repair", t: "teach",
+  ArrowLeft: "previous", u: "undo", h: "hide", e: "repair", t: "teach", v: "grid",
 };
 const REPAIR_KEYS = {
   ...TOOLS, "[": "smaller", "]": "larger", z: "back", s: "save", Enter: "save", Escape: "leave",
@@ -27,7 +28,7 @@ export class Review {
     this.view = new View(find("canvas"));
     this.form = find("wanted");
     this.said = new Map(); // label -> verdict given in this page
-    this.done = []; // [place, label, verdict before], for undo
+    this.done = []; // [place, label], for undo
     this.taught = () => {}; // the job file is another
     this.seed = Math.floor(Math.random() * 2 ** 32);
     for (const { id, name } of output.categories) {
@@ -45,6 +46,8 @@ export class Review {
         if (button) this.act(button.dataset.does);
       });
     }
+    this.grid = new Grid(this);
+    find("to-one").addEventListener("click", () => this.act("grid"));
     this.outbox = new Outbox(output.fingerprint + output.output, () => this.progress());
   }
 
@@ -76,6 +79,10 @@ export class Review {
     this.current = null;
     this.busy(true); // a verdict given now would be on a label that nobody has seen
     this.progress();
+    if (!find("grid").hidden) {
+      await this.grid.open(here);
+      return this.busy(false);
+    }
     if (here >= queue.total) return this.end();
     const shown = await queue.at(here);
     if (here !== this.place || queue !== this.queue) return; // another key was faster
@@ -102,12 +109,26 @@ export class Review {
     find("category").textContent = label.status === "empty" ? `no ${category}` : category;
     find("about").textContent = `${image}: score ${score.toFixed(2)}, stability `
       + `${stability.toFixed(2)}, ${area} px of ${width} x ${height}`;
-    const verdict = this.said.has(label.label) ? this.said.get(label.label) : label.verdict;
+    const verdict = this.verdictOf(label);
     const by = this.said.has(label.label) ? "you" : label.reviewer;
     find("said").textContent = verdict ? `${WORDS[verdict]} by ${by}` : "no verdict yet";
     find("said").className = verdict ?? "";
     const what = label.status === "empty" ? `no mask of ${category}` : `mask of ${category}`;
     find("canvas").setAttribute("aria-label", `image ${image} with ${what}, ${find("said").textContent}`);
+  }
+
+  // What counts of a label: said in this page, or before.
+  verdictOf(label) {
+    return this.said.has(label.label) ? this.said.get(label.label) : label.verdict;
+  }
+
+  // Show many labels at once, or one.
+  async toggleGrid() {
+    const many = find("grid").hidden;
+    find("grid").hidden = !many;
+    for (const one of ["stage", "label", "actions"]) find(one).hidden = many;
+    await this.go(this.place);
+    if (!many) find("stage").focus();
   }
 
   end() {
@@ -132,6 +153,7 @@ export class Review {
     if (find("review").hidden) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest?.("input, select, textarea")) return;
+    if (!find("grid").hidden) return this.guarded(() => this.grid.key(event));
     const on = event.target.closest?.("button") && (event.key === "Enter" || event.key === " ");
     const keys = this.repair ? REPAIR_KEYS : KEYS;
     const does = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
@@ -146,6 +168,7 @@ export class Review {
       if (does === "hide") this.hide();
       else if (this.repair) await this.mend(does);
       else if (does === "repair") this.startRepair();
+      else if (does === "grid") await this.toggleGrid();
       else if (does === "next") await this.go(this.place + 1);
       else if (does === "previous") await this.go(this.place - 1);
       else if (does === "undo") await this.undo();
@@ -207,11 +230,18 @@ export class Review {
 
   async say(verdict, more = {}) {
     if (!this.current) return; // not yet on screen: nothing was seen to judge
-    const { label } = this.current;
-    const before = this.said.has(label.label) ? this.said.get(label.label) : label.verdict;
-    this.done.push([this.place, label, before]);
-    this.write(label, verdict, more);
+    this.note(this.current.label, verdict, more);
     await this.go(this.place + 1);
+  }
+
+  note(label, verdict, more) {
+    this.done.push([this.place, label]);
+    this.write(label, verdict, more);
+  }
+
+  withdraw(label) {
+    this.done = this.done.filter(([, done]) => done !== label);
+    this.write(label, "withdrawn");
   }
 
   async undo() {
@@ -226,8 +256,7 @@ export class Review {
   async teach() {
     const here = this.current?.label;
     if (!this.output.teaches) return;
-    const judged = here && (this.said.has(here.label) ? this.said.get(here.label) : here.verdict);
-    const label = judged ? here : this.done.at(-1)?.[1];
+    const label = here && this.verdictOf(here) ? here : this.done.at(-1)?.[1];
     if (!label) return this.tell("say first whether a label is right");
     await this.outbox.tried();
     const { said, job } = await askJson(`/api/labels/${label.label}/teach`, {});

@@ -93,6 +93,35 @@ def test_a_queue_is_reviewed_and_repaired_by_keyboard_and_a_killed_server_loses_
     assert all(row["seconds"] > 0 for row in newest.values())
 
 
+def test_a_page_of_labels_is_passed_at_once_but_for_those_marked_and_taken_back_whole(
+    browser: Page, tmp_path: Path
+) -> None:
+    output, _ = make_output(tmp_path)
+    with running_studio(output) as studio:
+        browser.tab.goto("about:blank")
+        browser.tab.set_viewport_size({"width": DESK, "height": 800})
+        browser.tab.goto(studio.address)
+        browser.tab.select_option("#wanted [name=category]", "dog")
+        shown(browser, "#progress", "1 of 6")
+        on_screen(browser)
+        browser.press("v")
+        wait_for(browser, "document.querySelectorAll('#tiles button').length === 6")
+        for key in ("r", "ArrowRight", "n", "Enter"):
+            browser.press(key)
+        shown(browser, "#progress", "6 said")
+        written(browser)
+        browser.press("u")
+        wait_for(browser, "document.querySelectorAll('#tiles button').length === 6")
+        shown(browser, "#progress", "0 said")
+        for key in ("r", "Enter"):
+            browser.press(key)
+        shown(browser, "#progress", "6 said")
+        written(browser)
+    newest = read_verdicts(Place.open(output, Storage()), "f")
+    counted = [row["verdict"] for key, row in sorted(newest.items())]
+    assert counted == ["rejected", *["accepted"] * 5]
+
+
 def test_a_name_with_markup_is_shown_as_text_and_the_page_fits_a_phone(
     browser: Page, tmp_path: Path
 ) -> None:

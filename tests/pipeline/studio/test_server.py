@@ -1,10 +1,12 @@
 """What the studio's server lets in, shows and writes, asked as a browser asks it."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.output.verdicts import read_verdicts
@@ -163,6 +165,8 @@ def test_a_label_is_shown_with_its_image_and_its_mask(output: str) -> None:
     assert sum(mask["runs"][1::2]) == 100
     picture = client.get(f"/api/labels/{label['label']}/image")
     assert picture.headers["content-type"] == "image/jpeg"
+    tile = client.get(f"/api/labels/{label['label']}/tile")
+    assert Image.open(io.BytesIO(tile.content)).size == (40, 40)
     lost = queue(client, category_id=DOG.id, order="commit")[5]
     answer = client.get(f"/api/labels/{lost['label']}/image")
     assert answer.status_code == 404

@@ -20,6 +20,7 @@ from tests.made.studio import running_studio
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
     pytest.mark.cluster,
+    pytest.mark.timeout(900),  # 14 s of a core for a try, 20 for a run: beside others they wait
 ]
 
 IMAGES = 6
