@@ -2,6 +2,8 @@
 
 import time
 
+from playwright.sync_api import Error
+
 from tests.made.chromium import Page
 
 
@@ -9,10 +11,20 @@ def wait_for(browser: Page, condition: str, seconds: float = 240) -> None:
     # Asked again and again: the page's policy forbids it to evaluate text itself. For minutes: a
     # studio begins by importing torch, which takes 7 s of a core that tests may share with others.
     deadline = time.monotonic() + seconds
-    while not browser.ask(condition):
+    while not _holds(browser, condition):
         said = "document.querySelector('main:not([hidden])').innerText"
         assert time.monotonic() < deadline, f"{condition}; {browser.ask(said)}; {browser.faults}"
         time.sleep(0.02)
+
+
+def _holds(browser: Page, condition: str) -> bool:
+    """Ask the page; one that is just going elsewhere cannot say, and is asked again."""
+    try:
+        return bool(browser.ask(condition))
+    except Error as fault:
+        if "Execution context was destroyed" not in str(fault):
+            raise
+        return False
 
 
 def shown(browser: Page, selector: str, text: str) -> None:
