@@ -101,6 +101,7 @@ def test_a_page_of_labels_is_passed_at_once_but_for_those_marked_and_taken_back_
         browser.tab.goto("about:blank")
         browser.tab.set_viewport_size({"width": DESK, "height": 800})
         browser.tab.goto(studio.address)
+        shown(browser, "#progress", "1 of 7")
         browser.tab.select_option("#wanted [name=category]", "dog")
         shown(browser, "#progress", "1 of 6")
         on_screen(browser)

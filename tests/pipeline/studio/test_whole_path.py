@@ -92,7 +92,7 @@ def run(browser: Page) -> None:
     shown(browser, "#running", "starting")
     browser.tab.reload()
     browser.tab.click("[data-part=run]")
-    wait_for(browser, "!document.querySelector('#review').hidden")
+    wait_for(browser, "document.querySelector('#review')?.hidden === false")
 
 
 def review(browser: Page) -> str:
