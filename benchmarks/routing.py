@@ -21,8 +21,8 @@ from PIL import Image
 from model.build import Study, load_method
 from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
-from model.scores.metrics import overlap
 from model.segmenter import PLAIN, LoadedReference, Segmenter
+from pipeline.lite.tally import Tally
 from pipeline.weights.from_card import fill_methods
 from pipeline.weights.of_method import local_method
 from schemas.job.method import Vrp
@@ -106,17 +106,18 @@ def study(method: Study, references: Sequence[Shown]) -> Segmenter:
 
 def figures(segmenter: Segmenter, targets: Sequence[Shown]) -> dict[str, float]:
     """Return summed intersections by summed unions, mean IoU, and CPU seconds an image."""
-    both, ious = np.zeros(2), []
+    tally = Tally()
     start = time.process_time()
     found = [segmenter.segment([image_HW3])[0][0] for image_HW3, _ in targets]
     seconds = (time.process_time() - start) / len(targets)
     for prediction, (_, truth_HW) in zip(found, targets, strict=True):
         shape_HW = (truth_HW.shape[0], truth_HW.shape[1])
-        one = overlap(mask_at(prediction, shape_HW, 0.0), truth_HW)
-        both += (one.intersection_px, one.union_px)
-        ious.append(one.intersection_px / max(one.union_px, 1))
-    return {"iou": round(both[0] / both[1], 4), "mean_iou": round(float(np.mean(ious)), 4),
-            "seconds": round(seconds, 3)}  # fmt: skip
+        tally.add("asked", mask_at(prediction, shape_HW, 0.0), truth_HW)
+    return {
+        "iou": round(tally.miou(), 4),
+        "mean_iou": round(tally.mean_iou(), 4),
+        "seconds": round(seconds, 3),
+    }
 
 
 if __name__ == "__main__":

@@ -16,15 +16,7 @@ from model.methods.vrp import VrpSegmenter, least_presence, load_vrp
 from model.networks.device import Precision
 from model.segmenter import PLAIN, LoadedReference, Segmenter, StudyOptions
 from schemas.job.compute import Attention
-from schemas.job.method import (
-    GpSam,
-    Matcher,
-    Method,
-    Persam,
-    PersamF,
-    Vrp,
-    presence_threshold,
-)
+from schemas.job.method import GpSam, Matcher, Method, Persam, PersamF, Vrp
 from schemas.job.networks import Sam
 
 Study = Callable[[Sequence[LoadedReference], StudyOptions], Segmenter]
@@ -78,13 +70,9 @@ def least_presence_of(method: Method) -> float | None:
 
     Weights are local paths. Raises BadWeights.
     """
-    match method:
-        case Vrp():
-            return least_presence(method)
-        case Persam() | PersamF():
-            return presence_threshold(method)
-        case GpSam() | Matcher():
-            return method.min_presence
+    if isinstance(method, Vrp):
+        return least_presence(method)
+    return method.min_presence if method.search_end is None else method.search_end
 
 
 def check_weights(method: Method) -> None:

@@ -18,7 +18,7 @@ from model.checkpoints.load import Loader
 from model.masks.rasterise import rasterise
 from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder, backbone_maps
-from model.methods.prompted_sam import PromptedSam, in_batches, no_mask, with_references
+from model.methods.prompted_sam import PromptedSam, from_presence, in_batches, with_references
 from model.methods.vrp import REFERENCES_PER_STEP, least_presence
 from model.networks.backbone import Backbone
 from model.networks.feature_maps import FeatureMaps
@@ -115,7 +115,7 @@ class LiteVrpSegmenter:
     def _ask(self, maps: FeatureMaps, group: Group) -> list[tuple[Prediction, ...]]:
         """Return the predictions of a group's categories, for every image."""
         images, categories = len(maps.mid_BChw), len(group.category_ids)
-        routes = group.router.routes(unit_cells(maps.high_BChw))
+        routes = group.router.routes(maps.high_BChw)
         if routes is None:
             references = torch.arange(categories * group.shots, device=self._sam.device)
             studied = group.studied.chosen(references.repeat(images))
@@ -147,10 +147,8 @@ class LiteVrpSegmenter:
         present: float,
         signals: Mapping[str, float],
     ) -> Prediction:
-        least = self._networks.min_presence
-        if least is not None and present < least:
-            return no_mask(category_id, present, len(logits_hw), "squash")
-        return Prediction(category_id, logits_hw, score, "squash", present, signals=signals)
+        found = Prediction(category_id, logits_hw, score, "squash", present, signals=signals)
+        return from_presence(found, self._networks.min_presence)
 
     def _group(self, by_category: dict[int, list[LoadedReference]], shots: int) -> Group:
         references = [reference for own in by_category.values() for reference in own]

@@ -232,6 +232,15 @@ def with_references(
     ]
 
 
+def from_presence(prediction: Prediction, least: float | None) -> Prediction:
+    """Return the prediction; below the least presence, that of an object that is not there."""
+    presence = prediction.presence
+    if least is None or presence is None or presence >= least:
+        return prediction
+    side = len(prediction.logits_hw)
+    return no_mask(prediction.category_id, presence, side, prediction.frame)
+
+
 def no_mask(category_id: int, presence: float, side: int, frame: Frame) -> Prediction:
     """Return the prediction of an object that is not there: no pixel, score 0."""
     logits_hw = np.full((side, side), NO_MASK_LOGIT, dtype=np.float32)

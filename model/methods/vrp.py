@@ -21,11 +21,10 @@ from model.masks.rasterise import rasterise
 from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder, backbone_maps
 from model.methods.presence import look, presence
-from model.methods.prompted_sam import PromptedSam, in_batches, no_mask, with_references
+from model.methods.prompted_sam import PromptedSam, from_presence, in_batches, with_references
 from model.networks.backbone import BACKBONES, Backbone
 from model.networks.feature_maps import FeatureMaps
 from model.networks.mask_decoder import decode
-from model.networks.pseudo_mask import unit_cells
 from model.networks.routing import Router, Routes
 from model.networks.sam import prompt_width
 from model.networks.vrp_encoder import StudiedReferences, VrpEncoder
@@ -163,7 +162,7 @@ class VrpSegmenter:
         features = self._features.encode(images, stored)
         assert features.maps is not None, "the method has a backbone"
         maps = features.maps.to(self._dtype)
-        routes = self._router.routes(unit_cells(maps.high_BChw))
+        routes = self._router.routes(maps.high_BChw)
         prompts_BKND = self._prompt(maps, routes)
         logits_BKhw, score_BK = decode(
             sam.mask_decoder,
@@ -194,11 +193,9 @@ class VrpSegmenter:
     def _prediction(
         self, category_id: int, logits_hw: np.ndarray, score: float, likeness: float
     ) -> Prediction:
-        least = self._networks.min_presence
-        if least is not None and likeness < least:
-            return no_mask(category_id, likeness, len(logits_hw), "squash")
         corners = self._networks.encoder.reading.align_corners
-        return Prediction(category_id, logits_hw, score, "squash", likeness, align_corners=corners)
+        found = Prediction(category_id, logits_hw, score, "squash", likeness, align_corners=corners)
+        return from_presence(found, self._networks.min_presence)
 
     def _study(self, references: Sequence[LoadedReference]) -> StudiedReferences:
         steps = [

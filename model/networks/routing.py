@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from model.networks.pseudo_mask import unit_cells
+
 Behind = tuple[tuple[str, float], ...]
 """References that a mask was asked with, by id, and how much each counts."""
 
@@ -48,11 +50,11 @@ class Router:
         self.kept = [list(numbers[:best]) for numbers in own]
         """As many of each category's as an image is asked with."""
 
-    def routes(self, image_BSC: Tensor) -> Routes | None:
-        """Choose for images, by their cells of length 1; None where every reference is asked."""
+    def routes(self, high_BChw: Tensor) -> Routes | None:
+        """Choose for images, by their high-level map; None where every reference is asked."""
         if self._best is None:
             return None
-        return route(likeness(image_BSC, self._look_RC), self._own, self._best)
+        return route(likeness(unit_cells(high_BChw), self._look_RC), self._own, self._best)
 
     def behind(self, routes: Routes | None) -> list[list[Behind]]:
         """Return the references behind each mask of B images and K categories; none: nothing."""

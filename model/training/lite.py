@@ -16,7 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.answer import by_box, first_mask_cells, with_own_reference
+from model.networks.lite.answer import (
+    by_box,
+    first_mask_cells,
+    on_half_grid,
+    with_own_reference,
+)
 from model.networks.lite.sam import (
     LiteDropout,
     LitePrompts,
@@ -83,10 +88,6 @@ class StepForm:
     second: bool
 
 
-def _halved(maps: FeatureMaps) -> FeatureMaps:
-    return FeatureMaps(F.avg_pool2d(maps.mid_BChw, 2), maps.high_BChw)
-
-
 def _coarsened(prompts: PromptBatch) -> PromptBatch:
     return replace(
         prompts,
@@ -113,7 +114,7 @@ def step_losses(
 ) -> dict[str, Tensor]:
     """Return a batch's losses by name, and IoUs, without gradient, under `iou_` names."""
     neck = neck_of(networks.sam)
-    embedding_BDhw = neck(_halved(batch.targets))
+    embedding_BDhw = neck(on_half_grid(batch.targets))
     losses = episode_losses(networks, embedding_BDhw, batch, dropout, form.second)
     boxes, points = batch.boxes, batch.points
     if form.full:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import zip_longest
 from threading import Lock
 
 import numpy as np
@@ -80,13 +81,9 @@ class EmbedUnits:
         keys, size = list(new), self._job.compute.batch_size
         batches = [keys[first : first + size] for first in range(0, len(keys), size)]
         ahead = self._decode_ahead(new, batches[0]) if batches else []
-        for number, batch in enumerate(batches):
+        for batch, following in zip_longest(batches, batches[1:], fillvalue=()):
             decoded = [future.result() for future in ahead]
-            ahead = [
-                future
-                for following in batches[number + 1 :][:1]
-                for future in self._decode_ahead(new, following)
-            ]
+            ahead = self._decode_ahead(new, following)
             good: dict[str, np.ndarray] = {}
             for key, outcome in zip(batch, decoded, strict=True):
                 if isinstance(outcome, ImageRejected):

@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.evaluate.chart import chart
+from pipeline.evaluate.chart import chart, references_of
 from pipeline.evaluate.risk_chart import risk_chart
+from pipeline.evaluate.table import per_cent
 from schemas.job.evaluate import EvaluateJob
 
 TEMPLATE = "page.html.j2"
@@ -75,18 +76,9 @@ def _table(
 ) -> PageTable:
     by_line: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in rows:
-        growth = f", masks {row['mask_growth_px']:+d} px" if row["mask_growth_px"] else ""
-        given = f"{row['shots']} x {row['format']}{growth}"
-        by_line.setdefault((row["method"], given), {})[row["metric"]] = row
+        by_line.setdefault((row["method"], references_of(row)), {})[row["metric"]] = row
     lines = [
-        TableLine(method, given, tuple(_cell(of_line.get(metric)) for metric in metrics.values()))
+        TableLine(method, given, tuple(per_cent(of_line[metric]) for metric in metrics.values()))
         for (method, given), of_line in by_line.items()
     ]
     return PageTable(title, about, tuple(metrics), tuple(lines))
-
-
-def _cell(row: Mapping[str, Any] | None) -> str:
-    if row is None or row["value"] is None:
-        return ""
-    interval = "" if row["low"] is None else f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
-    return f"{100 * row['value']:.1f}{interval}"

@@ -1,6 +1,6 @@
 """Scores become a Markdown page: the papers' table, with their rows, and ours in full."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -95,8 +95,8 @@ def _paper_table(job: EvaluateJob, score_of: Scores, variants: Sequence[Variant]
             variant[0],
             _label(variant, growth),
             str(variant[2]),
-            *(_per_cent(row, interval=False) for row in of_folds),
-            _per_cent(score_of[*variant, None, None, "miou_grid"]),
+            *(per_cent(row, interval=False) for row in of_folds),
+            per_cent(score_of[*variant, None, None, "miou_grid"]),
             "this run",
         )
     for row in PAPER_ROWS:
@@ -131,16 +131,16 @@ def _own_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str]:
     compared = any(variant[0] != first for variant in variants)
     yield from _heads([*heads, f"512 mIoU above {first}"] if compared else heads)
     for variant in variants:
-        cells = [_per_cent(score_of[*variant, None, None, metric]) for metric in metrics.values()]
+        cells = _cells(score_of, variant, metrics.values())
         if compared:
             gain = score_of.get((*variant, None, None, GAIN))
-            cells.append("" if gain is None else _per_cent(gain))
+            cells.append("" if gain is None else per_cent(gain))
         yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
 
 
 def _everything(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str]:
     of_any = score_of[*variants[0], None, None, "miou_of_everything"]
-    yield from ("", f"Masks of the whole image would have an mIoU of {_per_cent(of_any)}.")
+    yield from ("", f"Masks of the whole image would have an mIoU of {per_cent(of_any)}.")
 
 
 def _absent_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str]:
@@ -156,11 +156,9 @@ def _absent_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str
     yield ""
     heads = ["Method", "Label type", "Shots", "False masks, %", "Presence AUROC, %"]
     yield from _heads([*heads, "False masks at 95 % recall, %", "Threshold"])
+    metrics = ("false_mask_rate", "presence_auroc", "false_masks_at_95_recall")
     for variant in variants:
-        cells = [
-            _per_cent(score_of[*variant, None, None, metric])
-            for metric in ("false_mask_rate", "presence_auroc", "false_masks_at_95_recall")
-        ]
+        cells = _cells(score_of, variant, metrics)
         threshold = score_of[*variant, None, None, "presence_threshold"]["value"]
         cells.append("" if threshold is None else f"{threshold:.3f}")
         yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
@@ -180,9 +178,9 @@ def _presence_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[s
     heads += ["Calibration error, %", *(f"Wrong of the surest {c} %, %" for c in coverages)]
     yield from _heads(heads)
     metrics = ("presence_auroc", "false_masks_at_95_recall", "calibration_error")
+    names = (*metrics, *(f"{RISK_AT}{coverage}" for coverage in coverages))
     for variant in variants:
-        names = (*metrics, *(f"{RISK_AT}{coverage}" for coverage in coverages))
-        cells = [_per_cent(score_of[*variant, None, None, metric]) for metric in names]
+        cells = _cells(score_of, variant, names)
         yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
 
 
@@ -191,7 +189,7 @@ def _davis_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str]
     yield from _heads(["Method", "Label type", "J&F", "J", "F", "Source"])
     for variant in variants:
         metrics = ("davis_j_and_f", "davis_j", "davis_f")
-        cells = [_per_cent(score_of[*variant, None, None, metric]) for metric in metrics]
+        cells = _cells(score_of, variant, metrics)
         yield _line(variant[0], variant[1], *cells, "this run")
     for method, *values, source in DAVIS_2017_ROWS:
         yield _line(method, "mask", *(f"{value:.1f}" if value else "" for value in values), source)
@@ -213,7 +211,7 @@ def _category_tables(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         for (fold, category), of_methods in by_place.items():
             episodes = str(next(iter(of_methods.values()))["episodes"])
             cells = [
-                _per_cent(of_methods[name], interval=False) if name in of_methods else ""
+                per_cent(of_methods[name], interval=False) if name in of_methods else ""
                 for name in methods
             ]
             yield _line(str(fold), category, episodes, *cells)
@@ -223,7 +221,13 @@ def _label(variant: Variant, growth: bool) -> str:
     return f"{variant[1]}, {variant[3]:+d} px" if growth else variant[1]
 
 
-def _per_cent(row: Mapping[str, Any], interval: bool = True) -> str:
+def _cells(score_of: Scores, variant: Variant, metrics: Iterable[str]) -> list[str]:
+    """Return a variant's means over folds and categories."""
+    return [per_cent(score_of[*variant, None, None, metric]) for metric in metrics]
+
+
+def per_cent(row: Mapping[str, Any], interval: bool = True) -> str:
+    """Return a score as it is printed, with its interval; nothing where there is none."""
     if row["value"] is None:
         return ""
     text = f"{100 * row['value']:.1f}"

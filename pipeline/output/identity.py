@@ -75,6 +75,14 @@ def read_identity(output: Place) -> Identity | None:
         return None
 
 
+def is_claimed(output: Place) -> bool:
+    """True where the output is a job's already."""
+    try:
+        return output.below(JOB).size() is not None
+    except MissingFile:
+        return False
+
+
 def claim_output(output: Place, identity: Identity) -> None:
     """Make the output this job's; of two jobs that begin at once, one wins and one is refused.
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
-from pipeline.output.paths import JOB
+from pipeline.output.identity import is_claimed
 from pipeline.review.drawn_mask import drawn_mask
 from pipeline.storage.place import Place
 from pipeline.studio.beside import Beside
@@ -17,7 +17,7 @@ from pipeline.studio.collection import Collection
 from pipeline.studio.job_text import as_yaml, version_of, whole_uri
 from pipeline.trial.moved import Moved, moved_document
 from pipeline.weights.from_card import fill_methods
-from schemas.errors import BadInput, MissingFile
+from schemas.errors import BadInput
 from schemas.faults import faults_of
 from schemas.job.label import LabelJob
 from schemas.job.reference import Box, Points, Scribbles
@@ -188,14 +188,7 @@ def _free_output(uri: str, job: LabelJob) -> str:
     numbered = re.search(r"-(\d{1,2})$", bare)
     count, ending = (int(numbered[1]), numbered[0]) if numbered else (1, "")
     added = ending
-    while _is_claimed(whole.removesuffix(ending) + added, job.storage):
+    while is_claimed(Place.open(whole.removesuffix(ending) + added, job.storage)):
         count += 1
         added = f"-{count}"
     return uri if added == ending else bare.removesuffix(ending) + added
-
-
-def _is_claimed(output: str, storage: Storage) -> bool:
-    try:
-        return Place.open(output, storage).below(JOB).size() is not None
-    except MissingFile:
-        return False

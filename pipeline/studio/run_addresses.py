@@ -4,13 +4,12 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from pipeline.output.paths import JOB
+from pipeline.output.identity import is_claimed
 from pipeline.status.labeling import label_status
 from pipeline.status.run_state import OVER, read_run_state
 from pipeline.storage.place import Place
 from pipeline.studio.draft import Draft
 from pipeline.studio.run import Run
-from schemas.errors import MissingFile
 from schemas.job.label import LabelJob
 
 
@@ -49,12 +48,8 @@ def run_addresses(run: Run, draft: Draft) -> APIRouter:
 
 def _status(job: LabelJob) -> dict[str, Any]:
     output = Place.open(job.output.uri, job.storage)
-    try:
-        begun = output.below(JOB).size() is not None
-    except MissingFile:
-        begun = False
     state = read_run_state(output)
-    if not begun:
+    if not is_claimed(output):
         return {"done": False, "state": state.state, "says": state.says}
     found = label_status(output)
     return {

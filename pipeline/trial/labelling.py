@@ -9,9 +9,8 @@ from typing import Any
 from PIL import Image
 
 from model.build import least_presence_of
-from model.methods.prompted_sam import no_mask
+from model.methods.prompted_sam import from_presence
 from model.presence.decide import Judge, Wanted, thresholds
-from model.segmenter import Prediction
 from pipeline.images.decode import DecodedImage
 from pipeline.inputs.shards import EncodedImage
 from pipeline.inputs.sources import plan_inputs
@@ -93,18 +92,10 @@ def _kept_rows(trial: Trial, context: RowContext) -> Callable[[int, Any], list[d
         one = trial.tried[place]
         if isinstance(one.outcome, ImageRejected):
             return []
-        predictions = [_masked(prediction, moved) for prediction in one.outcome]
+        predictions = [from_presence(found, moved.min_presence) for found in one.outcome]
         return label_rows(predictions, one.size_HW, _moved_context(context, moved))
 
     return rows
-
-
-def _masked(prediction: Prediction, moved: Moved) -> Prediction:
-    """Return what the method gives under the moved presence: the mask, or none."""
-    least, presence = moved.min_presence, prediction.presence
-    if least is None or presence is None or presence >= least:
-        return prediction
-    return no_mask(prediction.category_id, presence, len(prediction.logits_hw), prediction.frame)
 
 
 def _moved_context(context: RowContext, moved: Moved) -> RowContext:

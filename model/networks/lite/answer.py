@@ -60,8 +60,7 @@ def answer_references(
 ) -> LiteAnswer:
     """Ask B images for P = B * K pairs; studied holds P * shots references, pair by pair."""
     prompts = vrp.prompt(target, studied, shots)
-    # On half the fine grid, as most of the training was: a quarter of the cost.
-    embedding_BDhw = neck_of(sam)(FeatureMaps(F.avg_pool2d(target.mid_BChw, 2), target.high_BChw))
+    embedding_BDhw = neck_of(sam)(on_half_grid(target))
     first_PHW, score_P = decode_lite(sam, embedding_BDhw, prompts)
     boxed_PHW = by_box(sam, embedding_BDhw, first_PHW)
     own_Phw = first_mask_cells(first_PHW, boxed_PHW)
@@ -77,6 +76,11 @@ def answer_references(
         **_standing_out(prompts.pseudo_P1hw[:, 0], logits_PHW),
     }
     return LiteAnswer(logits_PHW, score_P, prompts.present_P, signals)
+
+
+def on_half_grid(maps: FeatureMaps) -> FeatureMaps:
+    """Return maps whose fine grid is half as fine: decoding there costs a quarter."""
+    return FeatureMaps(F.avg_pool2d(maps.mid_BChw, 2), maps.high_BChw)
 
 
 def _iou(one_PHW: Tensor, other_PHW: Tensor) -> Tensor:

@@ -24,8 +24,8 @@ class NeckBlock(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
 
     def forward(self, x_BDhw: Tensor) -> Tensor:
-        """Return maps of the same shape, channels_last."""
-        x_BhwD = self.depthwise(fast_layout(x_BDhw)).permute(0, 2, 3, 1)
+        """Return maps of the same shape and layout."""
+        x_BhwD = self.depthwise(x_BDhw).permute(0, 2, 3, 1)
         return x_BDhw + self.mlp(self.norm(x_BhwD)).permute(0, 3, 1, 2)
 
 

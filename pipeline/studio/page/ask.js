@@ -25,6 +25,16 @@ export async function ask(address, body) {
 
 export const askJson = async (address, body) => (await ask(address, body)).json();
 
+// Do some work, and tell what was refused; what was told before is gone.
+export async function guarded(tell, work) {
+  try {
+    tell("");
+    await work();
+  } catch (error) {
+    tell(error.message);
+  }
+}
+
 async function reasonOf(answer) {
   const text = await answer.text();
   try {

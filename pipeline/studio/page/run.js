@@ -1,6 +1,6 @@
 // Run the job: start the command, and look how far its output is, whoever started it.
 
-import { askJson } from "/page/ask.js";
+import { askJson, guarded } from "/page/ask.js";
 
 const LOOK_MS = 1000;
 const find = (id) => document.getElementById(id);
@@ -9,18 +9,18 @@ export class Run {
   constructor(tell, draw) {
     Object.assign(this, { tell, draw, looking: 0, seen: false });
     find("start").addEventListener("click", () => this.start());
-    find("stop").addEventListener("click", () => this.guarded(async () => this.took(await askJson("/api/run/stop", {}))));
+    find("stop").addEventListener("click", () => guarded(this.tell, async () => this.took(await askJson("/api/run/stop", {}))));
     find("look").addEventListener("click", () => this.review());
   }
 
   // Look at a run that goes on, perhaps from before the page was opened.
   async open() {
-    if (this.draw.job.version) await this.guarded(() => this.look());
+    if (this.draw.job.version) await guarded(this.tell, () => this.look());
   }
 
   async start() {
     if (!await this.draw.save()) return;
-    await this.guarded(async () => {
+    await guarded(this.tell, async () => {
       this.took(await askJson("/api/run", {}));
       await this.look();
     });
@@ -73,18 +73,9 @@ export class Run {
   }
 
   async review() {
-    await this.guarded(async () => {
+    await guarded(this.tell, async () => {
       await askJson("/api/work", {});
       location.reload(); // what was not saved is in the job by now, and the review is of its labels
     });
-  }
-
-  async guarded(work) {
-    try {
-      this.tell("");
-      await work();
-    } catch (error) {
-      this.tell(error.message);
-    }
   }
 }

@@ -1,6 +1,6 @@
 // Try the job on a few images: masks as they come, thresholds that are moved without the model.
 
-import { askJson } from "/page/ask.js";
+import { askJson, guarded } from "/page/ask.js";
 
 const LOOK_MS = 400;
 const BUSY = ["waiting", "studying", "labelling"];
@@ -23,7 +23,7 @@ export class Try {
 
   async begin() {
     if (!await this.draw.save()) return;
-    await this.guarded(async () => {
+    await guarded(this.tell, async () => {
       find("tried").replaceChildren();
       this.took(await askJson("/api/trial", {}));
       this.chosen = false;
@@ -43,7 +43,7 @@ export class Try {
 
   async move() {
     if (!this.form.checkValidity() || !this.trial) return;
-    await this.guarded(() => this.look());
+    await guarded(this.tell, () => this.look());
   }
 
   // Look until the try is over; one look after the other, the last that was begun.
@@ -133,20 +133,11 @@ export class Try {
 
   async keep() {
     if (!this.form.reportValidity() || !this.trial) return;
-    await this.guarded(async () => {
+    await guarded(this.tell, async () => {
       const unsaved = this.draw.drawn.filter((one) => one.kept === undefined);
       this.draw.took(await askJson("/api/trial/keep", this.moved), unsaved);
       find("trying").textContent = `written into ${this.draw.job.path}; labels go to ${this.draw.job.output}`;
     });
-  }
-
-  async guarded(work) {
-    try {
-      this.tell("");
-      await work();
-    } catch (error) {
-      this.tell(error.message);
-    }
   }
 }
 
