@@ -3,11 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pipeline.presence.heads import OWN, head_of, networks_of, parse_heads, put_head
+from model.build import load_method
+from model.checkpoints.load import Loader
+from model.presence.head import odds_of
+from model.segmenter import LoadedReference, StudyOptions
+from pipeline.presence.heads import OWN, head_for, head_of, networks_of, parse_heads, put_head
+from pipeline.weights.of_method import local_method
 from schemas.errors import BadInput
 from schemas.job.label import LabelJob
+from schemas.job.method import always_masked
+from schemas.job.storage import Storage
 from tests.made.presence import HEAD
 
 LITE = {
@@ -43,6 +51,20 @@ def test_a_head_is_for_the_weights_it_names_and_no_others(tmp_path: Path) -> Non
     assert head_of(job(path)).networks == networks.networks
     with pytest.raises(BadInput, match=r"own, lite-sam.*wanted|lite-vrp, lite-sam"):
         head_of(job(path, weights="mine.safetensors"))
+
+
+def test_the_published_head_reads_what_the_published_small_networks_say(tmp_path: Path) -> None:
+    method = job(tmp_path / "heads.json").method
+    head = head_for(method, None, Storage())
+    mask_HW = np.zeros((96, 128), np.uint8)
+    mask_HW[30:70, 40:90] = 1
+    image_HW3 = np.repeat((60 + 150 * mask_HW)[..., None], 3, axis=2)
+    study = load_method(always_masked(local_method(method, Storage())), Loader("cpu", "fp32"))
+    segmenter = study([LoadedReference("r", 1, image_HW3, mask_HW)], StudyOptions(evidence=True))
+    [[there], [absent]] = segmenter.segment(
+        [image_HW3[:, ::-1].copy(), np.full_like(image_HW3, 60)]
+    )
+    assert odds_of(head, there) > odds_of(head, absent)
 
 
 def test_a_head_fitted_anew_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
