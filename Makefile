@@ -5,7 +5,7 @@ INTEROP := .venv-interop
 RUN := $(VENV)/bin/
 UV_VERSION := 0.13.8
 
-.PHONY: install test test-storage test-interop crash check format demo nano lite bench lock clean
+.PHONY: install test test-storage test-interop crash check format demo lite bench lock clean
 
 # The stamp is newer than the lock exactly when the environment is what the lock says. Bytecode is
 # compiled once: every actor process imports torch, timm and Ray, which takes 17 s from source, 7 s so.
@@ -54,16 +54,6 @@ format: install
 
 demo: install
 	$(RUN)python examples/demo.py
-
-# Retrains the small weights from nothing, into out/nano/weights: SAM and backbone side by side, then
-# the VRP encoder on top of both. Run again to go on after a stop.
-nano: install
-	$(RUN)vrp nano pretrain out/nano
-	$(RUN)vrp nano export out/nano out/nano/weights --commit "$$(git rev-parse HEAD)"
-	$(RUN)vrp nano scenes out/nano/scenes --count 3000 --seed 3
-	$(RUN)vrp train examples/train_nano.yaml
-	cp out/nano/vrp/fold-0/vrp.safetensors out/nano/weights/nano-vrp.safetensors
-	$(RUN)vrp nano score out/nano/weights --commit "$$(git rev-parse HEAD)"
 
 # Retrains `lite` from nothing, into out/lite/weights, from a folder of <category>/<id>.jpg with .png:
 # `make lite PHOTOS=folder`. Run again to go on after a stop. Hours on one core; with a GPU

@@ -1,11 +1,11 @@
 """Compare masks of bf16 with those of fp32 over photos: how alike, and where one has none.
 
-    python -m benchmarks.precision PHOTOS [--photos 24] [--weights random]
+    python -m benchmarks.precision PHOTOS [--photos 24]
 
 PHOTOS holds a folder per class, somewhere below it, with photos (.jpg) and their masks (.png of the
 same stem). A class's first photo is the reference; the photos compared are spread evenly over all
-others. The nano networks run on this machine's CPU, which is slow in bf16 where it has no such
-arithmetic. `--weights random` takes untrained networks.
+others. The networks are untrained, of the size nano (`lite` runs in fp32 whatever is asked), on
+this machine's CPU, which is slow in bf16 where it has no such arithmetic.
 """
 
 import argparse
@@ -17,15 +17,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from model.build import load_method
 from model.checkpoints.load import Loader
-from model.checkpoints.state_dict import read_card
 from model.masks.upsample import mask_at
-from model.methods.vrp import VrpSegmenter, load_vrp
-from model.segmenter import LoadedReference, Prediction, Segmenter
-from pipeline.weights.catalogue import CATALOGUE
-from schemas.job.method import READINGS, Vrp
+from model.segmenter import PLAIN, LoadedReference, Prediction, Segmenter
+from schemas.job.method import Vrp
 from schemas.job.networks import Backbone, Sam
-from schemas.record.card import VrpCard
 
 # SAM's own threshold on logits, which is a job's default too.
 MASK_LOGIT = 0.0
@@ -37,21 +34,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos_folder", type=Path, metavar="PHOTOS")
     parser.add_argument("--photos", type=int, default=24)
-    parser.add_argument("--weights", choices=("nano", "random"), default="nano")
     arguments = parser.parse_args()
     classes = photos_by_class(arguments.photos_folder)
     rest = [(folder, photo) for folder, photos in classes.items() for photo in photos[1:]]
     chosen = [rest[i] for i in spread(len(rest), arguments.photos)]
-    method = nano(arguments.weights)
+    sam, backbone = Sam(type="nano", weights="random"), Backbone(type="nano", weights="random")
+    method = Vrp(type="vrp", weights="random", sam=sam, backbone=backbone)
     overlaps: list[float] = []
     alone = {"fp32": 0, "bf16": 0}
     seconds = {"fp32": 0.0, "bf16": 0.0}
     networks = {
-        precision: load_vrp(method, Loader("cpu", precision)) for precision in ("fp32", "bf16")
+        precision: load_method(method, Loader("cpu", precision)) for precision in ("fp32", "bf16")
     }
     for folder in dict.fromkeys(folder for folder, _ in chosen):
         reference = load_reference(classes[folder][0])
-        segmenters = {p: VrpSegmenter(loaded, [reference]) for p, loaded in networks.items()}
+        segmenters = {p: study([reference], PLAIN) for p, study in networks.items()}
         for photo in (photo for parent, photo in chosen if parent == folder):
             image_HW3 = load_rgb(photo)
             masks = {}
@@ -77,26 +74,6 @@ def photos_by_class(root: Path) -> dict[Path, list[Path]]:
 def spread(count: int, wanted: int) -> Iterable[int]:
     """Return `wanted` indices at even distances below `count`, or all."""
     return sorted({i * count // wanted for i in range(wanted)}) if wanted < count else range(count)
-
-
-def nano(weights: str) -> Vrp:
-    """Return the nano method, with the packaged weights or random ones."""
-    vrp = sam = backbone = "random"
-    queries, reading = 50, READINGS["paper"]
-    if weights == "nano":
-        names = ("nano-vrp", "nano-sam", "nano-backbone")
-        vrp, sam, backbone = (CATALOGUE[name].address for name in names)
-        card = read_card(Path(vrp))
-        assert isinstance(card, VrpCard), "ours carry one"
-        queries, reading = card.queries, card.reading
-    return Vrp(
-        type="vrp",
-        weights=vrp,
-        sam=Sam(type="nano", weights=sam),
-        backbone=Backbone(type="nano", weights=backbone),
-        reading=reading,
-        queries=queries,
-    )
 
 
 def load_rgb(path: Path) -> np.ndarray:

@@ -1,20 +1,17 @@
 """Training's figures on this machine: `python -m benchmarks.train PHOTOS [FIGURE …]`.
 
 PHOTOS is a folder of `<class>/<id>.jpg` with masks beside them. Figures: curves, feed, cached,
-overfit, real. Everything runs on the CPU in fp32 with untrained weights, which costs what trained
-ones do; `overfit` takes the small trained ones.
+real. Everything runs on the CPU in fp32 with untrained weights, which costs what trained ones do.
 """
 
 import argparse
 import json
-import math
 import os
 import resource
 import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +32,6 @@ from pipeline.train.fold import FoldRun, open_fold
 from pipeline.train.learner import Learner, Worker
 from pipeline.train.loop import train_fold
 from schemas.job.compute import Limits
-from schemas.job.networks import Backbone, Sam
 from schemas.job.train import TrainJob, TrainProgress
 
 SAM = "random:2"
@@ -49,7 +45,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("figures", nargs="*", default=["curves", "feed", "cached"])
     arguments = parser.parse_args()
-    figures = {"curves": curves, "feed": feed, "cached": cached, "overfit": overfit, "real": real}
+    figures = {"curves": curves, "feed": feed, "cached": cached, "real": real}
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.figures:
             print(json.dumps({name: figures[name](arguments.photos, Path(folder))}), flush=True)
@@ -164,51 +160,6 @@ def feed(photos: Path, folder: Path) -> dict[str, Any]:
 def cached(photos: Path, folder: Path, steps: int = 12) -> dict[str, Any]:
     """Measure nano steps with and without stored embeddings, and an embedding's size."""
     return _with_and_without(job_on(photos, folder), steps, batch=8)
-
-
-def overfit(photos: Path, folder: Path, steps: int = 250) -> dict[str, Any]:
-    """Train on 20 photos alone: mean loss of each tenth of the steps, and the masks' last IoU."""
-    few = folder / "few"
-    chosen = sorted(photos.glob("*/*.jpg"))
-    for photo in chosen[:: max(len(chosen) // 20, 1)][:20]:
-        place = few / photo.parent.name
-        place.mkdir(parents=True, exist_ok=True)
-        for path in (photo, photo.with_suffix(".png")):
-            (place / path.name).symlink_to(path.resolve())
-    job = job_on(few, folder / "overfit")
-    weights = Path(__file__).parents[1] / "model/weights"
-    method = job.method.model_copy(
-        update={
-            "sam": Sam(type="nano", weights=str(weights / "nano-sam.safetensors")),
-            "backbone": Backbone(type="nano", weights=str(weights / "nano-backbone.safetensors")),
-        }
-    )
-    job = job.model_copy(update={"method": method, "embeddings": None})
-    run = open_fold(job, 0, SAM)
-    networks = load_vrp(method, Loader("cpu", "fp32"))
-    learner = Learner(networks, job.recipe, Worker(0, 1, "cpu", "fp32", 8))
-    source = EpisodeFeed(EpisodeReader(run.index, job.storage), input_sizes(networks), None, 2)
-    epoch = run.schedule.per_epoch
-    tensors = source(draw_episode(run.pool, 0, *divmod(n, epoch)) for n in range(steps * BATCH))
-    losses = []
-    for step in range(steps):
-        rate = 1e-3 * (1 + math.cos(math.pi * step / steps)) / 2
-        losses.append(float(learner.learn(list(islice(tensors, BATCH)), rate)) / BATCH)
-    source.close()
-    source = EpisodeFeed(EpisodeReader(run.index, job.storage), input_sizes(networks), None, 2)
-    areas_B2 = learner.overlaps(
-        list(source(draw_episode(run.pool, 0, 0, number) for number in range(64)))
-    )
-    source.close()
-    tenth = steps // 10
-    return {
-        "photos": len(run.index.images),
-        "steps": steps,
-        "loss_by_tenth": [
-            round(sum(losses[i : i + tenth]) / tenth, 4) for i in range(0, steps, tenth)
-        ],
-        "mean_iou": round(float((areas_B2[:, 0] / areas_B2[:, 1]).mean()), 4),
-    }
 
 
 def real(photos: Path, folder: Path) -> dict[str, Any]:

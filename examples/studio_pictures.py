@@ -20,7 +20,6 @@ from tests.made.chromium import Page, chromium_page
 from tests.made.studio import running_studio
 
 ROOT = Path(__file__).parents[1]
-WEIGHTS = ROOT / "model/weights"
 IMAGES = 24
 LEAST_SHARE = 0.06  # of its image, for an object to be shown as an example
 
@@ -56,16 +55,10 @@ def job_of(out: Path) -> dict[str, object]:
                 references[category] = {
                     "category": category, "image": f"scenes/{name}.jpg", "annotation": mask,
                 }  # fmt: skip
-    parts = {part: str(WEIGHTS / f"nano-{part}.safetensors") for part in ("sam", "backbone", "vrp")}
     return {
         "targets": {"type": "images", "uris": "scenes"},
         "references": list(references.values()),
-        "method": {
-            "type": "vrp",
-            "weights": parts["vrp"],
-            "sam": {"type": "nano", "weights": parts["sam"]},
-            "backbone": {"type": "nano", "weights": parts["backbone"]},
-        },
+        "method": {"type": "vrp", "weights": "lite-vrp"},
         "output": {"uri": "scenes-labels"},
     }
 

@@ -22,7 +22,6 @@ from jobs.evaluate import evaluate
 from jobs.export.masks import export_app
 from jobs.label import label
 from jobs.own_weights.lite import lite_app
-from jobs.own_weights.nano import nano_app
 from jobs.plan import plan
 from jobs.remote.submit import submit
 from jobs.remote.submitted import cancel, jobs, logs
@@ -57,7 +56,6 @@ app.add_typer(export_app, name="export")
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(weights_app, name="weights")
 app.add_typer(presence_app, name="presence")
-app.add_typer(nano_app, name="nano")
 app.add_typer(lite_app, name="lite")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.own_weights.scenes import scenes
 from schemas.errors import BadInput
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.lite.weights import Trained
 
 lite_app = typer.Typer(help="Train the small networks for photos.", no_args_is_help=True)
+lite_app.command()(scenes)
 
 HELD_OUT = "dog,horse,sofa,dining_table,potted_plant"
 

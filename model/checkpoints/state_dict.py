@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from model.checkpoints.file_format import file_format, torch_failure, unreadable
-from model.local_files import whole_file
 from schemas.errors import BadWeights
 from schemas.faults import faults_of
 from schemas.record.card import CARD, Card
@@ -108,12 +107,6 @@ def save_weights(state: Mapping[str, Tensor], path: Path, card: Card | None) -> 
     mode = path.stat().st_mode
     save_file(tensors, path, {CARD_KEY: card.model_dump_json()} if card else None)
     path.chmod(mode)
-
-
-def rewrite_card(path: Path, card: Card) -> None:
-    """Give a safetensors file another card, at once: its tensors are mapped while it is written."""
-    with whole_file(path) as file:
-        save_weights(read_state_dict(path), file, card)
 
 
 @dataclass(frozen=True)

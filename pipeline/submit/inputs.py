@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.output.paths import INPUTS
 from pipeline.storage.errors import translated, uri_of
 from pipeline.storage.place import Place
-from pipeline.weights.catalogue import CATALOGUE
+from pipeline.weights.catalogue import CATALOGUE, PACKAGED
 from pipeline.weights.fetch import sha256_of
 from schemas.errors import BadInput, MissingFile
 from schemas.job.embed import EmbedJob
@@ -60,10 +60,13 @@ def local_files(job: SubmittedJob) -> LocalFiles:
 
 
 def packaged_weights(job: SubmittedJob) -> list[Path]:
-    """Return the files of the job's weights that come with this package."""
+    """Return the files of the job's weights that lie among this package's sources.
+
+    Those of an installed package are on every node that has the lock's.
+    """
     names = {name for _, name in _weights(job) if name in CATALOGUE}
-    addresses = sorted(CATALOGUE[name].address for name in names)
-    return [Path(address) for address in addresses if "://" not in address]
+    paths = sorted(Path(CATALOGUE[name].address) for name in names)
+    return [path for path in paths if path.is_relative_to(PACKAGED)]
 
 
 def _weights(job: SubmittedJob) -> Iterator[tuple[KeyPath, str]]:

@@ -16,7 +16,6 @@ META = "https://dl.fbaipublicfiles.com"
 PYTORCH = "https://download.pytorch.org/models"
 TIMM = "https://huggingface.co/timm"
 PACKAGED = Path(model.__path__[0]) / "weights"
-SCENES = "our scenes"
 PHOTOS = "photos and our scenes"
 LITE2 = "models/efficientnet-lite2-9656183e.pth"
 
@@ -125,9 +124,4 @@ CATALOGUE: dict[str, Published] = {
     "lite-vrp": Published(
         str(PACKAGED / "lite-vrp.safetensors"), "vrp", "efficientnet_lite2", trained_on=PHOTOS
     ),
-    "nano-sam": Published(str(PACKAGED / "nano-sam.safetensors"), "sam", "nano", trained_on=SCENES),
-    "nano-backbone": Published(
-        str(PACKAGED / "nano-backbone.safetensors"), "backbone", "nano", trained_on=SCENES
-    ),
-    "nano-vrp": Published(str(PACKAGED / "nano-vrp.safetensors"), "vrp", "nano", trained_on=SCENES),
 }

@@ -20,8 +20,8 @@ def test_a_second_run_finds_its_folder_as_it_was(tmp_path: Path) -> None:
 
 
 def test_other_weights_begin_anew(tmp_path: Path) -> None:
-    make_folder(tmp_path / "demo", Recipe(5, weights=("random:0",)))
-    (tmp_path / "demo/labels").write_text("of random weights")
+    make_folder(tmp_path / "demo", Recipe(5, weights=("b" * 64,)))
+    (tmp_path / "demo/labels").write_text("of older weights")
     make_folder(tmp_path / "demo", Recipe(5, weights=("a" * 64,)))
     assert not (tmp_path / "demo/labels").exists()
 
@@ -49,7 +49,7 @@ def test_a_scribble_stays_on_the_object(tmp_path: Path) -> None:
 
 
 def test_the_job_is_one_that_vrp_label_accepts(tmp_path: Path) -> None:
-    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job_of(tmp_path, trained=False)))
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job_of(tmp_path)))
     job = read_job(LabelJob, tmp_path / "job.yaml")
     forms = {reference.category: reference.annotation.type for reference in job.references}
     assert forms == {"mug": "mask", "gear": "box", "fish": "scribbles", "umbrella": "points"}

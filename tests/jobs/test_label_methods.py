@@ -10,13 +10,13 @@ from pipeline.storage.files import open_filesystem
 from schemas.job.storage import Storage
 from tests.made.commands import photo_folder, run, write_job
 
-NANO = {"type": "nano", "weights": "nano-sam"}
-BACKBONE = {"type": "nano", "weights": "nano-backbone"}
+LITE = {"type": "lite", "weights": "lite-sam"}
+BACKBONE = {"type": "efficientnet_lite2", "weights": "efficientnet-lite2"}
 METHODS: list[dict[str, Any]] = [
-    {"type": "gp_sam", "sam": NANO, "backbone": BACKBONE, "prompt": "box"},
-    {"type": "persam", "sam": NANO},
-    {"type": "persam_f", "sam": NANO, "backbone": BACKBONE, "min_presence": 0.3},
-    {"type": "matcher", "sam": NANO, "backbone": BACKBONE, "proposals": 8},
+    {"type": "gp_sam", "sam": LITE, "backbone": BACKBONE, "prompt": "box"},
+    {"type": "persam", "sam": LITE},
+    {"type": "persam_f", "sam": LITE, "backbone": BACKBONE, "min_presence": 0.3},
+    {"type": "matcher", "sam": LITE, "backbone": BACKBONE, "proposals": 8},
 ]
 
 
@@ -40,7 +40,7 @@ def test_a_job_with_each_method_is_planned_with_the_packaged_weights(
 def test_an_unknown_method_is_told_with_the_ones_there_are(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, _, err = run(capsys, "label", write_job(folder, method={"type": "persamm", "sam": NANO}))
+    code, _, err = run(capsys, "label", write_job(folder, method={"type": "persamm", "sam": LITE}))
     assert code == 2
     assert all(name in err for name in ("gp_sam", "persam", "persam_f", "matcher", "vrp"))
 

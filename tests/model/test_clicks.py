@@ -1,21 +1,21 @@
 """SAM asked by clicks and boxes, with the small weights of the repository."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from model.clicks import ClickedSam
 from pipeline.scenes.categories import RESERVED
 from pipeline.scenes.compose import scene
+from pipeline.weights.of_method import local_method
 from schemas.job.networks import Sam
+from schemas.job.storage import Storage
 
-WEIGHTS = Path(__file__).parents[2] / "model/weights/nano-sam.safetensors"
+LITE = {"type": "lite", "weights": "lite-sam"}
 
 
 @pytest.fixture(scope="module")
 def sam() -> ClickedSam:
-    return ClickedSam(Sam(type="nano", weights=str(WEIGHTS)), "cpu")
+    return ClickedSam(local_method(Sam.model_validate(LITE), Storage()), "cpu")
 
 
 def largest(number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +37,7 @@ def test_a_box_gives_the_object_in_it_in_the_pixels_of_the_image(sam: ClickedSam
         found_HW = sam.mask(sam.embed(image_HW3), [], [], box)
         assert found_HW.shape == true_HW.shape
         ious.append(iou(found_HW, true_HW))
-    assert np.mean(ious) > 0.55  # 0.66 on 2026-11-26
+    assert np.mean(ious) > 0.5  # 0.62 on 2026-11-26
 
 
 def test_a_second_click_changes_the_mask_of_the_first(sam: ClickedSam) -> None:
@@ -46,6 +46,6 @@ def test_a_second_click_changes_the_mask_of_the_first(sam: ClickedSam) -> None:
     rows, columns = np.nonzero(true_HW)
     middle = (float(columns[len(columns) // 2]), float(rows[len(rows) // 2]))
     first_HW = sam.mask(embedded, [middle], [True])
-    assert iou(first_HW, true_HW) > 0.5  # 0.66 on 2026-11-26
+    assert iou(first_HW, true_HW) > 0.35  # 0.44 on 2026-11-26
     off_HW = sam.mask(embedded, [middle, middle], [True, False])
     assert off_HW.sum() < first_HW.sum()

@@ -14,7 +14,6 @@ from model.checkpoints.state_dict import (
     CARD_KEY,
     read_card,
     read_state_dict,
-    rewrite_card,
     save_weights,
 )
 from model.methods.vrp import build_vrp_encoder
@@ -22,7 +21,7 @@ from model.networks.sam import build_sam
 from schemas.errors import BadWeights
 from schemas.job.method import READINGS, Vrp
 from schemas.job.networks import Backbone, Sam
-from schemas.record.card import SamCard, Training, VrpCard
+from schemas.record.card import Training, VrpCard
 from tests.made.published import PUBLISHED, numbered, write_torch
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2)}
@@ -233,15 +232,3 @@ def test_a_file_is_not_half_loaded(vrp_file: Path) -> None:
     state.pop("queries")
     save_weights(state, vrp_file, CARD)
     assert wrong(method(vrp=vrp_file)).got == "1 missing: queries"
-
-
-def test_another_card_leaves_the_tensors_as_they_are(tmp_path: Path) -> None:
-    path = tmp_path / "a.safetensors"
-    card = SamCard(network="sam", type="nano", training=Training(data="none"))
-    save_weights(STATE, path, card)
-    rewrite_card(path, card.model_copy(update={"metrics": {"sam_box_iou": 0.5}}))
-    assert same(read_state_dict(path))
-    kept = read_card(path)
-    assert isinstance(kept, SamCard)
-    assert kept.metrics == {"sam_box_iou": 0.5}
-    assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]

@@ -21,8 +21,8 @@ from schemas.record.receipt import Receipt
 from tests.made.presence import HEAD
 from tests.made.waves import picture
 
-NANO = {"type": "nano", "weights": "nano-sam"}
-BACKBONE = {"type": "nano", "weights": "nano-backbone"}
+NANO = {"type": "nano", "weights": "random:1"}
+BACKBONE = {"type": "nano", "weights": "random:2"}
 METHODS: dict[str, dict[str, Any]] = {
     "gp_sam": {"sam": NANO, "backbone": BACKBONE},
     "persam": {"sam": NANO},
@@ -47,6 +47,7 @@ def label(folder: Path, method: dict[str, Any], **changes: Any) -> list[dict[str
             for name, seed, annotation in zip(("cat", "cow"), (1, 2), drawn, strict=True)
         ],
         "method": method,
+        "allow_random_weights": True,
         "output": {"uri": f"{folder}/out"},
         "compute": {"batch_size": 2, "precision": "fp32"},
         **changes,

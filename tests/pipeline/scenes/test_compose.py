@@ -1,7 +1,6 @@
 """Scenes: exact masks, the same bits everywhere, categories as asked for."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from pipeline.scenes import raster
 from pipeline.scenes.categories import BASE, FOLDS, KINDS, RESERVED, fold_categories
 from pipeline.scenes.compose import VERSION, Scene, scene
-from pipeline.scenes.groups import cached_group, draw_group
 from pipeline.scenes.outlines import box, disc, hole
 from pipeline.scenes.raster import SAMPLES, coverage
 
@@ -116,13 +114,3 @@ def test_loops_that_overlap_merge_and_a_hole_cuts() -> None:
 def test_a_shape_beyond_the_canvas_is_cut_off_at_its_edges() -> None:
     assert (coverage([box(-5, -5, 50, 50)], 6, 7) == SAMPLES**2).all()
     assert not coverage([box(20, 20, 30, 30)], 6, 7).any()
-
-
-def test_a_group_shares_few_categories_and_is_cached_as_drawn(tmp_path: Path) -> None:
-    drawn = draw_group(3, 1, BASE, 64)
-    assert len({label for labels in drawn.labels for label in labels}) <= 5
-    first = cached_group(tmp_path, 3, 0, BASE[:5])
-    again = cached_group(tmp_path, 3, 0, BASE[:5])
-    np.testing.assert_array_equal(first.images_GHW3, again.images_GHW3)
-    np.testing.assert_array_equal(first.owners_GHW, again.owners_GHW)
-    assert first.labels == again.labels

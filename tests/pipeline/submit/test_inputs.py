@@ -18,7 +18,8 @@ from schemas.job.storage import Storage
 from schemas.job.train import TrainJob
 from tests.made.s3 import SECRET, Bucket
 
-NANO = {"type": "nano", "weights": "nano-sam"}
+LITE = {"type": "lite", "weights": "lite-sam"}
+LITE2 = {"type": "efficientnet_lite2", "weights": "efficientnet-lite2"}
 
 
 def label_job(bucket: Bucket, folder: Path, **changes: Any) -> LabelJob:
@@ -37,9 +38,9 @@ def label_job(bucket: Bucket, folder: Path, **changes: Any) -> LabelJob:
         "method": {
             "type": "vrp",
             "weights": str(folder / "vrp.safetensors"),
-            "sam": NANO,
-            "backbone": {"type": "nano", "weights": "nano-backbone"},
-            "reading": "authors_code",
+            "sam": LITE,
+            "backbone": LITE2,
+            "reading": {"align_corners": True},
         },
         "output": {"uri": f"{bucket.uri}/labels"},
         "storage": bucket.storage,
@@ -107,13 +108,13 @@ def test_a_training_job_and_an_evaluation_survive_the_journey(tmp_path: Path) ->
         "output": {"uri": "s3://runs/1"},
         "storage": Storage(region="eu-west-1"),
     }
-    method = {"type": "vrp", "weights": "random:0", "sam": NANO, "backbone": NANO}
+    method = {"type": "vrp", "weights": "random:0", "sam": LITE, "backbone": LITE2}
     training = TrainJob.model_validate(
         {**common, "preset": "pascal5i", "recipe": {"epochs": 3}, "method": method}
     )
     document = portable(training, shared_paths=False, send_secrets=False)
     assert TrainJob.model_validate(document) == training
-    assert {path.name for path in packaged_weights(training)} == {"nano-sam.safetensors"}
+    assert {path.name for path in packaged_weights(training)} == {"lite-sam.safetensors"}
     folds = {**method, "weights": str(tmp_path / "fold-{fold}" / "vrp.safetensors")}
     evaluation = EvaluateJob.model_validate({**common, "methods": {"ours": folds}})
     with pytest.raises(BadInput, match=r"methods\.ours\.weights"):
@@ -135,7 +136,7 @@ def test_the_package_holds_the_source_the_job_and_no_weights_but_those_named(
     pack(folder, document, packaged_weights(job), "label-1")
     assert read_job(LabelJob, folder / JOB_FILE) == job
     weights = {path.name for path in folder.rglob("*.safetensors")}
-    assert weights == {"nano-sam.safetensors", "nano-backbone.safetensors"}
+    assert weights == {"lite-sam.safetensors"}
     assert (folder / "pipeline" / "report" / "page.html.j2").is_file()
     assert not list(folder.rglob("__pycache__"))
     # Ray names a package by its contents, and never forgets one that failed.

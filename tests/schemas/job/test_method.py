@@ -16,15 +16,15 @@ from tests.made.label_jobs import job
 TYPES = ["vrp", "gp_sam", "persam", "persam_f", "matcher"]
 JOB = """
 type: {type}
-sam: {{type: nano, weights: nano-sam}}
-backbone: {{type: nano, weights: nano-backbone}}
+sam: {{type: vit_b, weights: sam_vit_b}}
+backbone: {{type: resnet50, weights: resnet50}}
 """
 
 
 def method(method_type: str, **changes: Any) -> Method:
     document = yaml.safe_load(JOB.format(type=method_type))
     if method_type == "vrp":
-        document["weights"] = "nano-vrp"
+        document["weights"] = "lite-vrp"
     return TypeAdapter[Method](Method).validate_python({**document, **changes})
 
 
@@ -34,8 +34,8 @@ def test_every_method_is_a_job_and_keeps_its_weights_by_place(method_type: str) 
     read = LabelJob.model_validate(job(method=chosen.model_dump()))
     assert read.method == chosen
     places = weights_of(read.method)
-    assert places["method.sam.weights"] == "nano-sam"
-    assert places["method.backbone.weights"] == "nano-backbone"
+    assert places["method.sam.weights"] == "sam_vit_b"
+    assert places["method.backbone.weights"] == "resnet50"
     moved = with_weights(read.method, {place: f"/cache/{name}" for place, name in places.items()})
     assert weights_of(moved) == {place: f"/cache/{name}" for place, name in places.items()}
 
@@ -43,7 +43,7 @@ def test_every_method_is_a_job_and_keeps_its_weights_by_place(method_type: str) 
 @pytest.mark.parametrize("method_type", TYPES[1:])
 def test_without_a_backbone_sam_alone_is_needed(method_type: str) -> None:
     chosen = method(method_type, backbone=None)
-    assert weights_of(chosen) == {"method.sam.weights": "nano-sam"}
+    assert weights_of(chosen) == {"method.sam.weights": "sam_vit_b"}
     assert with_weights(chosen, {"method.sam.weights": "x"}).sam.weights == "x"
 
 
@@ -52,7 +52,7 @@ def test_a_relative_weights_file_lies_beside_the_job_file_and_a_name_stays() -> 
     document = job(method={**method("gp_sam").model_dump(), "sam": sam})
     read = LabelJob.model_validate(document, context={"folder": "/jobs"})
     assert read.method.sam.weights == "/jobs/w/a.pth"
-    assert weights_of(read.method)["method.backbone.weights"] == "nano-backbone"
+    assert weights_of(read.method)["method.backbone.weights"] == "resnet50"
 
 
 def test_the_schema_of_a_labeling_job_shows_every_method() -> None:
