@@ -1,10 +1,11 @@
 """References, one of four of them wrong, become how often `vrp check` names it, and a right one.
 
-    python -m benchmarks.wrong_reference [--seeds 98,99] [--photos folder --categories dog,horse]
+    python -m benchmarks.wrong_reference --seeds 98,99 [--photos folder --categories dog,horse]
 
 On scenes a job is four references of a reserved category, of which the last is then marked by the
-mask of another object in its image: a job a category and seed. On photos the last is replaced by
-a photo of another category with its mask: `jobs` a category. A line for each category, then sums.
+mask of another object in its image: a job a category and seed. On photos, where a folder is given,
+the last is replaced by a photo of another category with its mask: a job a category and seed. A line
+for each category, then sums.
 """
 
 import argparse
@@ -48,16 +49,15 @@ class Case:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", default="")
+    parser.add_argument("--seeds", required=True)
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--categories", default="")
-    parser.add_argument("--jobs", type=int, default=8)
     asked = parser.parse_args()
-    seeds = [int(seed) for seed in asked.seeds.split(",") if seed]
-    cases = chain.from_iterable(scene_cases(seed) for seed in seeds)
-    if asked.photos is not None:
-        names = asked.categories.split(",")
-        cases = chain(cases, photo_cases(asked.photos, names, asked.jobs))
+    seeds = [int(seed) for seed in asked.seeds.split(",")]
+    if asked.photos is None:
+        cases = chain.from_iterable(scene_cases(seed) for seed in seeds)
+    else:
+        cases = photo_cases(asked.photos, asked.categories.split(","), seeds)
     study = lite_study()
     sums: Counter[str] = Counter()
     by_category: dict[str, Counter[str]] = {}
@@ -134,7 +134,7 @@ def largest_other(picture: Picture, name: str) -> np.ndarray | None:
     return max(masks, key=lambda mask_HW: mask_HW.mean(), default=None)
 
 
-def photo_cases(folder: Path, names: Sequence[str], jobs: int) -> Iterator[Case]:
+def photo_cases(folder: Path, names: Sequence[str], seeds: Sequence[int]) -> Iterator[Case]:
     """Draw cases of photos; what stands for the last shows nothing that is marked as its kind."""
     pictures = list(photo_pictures(folder, names))
     for name in names:
@@ -146,8 +146,8 @@ def photo_cases(folder: Path, names: Sequence[str], jobs: int) -> Iterator[Case]
             for mask_HW in picture.masks.values()
             if mask_HW.mean() > LEAST_SHARE
         ]
-        for number in range(jobs):
-            draws = Draws(number, "wrong reference", len(name))
+        for seed in seeds:
+            draws = Draws(seed, "wrong reference", name)
             shown = [own[place] for place in draws.distinct(SHOTS, len(own))]
             picture, mask_HW = foreign[draws.below(len(foreign))]
             wrong = LoadedReference("wrong", 1, picture.image_HW3, mask_HW)
