@@ -16,7 +16,7 @@ from pipeline.label.rows import RowContext
 from pipeline.output.unit import UnitName
 from pipeline.storage.tables import from_parquet
 from pipeline.trial.moved import Moved
-from pipeline.trial.sample import choose_sample, read_sample
+from pipeline.inputs.sample import choose_sample, read_sample
 from pipeline.trial.trial import Trial, Trials
 from schemas.job.label import LabelJob
 from tests.made.commands import photo_folder, write_job
