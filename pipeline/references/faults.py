@@ -11,7 +11,7 @@ from model.segmenter import LoadedReference
 from pipeline.references.cross import Crossed
 from schemas.job.reference import Box
 
-Kind = Literal["contradicts", "vanishes", "near_duplicate", "cut_off", "ambiguous"]
+Kind = Literal["contradicts", "vanishes", "near_duplicate", "cut_off", "ambiguous", "other_domain"]
 TO_DROP: tuple[Kind, ...] = ("contradicts", "vanishes", "near_duplicate")
 """A job is better without these; of the others it is worth to have more."""
 

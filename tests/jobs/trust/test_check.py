@@ -53,7 +53,7 @@ def write_job(folder: Path, pictures: list[Picture], masks: list[np.ndarray]) ->
 
 def checked(capsys: pytest.CaptureFixture[str], job: Path, *options: str, code: int = 0) -> dict:
     with pytest.raises(SystemExit) as ended:
-        main(["check", str(job), "--json", *options])
+        main(["check", str(job), "--json", "--sample", "0", *options])
     assert (ended.value.code or 0) == code
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
@@ -101,3 +101,24 @@ def test_a_requirement_that_is_none_is_refused(tmp_path: Path, require: str) -> 
     with pytest.raises(SystemExit) as ended:
         main(["check", str(write_job(tmp_path, [picture], [mask])), "--require", require])
     assert ended.value.code == 2
+
+
+def test_a_page_shows_the_references_and_says_how_many_images_were_read(
+    tmp_path: Path,
+    pictures: list[Picture],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("VRP_CACHE", str(tmp_path / "cache"))
+    job = write_job(tmp_path, pictures[:2], [picture.masks[SHOWN] for picture in pictures[:2]])
+    (tmp_path / "nowhere").mkdir()
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture.image_HW3).save(tmp_path / "nowhere" / f"{number}.png")
+    page = tmp_path / "check.html"
+    said = checked(capsys, job, "--sample", "3", "--html", str(page))
+    assert said["images"] == 3
+    (category,) = said["categories"]
+    assert set(category["next"]) <= {"0.png", "1.png", "2.png", "3.png"}
+    text = page.read_text()
+    assert "3 images of the collection were read" in text
+    assert text.count("data:image/jpeg") == 2 + len(category["next"])
