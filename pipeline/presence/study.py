@@ -7,6 +7,7 @@ from model.checkpoints.load import Loader
 from model.networks.device import pick_device, pick_precision
 from model.segmenter import LoadedReference, Segmenter, StudyOptions
 from model.side_by_side import remember
+from model.whole_image import Look, load_look
 from pipeline.weights.fetch import cache_folder
 from pipeline.weights.of_method import local_method
 from schemas.job.label import LabelJob
@@ -21,15 +22,22 @@ def load_study(job: LabelJob, gpus: float, remembered: int = 0) -> Study:
 
     remembered is how many images are encoded once, however often they come.
     """
+    return load_study_and_look(job, gpus, remembered)[0]
+
+
+def load_study_and_look(job: LabelJob, gpus: float, remembered: int) -> tuple[Study, Look]:
+    """Load as `load_study` does; also return what images look like to the same networks."""
     device = pick_device(gpus)
     loader = Loader(
         device,
         pick_precision(job.compute.precision, device),
         attention=job.compute.attention,
     )
-    study = load_method(always_masked(local_method(job.method, job.storage)), loader)
+    method = local_method(job.method, job.storage)
+    study = load_method(always_masked(method), loader)
+    look = load_look(method, loader)
     if remembered:
         for encoder in loader.image_encoders():
             remember(encoder, remembered)
     options = StudyOptions(cache_folder(), evidence=True)
-    return lambda references: study(references, options)
+    return lambda references: study(references, options), look

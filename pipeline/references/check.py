@@ -1,15 +1,19 @@
-"""A labeling job's references become what to expect of them, and which to drop."""
+"""A labeling job's references become what to expect of them, which to drop, and what to add."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from model.scores.bootstrap import bootstrap_interval
 from model.segmenter import LoadedReference
+from model.whole_image import Look
 from pipeline.presence.study import Study
+from pipeline.references.collection import Sampled
 from pipeline.references.cross import cross, leave_one_out, some_of_each
+from pipeline.references.domain import foreign_faults
 from pipeline.references.faults import Fault, find_faults
+from pipeline.references.next_reference import next_references
 
 SEED = 0
 
@@ -29,11 +33,16 @@ class Expected:
 
 @dataclass(frozen=True)
 class CategoryChecked:
-    """What to expect of a category: as the job has it, and without what is better dropped."""
+    """What to expect of a category: as the job has it, and without what is better dropped.
+
+    advised are images of the collection to annotate next.
+    """
 
     category: str
+    category_id: int
     as_it_is: Expected
     without_dropped: Expected
+    advised: tuple[Sampled, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,12 @@ class Checked:
     categories: tuple[CategoryChecked, ...]
     faults: tuple[Fault, ...]
     iou_by_id: dict[str, float]
+
+    @property
+    def kept(self) -> tuple[LoadedReference, ...]:
+        """The references that are not better dropped; all, where none would be left."""
+        dropped = {fault.reference for fault in self.faults if fault.drop}
+        return tuple(one for one in self.references if one.id not in dropped) or self.references
 
 
 def check_references(
@@ -61,6 +76,7 @@ def check_references(
         tuple(
             CategoryChecked(
                 names[number],
+                number,
                 _expected(chosen, number, found),
                 _expected(kept, number, again),
             )
@@ -69,6 +85,26 @@ def check_references(
         tuple(faults),
         found,
     )
+
+
+def with_collection(checked: Checked, images: Sequence[Sampled], look: Look) -> Checked:
+    """Return a check with what a sample of the collection says: who is foreign, what to add."""
+    if not images:
+        return checked
+    look_RC = np.stack([look(reference.image_HW3) for reference in checked.references])
+    look_NC = np.stack([image.look_C for image in images])
+    faults = [*checked.faults, *foreign_faults(checked.references, look_RC, look_NC)]
+    order = {reference.id: place for place, reference in enumerate(checked.references)}
+    ids_R = np.array([reference.category_id for reference in checked.references])
+    categories = tuple(
+        replace(
+            one,
+            advised=next_references(images, look_RC[ids_R == one.category_id], one.category_id),
+        )
+        for one in checked.categories
+    )
+    faults.sort(key=lambda fault: order[fault.reference])
+    return replace(checked, categories=categories, faults=tuple(faults))
 
 
 def _expected(

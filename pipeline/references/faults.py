@@ -11,13 +11,13 @@ from model.segmenter import LoadedReference
 from pipeline.references.cross import Crossed
 from schemas.job.reference import Box
 
-Kind = Literal["contradicts", "vanishes", "near_duplicate", "cut_off", "ambiguous"]
+Kind = Literal["contradicts", "vanishes", "near_duplicate", "cut_off", "ambiguous", "other_domain"]
 TO_DROP: tuple[Kind, ...] = ("contradicts", "vanishes", "near_duplicate")
 """A job is better without these; of the others it is worth to have more."""
 
-# Chosen on jobs of four references on scenes: 20 of 32 with another object's mask had less, and 6
-# of 128 right ones in jobs without a wrong one (docs/presence.md).
-CONTRADICTING_BELOW = 0.5
+# Chosen on jobs of four references, scenes and photos, with `lite`: of other jobs' wrong ones 57 of
+# 104 have less, and of right ones 8 of 416 (docs/presence.md).
+CONTRADICTING_BELOW = 0.45
 # IoU of references that never find each other, so that a ratio of two such says nothing.
 CHANCE_IOU = 0.1
 # The grid of the paper's backbones (512 px at stride 8), on which prototypes are pooled.
@@ -93,14 +93,11 @@ def _share_of_others(
 ) -> float:
     """Return how well a reference fits the others, by how well these fit each other; 1: as well.
 
-    With a wrong mask it finds things less alike what it shows than others do, and others find
-    something very alike in its image, but not what is marked there.
+    With a wrong mask it finds things less alike what it shows than others do.
     """
     rest = [other for other in among if other != place]
     finds = {p: _mean(crossed.likeness_RR[p, [q for q in among if q != p]]) for p in among}
-    found = {p: _mean(crossed.likeness_RR[[q for q in among if q != p], p]) for p in among}
     alike = max(finds[place], 0) / max(float(np.median([finds[p] for p in rest])), 1e-6)
-    alike *= float(np.median([found[p] for p in rest])) / max(found[place], 1e-6)
     agreed = (_mean(both_RR[place, rest]) + CHANCE_IOU) / (_agreement(rest, both_RR) + CHANCE_IOU)
     return alike * agreed
 

@@ -12,13 +12,13 @@ from model.build import least_presence_of
 from model.methods.prompted_sam import from_presence
 from model.presence.decide import Judge, Wanted, thresholds
 from pipeline.images.decode import DecodedImage
+from pipeline.inputs.sample import choose_sample, read_sample
 from pipeline.inputs.shards import EncodedImage
 from pipeline.inputs.sources import plan_inputs
 from pipeline.label.rows import RowContext, label_rows
 from pipeline.label.stages import Stages
 from pipeline.trial.moved import Moved, as_chosen
 from pipeline.trial.networks import Networks, made_for, study_references
-from pipeline.trial.sample import choose_sample, read_sample
 from pipeline.trial.trial import IMAGES, Trial, Tried
 from pipeline.weights.of_method import local_method
 from schemas.errors import ImageRejected

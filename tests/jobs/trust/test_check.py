@@ -42,12 +42,9 @@ def write_job(folder: Path, pictures: list[Picture], masks: list[np.ndarray]) ->
     document = {
         "targets": {"type": "images", "uris": "nowhere"},
         "references": references,
-        "method": {"type": "vrp", "weights": "nano-vrp"},
+        "method": {"type": "vrp", "weights": "lite-vrp"},
         "output": {"uri": "out"},
         "compute": {"precision": "fp32"},
-    }
-    document["method"] |= {
-        part: {"type": "nano", "weights": f"nano-{part}"} for part in ("sam", "backbone")
     }
     job = folder / "job.yaml"
     job.write_text(yaml.safe_dump(document))
@@ -56,7 +53,7 @@ def write_job(folder: Path, pictures: list[Picture], masks: list[np.ndarray]) ->
 
 def checked(capsys: pytest.CaptureFixture[str], job: Path, *options: str, code: int = 0) -> dict:
     with pytest.raises(SystemExit) as ended:
-        main(["check", str(job), "--json", *options])
+        main(["check", str(job), "--json", "--sample", "0", *options])
     assert (ended.value.code or 0) == code
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
@@ -71,7 +68,8 @@ def test_a_wrong_mask_among_four_references_is_named(
     wrong = other_of(pictures[3])
     assert wrong is not None
     masks = [picture.masks[SHOWN] for picture in pictures]
-    said = checked(capsys, write_job(tmp_path, pictures, [*masks[:3], wrong]))
+    job = write_job(tmp_path, pictures, [*masks[:3], wrong])
+    said = checked(capsys, job, "--require", "iou=0.99", code=1)
     (bad,) = said["drop"]
     assert bad == said["references"][3]["id"]
     assert [f["kind"] for f in said["faults"] if f["reference"] == bad and f["drop"]] == [
@@ -94,7 +92,6 @@ def test_good_references_are_kept_and_a_requirement_decides_the_exit_code(
     assert said["drop"] == []
     expected = said["categories"][0]["as_it_is"]
     assert expected["low"] <= expected["iou"] <= expected["high"]
-    checked(capsys, job, "--require", "iou=0.99", code=1)
 
 
 @pytest.mark.parametrize("require", ["0.5", "iou=high", "f1=0.5", "iou=2"])
@@ -104,3 +101,24 @@ def test_a_requirement_that_is_none_is_refused(tmp_path: Path, require: str) -> 
     with pytest.raises(SystemExit) as ended:
         main(["check", str(write_job(tmp_path, [picture], [mask])), "--require", require])
     assert ended.value.code == 2
+
+
+def test_a_page_shows_the_references_and_says_how_many_images_were_read(
+    tmp_path: Path,
+    pictures: list[Picture],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("VRP_CACHE", str(tmp_path / "cache"))
+    job = write_job(tmp_path, pictures[:2], [picture.masks[SHOWN] for picture in pictures[:2]])
+    (tmp_path / "nowhere").mkdir()
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture.image_HW3).save(tmp_path / "nowhere" / f"{number}.png")
+    page = tmp_path / "check.html"
+    said = checked(capsys, job, "--sample", "3", "--html", str(page))
+    assert said["images"] == 3
+    (category,) = said["categories"]
+    assert set(category["next"]) <= {"0.png", "1.png", "2.png", "3.png"}
+    text = page.read_text()
+    assert "3 images of the collection were read" in text
+    assert text.count("data:image/jpeg") == 2 + len(category["next"])

@@ -8,6 +8,7 @@ import pytest
 
 from jobs.terminal.job_file import read_job
 from pipeline.cluster.units import unit_to_table
+from pipeline.inputs.sample import choose_sample, read_sample
 from pipeline.inputs.shards import read_units
 from pipeline.inputs.sources import cut_list, plan_shards
 from pipeline.label.actor import SegmentTask, SegmentUnits
@@ -16,7 +17,6 @@ from pipeline.label.rows import RowContext
 from pipeline.output.unit import UnitName
 from pipeline.storage.tables import from_parquet
 from pipeline.trial.moved import Moved
-from pipeline.trial.sample import choose_sample, read_sample
 from pipeline.trial.trial import Trial, Trials
 from schemas.job.label import LabelJob
 from tests.made.commands import photo_folder, write_job
