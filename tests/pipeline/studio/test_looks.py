@@ -92,5 +92,11 @@ def test_every_text_stands_out_and_no_part_is_wider_than_the_window(
     shown(browser, "#trying", "3 of 3 images tried")
     check(20)
 
+    browser.tab.click("#compare")
+    shown(browser, "#changed", "images compared. cat: 0 improved")
+    wait_for(browser, "[...document.querySelectorAll('#pairs img')].every(i => i.naturalWidth)")
+    assert browser.ask("document.querySelectorAll('#pairs img').length") == 2 * 2
+    check(30)
+
     browser.tab.click("[data-part=run]")
     check(5)
