@@ -35,7 +35,7 @@ class Beside:
 
         Raises BadInput for an image that is gone.
         """
-        archive, member = split_uri(uri)
+        archive, member = split_uri(uri, in_archive=source.type == "webdataset")
         if not member:
             return short_uri(uri, self.job)
         ((_, read),) = read_again([uri], storage, source)

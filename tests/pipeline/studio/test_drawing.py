@@ -207,6 +207,15 @@ def test_an_image_in_a_shard_is_drawn_on_and_becomes_a_file_beside_the_job_once(
     assert code == 0, err
 
 
+def test_an_image_in_a_tar_that_is_named_without_a_suffix_is_written_out_too(folder: Path) -> None:
+    (folder / "shard").write_bytes(make_tar([("a.jpg", photo(0))]))
+    job = Path(write_job(folder, targets={"type": "webdataset", "shards": ["shard"]}))
+    client = client_of(job)
+    assert save(client, drawn(BOX))[0] == 200
+    image = yaml.safe_load(job.read_text())["references"][0]["image"]
+    assert (folder / image).read_bytes() == photo(0)
+
+
 def test_of_many_shards_the_first_images_of_some_are_shown(tmp_path: Path) -> None:
     for number in range(30):
         members = [(f"{n:03}.jpg", photo(0)) for n in range(60)]
