@@ -28,6 +28,7 @@ from jobs.remote.submitted import cancel, jobs, logs
 from jobs.report import report
 from jobs.retry import retry
 from jobs.review.certify import certify
+from jobs.review.compare import compare
 from jobs.review.studio import studio
 from jobs.status import status
 from jobs.train import train
@@ -46,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # a table of colours takes as long to import as all the rest
 )
-for command in (label, plan, check, retry, verify, report, studio, certify):
+for command in (label, plan, check, retry, verify, report, studio, certify, compare):
     app.command()(command)
 for command in (train, episodes, embed, evaluate):
     app.command()(command)

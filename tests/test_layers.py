@@ -87,7 +87,7 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/report",
         "pipeline/storage",
     },
-    "pipeline/certify": {"model/scores", "pipeline/review"},
+    "pipeline/certify": {"model/scores", "pipeline/masks", "pipeline/review"},
     "pipeline/weights": {
         "model",
         "model/build",
@@ -190,6 +190,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "pipeline/studio": {
         "model/clicks",
+        "pipeline/certify",
         "pipeline/inputs",
         "pipeline/masks",
         "pipeline/output",
@@ -256,6 +257,7 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/review",
         "pipeline/storage",
         "pipeline/studio",
+        "pipeline/trial",
     },
     "jobs/remote": {
         "jobs/cluster",

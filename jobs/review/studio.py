@@ -25,7 +25,7 @@ What = Annotated[
     str,
     typer.Argument(
         metavar="FOLDER|JOB.yaml|OUTPUT",
-        help="Images to draw references on; a job, to draw more; or its labels, to review.",
+        help="Images, or shards of them, to draw on; a job, to draw more; its labels, to review.",
     ),
 ]
 Cluster = Annotated[

@@ -10,45 +10,42 @@ from pipeline.studio.app import Work
 from pipeline.studio.clicks import clicks_of
 from pipeline.studio.collection import Collection
 from pipeline.studio.draft import Draft
-from pipeline.studio.job_text import new_job
+from pipeline.studio.job_text import job_beside, new_job, source_of
 from schemas.errors import MissingFile
 from schemas.job.label import LabelJob
 from schemas.job.networks import Sam
-from schemas.job.source import ImageFiles
 from schemas.job.storage import Storage
 
 JOB_SUFFIXES = (".yaml", ".yml")
 
 
 def open_work(what: str, storage: Storage) -> Work:
-    """Open a job file, an output or a folder of images; the job file of a folder lies beside it.
+    """Open a job file, an output or images; the job file of these lies beside them.
 
     Raises BadInput, BadStorage: not one of these, or what `vrp plan` refuses.
     """
     what = what.rstrip("/") or "/"
     if what.endswith(JOB_SUFFIXES):
         return _of_job(Path(what))
-    if _there(what, JOB, storage):
+    if source_of(what).type == "images" and _there(what, JOB, storage):
         return Work(Review(what, storage))
-    if "://" in what:
-        path = Path.cwd() / f"{what.rpartition('/')[2]}.yaml"
-    else:
-        what = str(Path(what).resolve())
-        path = Path(f"{what}.yaml")
+    what = what if "://" in what else str(Path(what).resolve())
+    path = job_beside(what)
     if path.exists():
         return _of_job(path)
-    collection = Collection.open(ImageFiles(type="images", uris=what), storage)
-    clicks = clicks_of(Sam(type="lite", weights="lite-sam"), storage)  # what METHOD's card names
-    return Work(None, Draft(path, new_job(what, path), collection), clicks)
+    source = source_of(what)
+    collection = Collection.open(source, storage)
+    sam = Sam(type="lite", weights="lite-sam")  # what METHOD's card names
+    clicks = clicks_of(sam, storage, source)
+    return Work(None, Draft(path, new_job(source, path, storage), collection), clicks)
 
 
 def _of_job(path: Path) -> Work:
     job = read_job(LabelJob, path)
     labelled = _there(job.output.uri, COMMIT, job.storage)
-    review = Review(job.output.uri.rstrip("/"), job.storage) if labelled else None
-    clicks = clicks_of(job.method.sam, job.storage)
-    if review is not None and job.targets.type in {"webdataset", "parquet"}:
-        return Work(review, None, clicks)  # nothing to draw on, and enough to do
+    uri = job.output.uri.rstrip("/")
+    review = Review(uri, job.storage, job.targets) if labelled else None
+    clicks = clicks_of(job.method.sam, job.storage, job.targets)
     collection = Collection.open(job.targets, job.storage)
     return Work(review, Draft(path.resolve(), read_document(path), collection), clicks)
 

@@ -1,12 +1,16 @@
 """A collection becomes a few of its images, spread over it."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
 
+from pipeline.inputs.address import open_place
+from pipeline.inputs.read_again import read_again
 from pipeline.inputs.shards import EncodedImage, read_units
 from pipeline.inputs.sources import cut_list
+from schemas.errors import ImageRejected
 from schemas.job.label import LabelJob
 from schemas.record.commit import Shard
 
@@ -37,3 +41,22 @@ def read_sample(sample: Sequence[Shard], job: LabelJob) -> Iterator[EncodedImage
     """Read what `choose_sample` chose, a shard at a time. Raises BadStorage."""
     for shard in sample:
         yield from next(read_units(shard, job.targets, job.storage, job.limits)).images
+
+
+def read_chosen(chosen: Sequence[tuple[str, str]], job: LabelJob) -> Iterator[EncodedImage]:
+    """Read images given as (id, URI), one in memory, but for those that the job learns from.
+
+    These are told by their bytes: an image of a shard was written out under another name.
+    """
+    learnt = (*(one.image for one in job.references), *job.negatives)
+    known = {_digest(open_place(uri, job.storage).read()) for uri in dict.fromkeys(learnt)}
+    for image_id, uri in chosen:
+        ((_, read),) = read_again([uri], job.storage, job.targets)
+        if isinstance(read, str):
+            yield EncodedImage(image_id, uri, b"", ImageRejected("missing", read))
+        elif _digest(read) not in known:
+            yield EncodedImage(image_id, uri, read)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

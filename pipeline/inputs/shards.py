@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 from pipeline.inputs.address import PARQUET_SUFFIX, member_uri, open_place, place_at, tar_stem
 from pipeline.inputs.parquet import ParquetRow, read_parquet
@@ -70,6 +71,18 @@ def read_units(
         unit.append(image)
     if number not in done:
         yield Unit(shard.id, number, True, tuple(unit))
+
+
+def list_images(
+    shard: Shard, source: Source, storage: Storage, limits: Limits, most: int
+) -> list[tuple[str, str]]:
+    """Return (id, URI) of the first images of a shard, whose pixels are not read.
+
+    Raises as `read_units`.
+    """
+    check_reading(shard)
+    images = _images(shard, source, storage, limits, lambda _: False)
+    return [(one.image_id, one.uri) for one in islice(images, most) if one.fault is None]
 
 
 def check_reading(shard: Shard) -> None:

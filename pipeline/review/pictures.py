@@ -16,6 +16,7 @@ from pipeline.inputs.read_again import read_again
 from pipeline.report.pictures import outline
 from schemas.errors import BadStorage, ImageRejected
 from schemas.job.compute import Limits
+from schemas.job.source import Source
 from schemas.job.storage import Storage
 
 SIDE_PX = 2048  # of a large screen; masks keep the image's own pixels
@@ -36,22 +37,23 @@ class Picture:
 class Pictures:
     """Images of one storage, by URI; both methods raise ImageRejected with the reason."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage, source: Source | None = None) -> None:
+        """Images inside Parquet files are shown where their source is known."""
+        self._storage, self._source = storage, source
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self.picture = lru_cache(KEPT)(self._picture)
         self.small = lru_cache(SMALL_KEPT)(self._small)
 
     def _picture(self, uri: str) -> Picture:
         with self._room:
-            pixels_HW3 = read_pixels(uri, self._storage)
+            pixels_HW3 = read_pixels(uri, self._storage, self._source)
             return Picture(_jpeg(Image.fromarray(pixels_HW3), SIDE_PX), pixels_HW3.shape[:2])
 
     def _small(self, uri: str) -> bytes:
         return _jpeg(Image.open(io.BytesIO(self.picture(uri).jpeg)), SMALL_PX)
 
 
-def read_pixels(uri: str, storage: Storage) -> np.ndarray:
+def read_pixels(uri: str, storage: Storage, source: Source | None = None) -> np.ndarray:
     """Read and decode an image: uint8 RGB [H, W, 3], as displayed. Raises ImageRejected."""
     limits = Limits()
     _, member = split_uri(uri)
@@ -62,7 +64,7 @@ def read_pixels(uri: str, storage: Storage) -> np.ndarray:
     if size > limits.max_bytes:
         # Before it is read: what a job refuses need not fit into memory here.
         raise ImageRejected("too-large", f"{size} bytes; the limit is {limits.max_bytes}")
-    ((_, read),) = read_again([uri], storage)
+    ((_, read),) = read_again([uri], storage, source)
     if isinstance(read, str):
         raise ImageRejected("missing", read)
     return decode_image(read, limits).pixels_HW3

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pipeline.review.review import Review, Unknown
 from pipeline.studio.click_addresses import click_addresses
 from pipeline.studio.clicks import Clicks
+from pipeline.studio.compare_addresses import compare_addresses
 from pipeline.studio.draft import Draft
 from pipeline.studio.draw_addresses import draw_addresses
 from pipeline.studio.gate import Entry, Gate
@@ -116,6 +117,7 @@ def _addresses(work: Work, reviewer: str) -> list[APIRouter]:
             routers.append(run_addresses(work.run, draft))
     if review is not None and draft is not None:
         routers.append(teach_addresses(review, draft))
+        routers.append(compare_addresses(work.trials, draft, review))
     if work.clicks is not None:
         routers.append(click_addresses(work.clicks, review, draft))
     return routers

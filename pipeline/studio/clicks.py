@@ -15,6 +15,7 @@ from pipeline.weights.fetch import is_at_hand
 from schemas.errors import BadInput
 from schemas.job.networks import Sam
 from schemas.job.reference import Point
+from schemas.job.source import Source
 from schemas.job.storage import Storage
 from schemas.job.weights import random_seed, weights_of
 from schemas.spec import Spec
@@ -42,8 +43,8 @@ class Asked(Spec):
 class Clicks:
     """SAM, loaded at the first click; its method may be called by many threads."""
 
-    def __init__(self, sam: Sam, storage: Storage) -> None:
-        self.spec, self._storage = sam, storage
+    def __init__(self, sam: Sam, storage: Storage, source: Source | None = None) -> None:
+        self.spec, self._storage, self._source = sam, storage, source
         self._sam: ClickedSam | None = None
         self._embedded = lru_cache(EMBEDDED_KEPT)(self._embed)
         self._lock = threading.Lock()
@@ -73,7 +74,7 @@ class Clicks:
         threading.Thread(target=load, daemon=True).start()
 
     def _embed(self, uri: str) -> Embedded:
-        return self._loaded().embed(read_pixels(uri, self._storage))
+        return self._loaded().embed(read_pixels(uri, self._storage, self._source))
 
     def _loaded(self) -> ClickedSam:
         if self._sam is None:
@@ -85,7 +86,7 @@ class Clicks:
         return self._sam
 
 
-def clicks_of(sam: Sam, storage: Storage) -> Clicks | None:
+def clicks_of(sam: Sam, storage: Storage, source: Source | None = None) -> Clicks | None:
     """Return what answers clicks, None unless the weights are here: a page fetches nothing."""
     here = all(is_at_hand(weights) for weights in weights_of(sam).values())
-    return Clicks(sam, storage) if here else None
+    return Clicks(sam, storage, source) if here else None

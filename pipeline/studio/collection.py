@@ -1,14 +1,23 @@
-"""Turn a source of image files into a numbered list of them, to be looked at and drawn on."""
+"""Turn a source into a numbered list of its images, to be looked at and drawn on."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pipeline.inputs.sample import spread
+from pipeline.inputs.shards import list_images
 from pipeline.inputs.sources import plan_inputs
 from pipeline.review.pictures import Picture, Pictures
 from schemas.errors import BadInput
-from schemas.job.source import CocoImages, ImageFiles, Source
+from schemas.job.compute import Limits
+from schemas.job.source import Source
 from schemas.job.storage import Storage
+from schemas.record.commit import Shard
 
 PER_SHARD = 4096  # how the list is cut does not show
+SHARDS, OF_EACH = 24, 50
+"""What lies further back in a shard would have to be read past, at every look at it."""
+LIST_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -17,23 +26,21 @@ class Collection:
 
     images: tuple[tuple[str, str], ...]
     pictures: Pictures
+    source: Source
     storage: Storage
     total: int | None
     """None where only the reader of shards will know."""
 
     @classmethod
     def open(cls, source: Source, storage: Storage) -> "Collection":
-        """Raises BadInput for shards, whose members no reference can name; as `plan_inputs`."""
-        if not isinstance(source, (ImageFiles, CocoImages)):
-            raise BadInput(
-                "images that cannot be drawn on",
-                "targets",
-                f"type {source.type}: images inside shards",
-                "type images or coco: a reference is an image file of its own",
-            )
+        """List all image files; of tars and Parquet files, the first images of some.
+
+        Raises BadInput, BadStorage as `plan_inputs`.
+        """
         shards = plan_inputs(source, storage, PER_SHARD).shards
-        images = tuple(image for shard in shards for image in shard.images)
-        return cls(images, Pictures(storage), storage, len(images))
+        listed = [image for shard in shards for image in shard.images]
+        images = tuple(listed or _first_of(shards, source, storage))
+        return cls(images, Pictures(storage, source), source, storage, len(listed) or None)
 
     def uri(self, image: int) -> str:
         """Return where an image lies. Raises BadInput for a number that is none."""
@@ -56,3 +63,13 @@ class Collection:
     def small(self, image: int) -> bytes:
         """Return a small JPEG of an image. Raises BadInput, ImageRejected."""
         return self.pictures.small(self.uri(image))
+
+
+def _first_of(shards: Sequence[Shard], source: Source, storage: Storage) -> list[tuple[str, str]]:
+    """Return the first images of shards that are spread over the collection."""
+
+    def first(shard: Shard) -> list[tuple[str, str]]:
+        return list_images(shard, source, storage, Limits(), OF_EACH)
+
+    with ThreadPoolExecutor(LIST_THREADS) as threads:
+        return [image for images in threads.map(first, spread(shards, SHARDS)) for image in images]

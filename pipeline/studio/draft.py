@@ -112,7 +112,7 @@ class Draft:
         """Add an image with its mask, in place of what the job says of it. Raises BadInput."""
         with self._lock:
             self._check_version(self._version)
-            image = self._beside.image(uri, self.collection.storage)
+            image = self._image(uri)
             mask = {"type": "mask", "uri": self._beside.mask(category, mask_HW)}
             others = [
                 one
@@ -126,9 +126,12 @@ class Draft:
         """Add an image that shows none of the job's categories. Raises BadInput."""
         with self._lock:
             self._check_version(self._version)
-            image = self._beside.image(uri, self.collection.storage)
+            image = self._image(uri)
             negatives = dict.fromkeys([*self._document.get("negatives", ()), image])
             self._write({**self._document, "negatives": list(negatives)})
+
+    def _image(self, uri: str) -> str:
+        return self._beside.image(uri, self.collection.storage, self.collection.source)
 
     def _check_version(self, version: str) -> None:
         if version != self._version or self.is_stale():
@@ -173,8 +176,7 @@ class Draft:
             annotation = {"type": "mask", "uri": self._beside.mask(one.category, mask_HW)}
         else:
             annotation["type"] = one.annotation.type
-        image = self._beside.image(uri, self.collection.storage)
-        return {"category": one.category, "image": image, "annotation": annotation}
+        return {"category": one.category, "image": self._image(uri), "annotation": annotation}
 
 
 def _free_output(uri: str, job: LabelJob) -> str:

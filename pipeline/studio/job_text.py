@@ -8,17 +8,51 @@ from typing import Any
 
 import yaml
 
+from pipeline.inputs.address import PARQUET_SUFFIX, TAR_SUFFIXES, tar_stem
+from schemas.job.source import ImageFiles, ParquetImages, WebDataset
+from schemas.job.storage import Storage
+
 # README's first: small networks that are installed with the product. Their card names the SAM.
 METHOD = {"type": "vrp", "weights": "lite-vrp"}
 
+REACHED_BY = ("endpoint_url", "region", "anonymous")
+"""What a job file says of its storage; keys are the environment's to tell."""
 
-def new_job(targets: str, path: Path) -> dict[str, Any]:
-    """Return the job of a folder of images, without references yet."""
+NewSource = ImageFiles | WebDataset | ParquetImages
+"""What a job can be begun of, each named by one path or URI."""
+
+
+def source_of(what: str) -> NewSource:
+    """Return what a path names: a tar, a Parquet file, or a pattern of these; else a folder."""
+    if what.lower().endswith(TAR_SUFFIXES):
+        return WebDataset(type="webdataset", shards=what)
+    if what.lower().endswith(PARQUET_SUFFIX):
+        return ParquetImages(type="parquet", files=what)
+    return ImageFiles(type="images", uris=what)
+
+
+def job_beside(what: str) -> Path:
+    """Return the job file of images: beside their folder or file; of a bucket, here."""
+    folder, _, name = what.rpartition("/")
+    if any(mark in name for mark in "*?[{"):
+        folder, _, name = folder.rpartition("/")
+    stem = tar_stem(name).removesuffix(PARQUET_SUFFIX)
+    return (Path.cwd() if "://" in what else Path(folder or "/")) / f"{stem}.yaml"
+
+
+def new_job(source: NewSource, path: Path, storage: Storage) -> dict[str, Any]:
+    """Return the job of a folder of images, or of shards, without references yet."""
+    targets = {
+        name: short_uri(value, path) if name in {"uris", "shards", "files"} else value
+        for name, value in source.model_dump(exclude_defaults=True).items()
+    }
+    reached = storage.model_dump(exclude_defaults=True, include={*REACHED_BY})
     return {
-        "targets": {"type": "images", "uris": short_uri(targets, path)},
+        "targets": {"type": source.type, **targets},
         "references": [],
         "method": METHOD,
         "output": {"uri": f"{path.stem}-labels"},
+        **({"storage": reached} if reached else {}),
     }
 
 

@@ -1,7 +1,7 @@
 """A job and a sample of its images become label rows, one image at a time, networks kept."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -12,9 +12,9 @@ from model.build import least_presence_of
 from model.methods.prompted_sam import from_presence
 from model.presence.decide import Judge, Wanted, thresholds
 from pipeline.images.decode import DecodedImage
-from pipeline.inputs.sample import choose_sample, read_sample
+from pipeline.inputs.sample import choose_sample, read_chosen, read_sample, spread
 from pipeline.inputs.shards import EncodedImage
-from pipeline.inputs.sources import plan_inputs
+from pipeline.inputs.sources import Inputs, plan_inputs
 from pipeline.label.rows import RowContext, label_rows
 from pipeline.label.stages import Stages
 from pipeline.trial.moved import Moved, as_chosen
@@ -47,12 +47,12 @@ class Labelling:
         segmenter, context = study_references(job, networks)
         trial.rows = _kept_rows(trial, context)
         stages = Stages(segmenter, context, job.compute, job.limits, None)
-        most = max(LEAST_IMAGES, min(IMAGES, MOST_PREDICTIONS // len(context.references)))
         listed = sum(len(shard.images) for shard in inputs.shards)
-        trial.total, trial.wanted = listed or None, min(listed or most, most)
+        trial.total = listed or None
+        images = _images(trial, inputs, MOST_PREDICTIONS // len(context.references))
         sizes: list[int] = []
         trial.state = "labelling"
-        for image in read_sample(choose_sample(inputs.shards, most), job):
+        for image in images:
             if trial.stopped:
                 return
             _try(trial, stages, image, networks)
@@ -66,6 +66,17 @@ class Labelling:
             self._networks = None  # before others are loaded: there may be room for one alone
             self._networks = Networks(job)
         return self._networks
+
+
+def _images(trial: Trial, inputs: Inputs, most: int) -> Iterator[EncodedImage]:
+    """Begin to read what is to be labelled, and note how much that is: `most` where room ends."""
+    if trial.chosen:
+        chosen = spread(trial.chosen, max(LEAST_IMAGES, most))
+        trial.wanted = len(chosen)
+        return read_chosen(chosen, trial.job)
+    most = max(LEAST_IMAGES, min(IMAGES, most))
+    trial.wanted = min(trial.total or most, most)
+    return read_sample(choose_sample(inputs.shards, most), trial.job)
 
 
 def _try(trial: Trial, stages: Stages, image: EncodedImage, networks: Networks) -> None:

@@ -38,6 +38,8 @@ class Trial:
     """One try of a job, while it runs and after."""
 
     job: LabelJob
+    chosen: tuple[tuple[str, str], ...] = ()
+    """(id, URI) of the images to label; none: a sample spread over the collection."""
     state: State = "waiting"
     said: str = ""
     """Why it failed."""
@@ -54,6 +56,11 @@ class Trial:
     rows: Callable[[int, Any], list[dict[str, Any]]] = lambda _, __: []
     """The label rows of a tried image under thresholds, Moved."""
 
+    def labelled(self) -> dict[str, tuple[int, list[dict[str, Any]]]]:
+        """Return each tried image's place and its rows under the job's own thresholds, by id."""
+        places = enumerate(self.tried)
+        return {one.image_id: (place, self.rows(place, self.moved)) for place, one in places}
+
 
 class Trials:
     """Tries one job after the other; networks are loaded once. Called by many threads."""
@@ -63,11 +70,11 @@ class Trials:
         self._labelling: Labelling | None = None
         self._one_at_a_time = threading.Lock()
 
-    def begin(self, job: LabelJob) -> Trial:
+    def begin(self, job: LabelJob, chosen: tuple[tuple[str, str], ...] = ()) -> Trial:
         """Begin to try a job, in place of the try under way."""
         if self.last is not None:
             self.last.stopped = True
-        self.last = trial = Trial(job)
+        self.last = trial = Trial(job, chosen)
         threading.Thread(target=self._run, args=(trial,), daemon=True).start()
         return trial
 

@@ -25,13 +25,15 @@ export async function ask(address, body) {
 
 export const askJson = async (address, body) => (await ask(address, body)).json();
 
-// Do some work, and tell what was refused; what was told before is gone.
+// Do some work, and tell what was refused; what was told before is gone. Returns the refusal.
 export async function guarded(tell, work) {
   try {
     tell("");
     await work();
+    return null;
   } catch (error) {
     tell(error.message);
+    return error;
   }
 }
 

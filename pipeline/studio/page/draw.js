@@ -1,6 +1,6 @@
 // Draw references: choose an image, name a category, draw on it, add it; then save the job file.
 
-import { askJson } from "/page/ask.js";
+import { askJson, guarded } from "/page/ask.js";
 import { Marks } from "/page/marks.js";
 import { loadPicture } from "/page/queue.js";
 import { askSam } from "/page/repair.js";
@@ -30,7 +30,7 @@ export class Draw {
   }
 
   async open() {
-    await this.guarded(async () => {
+    await guarded(this.tell, async () => {
       this.took(await askJson("/api/job"));
       await this.browse(0);
     });
@@ -45,7 +45,7 @@ export class Draw {
   }
 
   async browse(start) {
-    await this.guarded(async () => {
+    await guarded(this.tell, async () => {
       const { total, ids } = await askJson(`/api/images?start=${Math.max(0, start)}&count=${PAGE}`);
       this.start = Math.max(0, start);
       this.ids = ids;
@@ -71,7 +71,7 @@ export class Draw {
   }
 
   async choose(image, id) {
-    await this.guarded(async () => {
+    await guarded(this.tell, async () => {
       const address = `/api/images/${image}`;
       const [{ size }, { picture, instead }] = await Promise.all([
         askJson(address), loadPicture(`${address}/picture`),
@@ -141,7 +141,7 @@ export class Draw {
 
   // Write the job file; true where it is what the page shows.
   async save() {
-    await this.guarded(async () => {
+    await guarded(this.tell, async () => {
       const references = this.drawn.map(({ kept, image, category, annotation }) =>
         kept === undefined ? { image, category, annotation } : { kept });
       this.took(await askJson("/api/job", { version: this.job.version, references }));
@@ -152,18 +152,9 @@ export class Draw {
 
   // Go to an image of another part of the page.
   async goTo(id) {
-    await this.guarded(async () => {
+    await guarded(this.tell, async () => {
       const { image } = await askJson(`/api/images/named?id=${encodeURIComponent(id)}`);
       await this.choose(image, id);
     });
-  }
-
-  async guarded(work) {
-    try {
-      await work();
-      this.tell("");
-    } catch (error) {
-      this.tell(error.message);
-    }
   }
 }

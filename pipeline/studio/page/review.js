@@ -1,6 +1,6 @@
 // Review by keyboard: one label on screen, a key for each verdict, the next label after it.
 
-import { askJson } from "/page/ask.js";
+import { askJson, guarded } from "/page/ask.js";
 import { Outbox } from "/page/outbox.js";
 import { Grid } from "/page/grid.js";
 import { Queue } from "/page/queue.js";
@@ -24,7 +24,8 @@ const REPAIR_KEYS = {
 export class Review {
   constructor(output, tell) {
     this.output = output;
-    this.tell = tell; // shows a fault, or takes it away
+    // Shows a fault; in place of none, that verdicts cannot be written.
+    this.tell = (fault) => tell(fault || (this.outbox?.fault ?? ""));
     this.view = new View(find("canvas"));
     this.form = find("wanted");
     this.said = new Map(); // label -> verdict given in this page
@@ -146,7 +147,7 @@ export class Review {
     const where = total ? `${Math.min((this.place ?? 0) + 1, total)} of ${total}` : "none";
     const kept = waiting ? `, ${waiting} on their way to storage` : "";
     find("progress").textContent = `${where}, ${this.done.length} said${kept}`;
-    this.tell(this.outbox?.fault ?? "");
+    this.tell("");
   }
 
   key(event) {
@@ -273,11 +274,7 @@ export class Review {
   }
 
   async guarded(work) {
-    try {
-      await work();
-    } catch (error) {
-      this.tell(error.message);
-      if (error.status === 404) await this.start(); // the server was started again
-    }
+    const refused = await guarded(this.tell, work);
+    if (refused?.status === 404) await this.start(); // the server was started again
   }
 }

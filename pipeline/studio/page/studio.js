@@ -1,6 +1,7 @@
 // The page: what was opened, and the work on it.
 
 import { askJson } from "/page/ask.js";
+import { Compare } from "/page/compare.js";
 import { Draw } from "/page/draw.js";
 import { Review } from "/page/review.js";
 import { Run } from "/page/run.js";
@@ -42,6 +43,7 @@ try {
   if (work.draw) {
     const draw = new Draw(tell, work.clicks);
     new Try(tell, draw, show);
+    if (work.review) new Compare(tell, draw);
     await draw.open();
     if (review) review.taught = (job) => draw.took(job, draw.drawn.filter((one) => one.kept === undefined));
     find("parts").querySelector("[data-part=run]").hidden = !work.run;

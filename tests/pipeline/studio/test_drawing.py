@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from fastapi.testclient import TestClient
@@ -14,11 +16,11 @@ from jobs.terminal.job_file import read_job
 from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.studio.app import make_app
 from pipeline.studio.gate import Entry
-from schemas.errors import BadInput
 from schemas.job.label import LabelJob
 from schemas.job.storage import Storage
 from tests.made.commands import photo_folder, run, write_job
 from tests.made.output import HOSTILE
+from tests.made.photos import photo
 from tests.made.tars import make_tar
 
 ADDRESS = "http://127.0.0.1:8765"
@@ -161,11 +163,69 @@ def test_an_image_that_cannot_be_decoded_says_so_and_the_others_are_shown(folder
     assert "no known image format" in answer.json()["detail"]
 
 
-def test_shards_are_not_drawn_on(folder: Path) -> None:
-    (folder / "photos.tar").write_bytes(make_tar([("a.jpg", b"x")]))
-    job = write_job(folder, targets={"type": "webdataset", "shards": "photos.tar"})
-    with pytest.raises(BadInput, match="cannot be drawn on"):
-        open_work(job, Storage())
+def write_shard(folder: Path, kind: str) -> Path:
+    """Write three photos as one shard, the second of which cannot be decoded."""
+    data = [photo(0), b"no image", photo(2)]
+    if kind == "tar":
+        path = folder / "trip.tar"
+        path.write_bytes(make_tar([(f"day {n}/IMG.jpg", one) for n, one in enumerate(data)]))
+    else:
+        path = folder / "trip.parquet"
+        pq.write_table(pa.table({"id": ["a", "b", "c"], "image": data}), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "ids", "stem"),
+    [
+        ("tar", ["trip/day 0/IMG", "trip/day 1/IMG", "trip/day 2/IMG"], "img"),
+        ("parquet", ["a", "b", "c"], "trip-2"),
+    ],
+)
+def test_an_image_in_a_shard_is_drawn_on_and_becomes_a_file_beside_the_job_once(
+    capsys, tmp_path: Path, kind: str, ids: list[str], stem: str
+) -> None:
+    client = client_of(write_shard(tmp_path, kind))
+    assert client.get("/api/images").json() == {"total": 3, "ids": ids}
+    assert client.get("/api/images/2/small").headers["content-type"] == "image/jpeg"
+    assert client.get("/api/images/1/small").status_code == 404
+    height, width = client.get("/api/images/2").json()["size"]
+    asked = {"points": [[5, 6]], "on": [True]}
+    assert sum(client.post("/api/images/2/click", json=asked).json()["runs"]) == height * width
+    assert save(client, drawn(BOX, image=2))[0] == 200
+    assert save(client, {"kept": 0}, drawn(BOX, image=2, category="dog"))[0] == 200
+    job = tmp_path / "trip.yaml"
+    document = yaml.safe_load(job.read_text())
+    (copied,) = {one["image"] for one in document["references"]}
+    assert copied.startswith(f"trip-references/{stem}-")
+    assert (tmp_path / copied).read_bytes() == photo(2)
+    assert [path.name for path in (tmp_path / "trip-references").iterdir()] == [Path(copied).name]
+    assert list(document["targets"].values()) == [
+        {"tar": "webdataset"}.get(kind, kind), f"trip.{kind}",
+    ]  # fmt: skip
+    code, _, err = run(capsys, "plan", str(job))
+    assert code == 0, err
+
+
+def test_an_image_in_a_tar_that_is_named_without_a_suffix_is_written_out_too(folder: Path) -> None:
+    (folder / "shard").write_bytes(make_tar([("a.jpg", photo(0))]))
+    job = Path(write_job(folder, targets={"type": "webdataset", "shards": ["shard"]}))
+    client = client_of(job)
+    assert save(client, drawn(BOX))[0] == 200
+    image = yaml.safe_load(job.read_text())["references"][0]["image"]
+    assert (folder / image).read_bytes() == photo(0)
+
+
+def test_of_many_shards_the_first_images_of_some_are_shown(tmp_path: Path) -> None:
+    for number in range(30):
+        members = [(f"{n:03}.jpg", photo(0)) for n in range(60)]
+        (tmp_path / f"{number:02}.tar").write_bytes(make_tar(members))
+    work = open_work(str(tmp_path / "*.tar"), Storage())
+    assert work.draft
+    assert work.draft.path == tmp_path.with_suffix(".yaml")
+    ids = [image_id for image_id, _ in work.draft.collection.images]
+    assert (len(ids), ids[0], ids[-1]) == (24 * 50, "00/000", "29/049")
+    assert work.draft.collection.total is None
 
 
 def test_a_click_is_answered_where_the_weights_are_at_hand_and_else_there_is_none(

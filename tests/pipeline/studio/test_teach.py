@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from fastapi.testclient import TestClient
@@ -20,6 +22,7 @@ from schemas.job.storage import Storage
 from tests.made.commands import write_job
 from tests.made.committed import commit_units
 from tests.made.labels import CAT, DOG, NOTHING, row, square
+from tests.made.photos import photo
 
 ADDRESS = "http://127.0.0.1:8765"
 TOKEN = "token-of-this-test-0"
@@ -118,3 +121,24 @@ def test_an_image_without_any_category_is_a_negative_of_a_job_that_asks_for_pres
     assert teach(client, label)[0] == 200
     assert teach(client, label)[0] == 200
     assert yaml.safe_load(job.read_text())["negatives"] == ["photos/0.png"]
+
+
+def test_an_image_inside_a_parquet_file_is_shown_in_review_and_becomes_a_reference(
+    tmp_path: Path,
+) -> None:
+    table = pa.table({"id": ["a", "b"], "image": [photo(0), photo(1)]})
+    pq.write_table(table, tmp_path / "trip.parquet")
+    uri = f"{tmp_path}/trip.parquet#1"
+    commit_units(str(tmp_path / "out"), [([row("b", DOG, square(4, 4, 9), uri=uri)], [])])
+    (tmp_path / "ref.jpg").write_bytes(photo(9))
+    targets = {"type": "parquet", "files": "trip.parquet"}
+    job = Path(write_job(tmp_path, targets=targets))
+    client = client_of(job)
+    label = say(client, "b", DOG.id, "accepted")
+    answer = client.get(f"/api/labels/{label}/image")
+    assert answer.headers["content-type"] == "image/jpeg", answer.text
+    code, said = teach(client, label)
+    assert code == 200, said
+    image = yaml.safe_load(job.read_text())["references"][1]["image"]
+    assert image.startswith("job-references/trip-1-")
+    assert (tmp_path / image).read_bytes() == photo(1)
