@@ -225,19 +225,6 @@ def test_new_images_are_labelled_and_vanished_ones_reported(
     assert second.parts[: len(first.parts)] == first.parts
 
 
-def test_a_collection_that_moved_is_not_labelled_again(
-    references: list[dict[str, Any]], tmp_path: Path
-) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "0.tar").write_bytes(shard(0))
-    out = str(tmp_path / "out")
-    run(job_of({"type": "webdataset", "shards": str(tmp_path / "a")}, out, references))
-    shutil.move(tmp_path / "a", tmp_path / "b")
-    moved = job_of({"type": "webdataset", "shards": str(tmp_path / "b")}, out, references)
-    _, receipts = run(moved)
-    assert receipts == []
-
-
 def test_images_that_kill_or_hang_their_process_are_rejected_and_their_neighbours_labelled(
     references: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -271,12 +258,14 @@ def reasons(output: Path, commit: Commit) -> dict[str, str]:
     return {row["image_id"]: row["reason"] for table in tables for row in table.to_pylist()}
 
 
-def test_a_job_over_its_budget_of_rejected_images_stops_and_goes_on_when_it_is_raised(
+def test_a_job_over_its_budget_stops_goes_on_when_it_is_raised_and_is_done_wherever_it_moves(
     references: list[dict[str, Any]], tmp_path: Path
 ) -> None:
+    tars, moved = tmp_path / "a", tmp_path / "b"
+    tars.mkdir()
     for number in range(3):
-        (tmp_path / f"{number}.tar").write_bytes(shard(number))
-    job = job_of({"type": "webdataset", "shards": str(tmp_path)}, str(tmp_path / "o"), references)
+        (tars / f"{number}.tar").write_bytes(shard(number))
+    job = job_of({"type": "webdataset", "shards": str(tars)}, str(tmp_path / "o"), references)
     strict = job.model_copy(update={"limits": Limits(max_rejected=2)})
     with pytest.raises(TooManyRejected, match="decode"):
         run(strict)
@@ -290,6 +279,11 @@ def test_a_job_over_its_budget_of_rejected_images_stops_and_goes_on_when_it_is_r
     assert not {receipt.part.path.removeprefix("labels/") for receipt in rest} & done
     attempts = [path.name for path in (tmp_path / "o" / "attempts").iterdir()]
     assert [prospect.what for prospect in outlook(check(job))] == ["leave shards alone"], attempts
+
+    shutil.move(tars, moved)
+    elsewhere = {"type": "webdataset", "shards": str(moved)}
+    _, none = run(job_of(elsewhere, str(tmp_path / "o"), references))
+    assert none == []
 
 
 def test_embeddings_computed_once_serve_a_labeling_job(
