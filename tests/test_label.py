@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import ray
-from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from ray.cluster_utils import Cluster
@@ -34,11 +32,11 @@ from schemas.job.storage import Output
 from schemas.record.commit import Commit
 from schemas.record.receipt import Receipt
 from tests.made import poison
+from tests.made.labelling import four_references, job_of
 from tests.made.photos import photo, tar_of
 from tests.made.s3 import Bucket
 
 pytestmark = pytest.mark.cluster
-
 IMAGES_PER_SHARD = 7
 SHARDS = 3
 
@@ -82,56 +80,7 @@ def two_nodes() -> Iterator[Cluster]:
 
 @pytest.fixture
 def references(tmp_path: Path) -> list[dict[str, Any]]:
-    (tmp_path / "a.jpg").write_bytes(photo(1000))
-    (tmp_path / "b.jpg").write_bytes(photo(1001, (80, 50)))
-    mask = np.zeros((44, 60), np.uint8)
-    mask[10:30, 10:40] = 255
-    Image.fromarray(mask).save(tmp_path / "a.png")
-    return [
-        {
-            "category": "cat",
-            "image": str(tmp_path / "a.jpg"),
-            "annotation": {"type": "mask", "uri": str(tmp_path / "a.png")},
-        },
-        {
-            "category": "cat",
-            "image": str(tmp_path / "b.jpg"),
-            "annotation": {"type": "points", "points": [[5, 5], [40, 20]]},
-        },
-        {
-            "category": "cow",
-            "image": str(tmp_path / "a.jpg"),
-            "annotation": {"type": "box", "xyxy": [3, 4, 30, 40]},
-        },
-        {
-            "category": "cow",
-            "image": str(tmp_path / "b.jpg"),
-            "annotation": {"type": "scribbles", "strokes": [[[1, 1], [30, 30]]]},
-        },
-    ]
-
-
-def job_of(
-    targets: dict[str, Any], output: str, references: list[dict[str, Any]], **changes: Any
-) -> LabelJob:
-    nano = {"type": "nano", "weights": "random:1"}
-    return LabelJob.model_validate(
-        {
-            "targets": targets,
-            "references": references,
-            "method": {"type": "vrp", "weights": "random:2", "sam": nano, "backbone": nano},
-            "output": {"uri": output},
-            "allow_random_weights": True,
-            "compute": {
-                "images_per_unit": 3,
-                "batch_size": 2,
-                "precision": "fp32",
-                "actors": {"min": 1, "max": 1},
-                "read_tasks": 1,
-            },
-            **changes,
-        }
-    )
+    return four_references(tmp_path)
 
 
 def run(job: LabelJob) -> tuple[Commit, list[Receipt]]:
