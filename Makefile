@@ -25,8 +25,9 @@ test: install
 
 # Against the S3 server that VRP_S3_ENDPOINT names (see .ci/rgw), else moto.
 test-storage: install
-	$(RUN)python -m pytest tests/pipeline/storage/test_files.py tests/pipeline/storage/test_faults.py \
-		tests/pipeline/output/test_unit.py tests/pipeline/inputs/test_sources.py tests/pipeline/embed/test_store.py
+	$(RUN)python -m pytest $(addprefix tests/pipeline/storage/test_,faults.py files.py probe.py refusals.py) \
+		$(addprefix tests/pipeline/inputs/test_,coco_sources.py parquet_sources.py sources.py) \
+		tests/pipeline/output/test_unit.py tests/pipeline/embed/test_store.py
 
 # The tools that open what `vrp export` writes, in an environment of their own: they want other
 # versions of Pillow and pyarrow than the lock of the product.

@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 NAMES = (
-    "help", "rle", "decode", "relabel", "marginal", "encoder_fp32", "encoder_bf16", "job_fp32",
-    "job_bf16", "many", "start", "overhead", "scale", "memory", "export",
+    "help", "model.rle", "model.decode", "model.relabel", "model.marginal", "model.encoder_fp32",
+    "model.encoder_bf16", "model.job_fp32", "model.job_bf16", "model.many", "start", "overhead",
+    "scale", "memory", "export",
 )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 
-from benchmarks.figure import Figure, tell
 from benchmarks.many_units import commit_units
+from benchmarks.parts.figure import Figure, tell
 
 EXPORT = """
 import resource, sys

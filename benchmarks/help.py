@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 
-from benchmarks.figure import Figure, tell
+from benchmarks.parts.figure import Figure, tell
 
 REPEATS = 7
 

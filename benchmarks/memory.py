@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.figure import Figure, tell
+from benchmarks.parts.figure import Figure, tell
 
 
 def drive(folder: Path, images: int) -> float:

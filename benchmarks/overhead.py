@@ -9,8 +9,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from benchmarks.figure import Figure, one_thread, tell
 from benchmarks.label import UNIT, bare_loop, pipeline, small_job, write_shards
+from benchmarks.parts.figure import Figure, one_thread, tell
 from pipeline.label.check import check
 
 IMAGES = 512

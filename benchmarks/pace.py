@@ -23,8 +23,8 @@ import numpy as np
 import ray
 from PIL import Image
 
-from benchmarks.counting_proxy import counted
-from benchmarks.sleeper import SECONDS_PER_IMAGE
+from benchmarks.parts.counting_proxy import counted
+from benchmarks.parts.sleeper import SECONDS_PER_IMAGE
 from examples.local_s3 import local_bucket
 from pipeline.cluster.pool import configure_ray_data
 from pipeline.label.check import check
@@ -94,7 +94,7 @@ def _start_ray(actors: int, unit_s: float) -> None:
         logging_level=logging.WARNING,
         runtime_env={
             "env_vars": environment,
-            "worker_process_setup_hook": "benchmarks.sleeper.install",
+            "worker_process_setup_hook": "benchmarks.parts.sleeper.install",
         },
     )
     configure_ray_data(progress=False)

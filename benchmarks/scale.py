@@ -9,8 +9,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from benchmarks.figure import Figure, tell
 from benchmarks.label import UNIT, pipeline, small_job, write_shards
+from benchmarks.parts.figure import Figure, tell
 from pipeline.label.check import check
 
 IMAGES = 768

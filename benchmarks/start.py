@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.figure import Figure, tell
+from benchmarks.parts.figure import Figure, tell
 
 REPEATS = 2
 OURS = """

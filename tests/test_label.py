@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import ray
-from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from ray.cluster_utils import Cluster
@@ -34,11 +32,11 @@ from schemas.job.storage import Output
 from schemas.record.commit import Commit
 from schemas.record.receipt import Receipt
 from tests.made import poison
+from tests.made.labelling import four_references, job_of
 from tests.made.photos import photo, tar_of
 from tests.made.s3 import Bucket
 
 pytestmark = pytest.mark.cluster
-
 IMAGES_PER_SHARD = 7
 SHARDS = 3
 
@@ -82,56 +80,7 @@ def two_nodes() -> Iterator[Cluster]:
 
 @pytest.fixture
 def references(tmp_path: Path) -> list[dict[str, Any]]:
-    (tmp_path / "a.jpg").write_bytes(photo(1000))
-    (tmp_path / "b.jpg").write_bytes(photo(1001, (80, 50)))
-    mask = np.zeros((44, 60), np.uint8)
-    mask[10:30, 10:40] = 255
-    Image.fromarray(mask).save(tmp_path / "a.png")
-    return [
-        {
-            "category": "cat",
-            "image": str(tmp_path / "a.jpg"),
-            "annotation": {"type": "mask", "uri": str(tmp_path / "a.png")},
-        },
-        {
-            "category": "cat",
-            "image": str(tmp_path / "b.jpg"),
-            "annotation": {"type": "points", "points": [[5, 5], [40, 20]]},
-        },
-        {
-            "category": "cow",
-            "image": str(tmp_path / "a.jpg"),
-            "annotation": {"type": "box", "xyxy": [3, 4, 30, 40]},
-        },
-        {
-            "category": "cow",
-            "image": str(tmp_path / "b.jpg"),
-            "annotation": {"type": "scribbles", "strokes": [[[1, 1], [30, 30]]]},
-        },
-    ]
-
-
-def job_of(
-    targets: dict[str, Any], output: str, references: list[dict[str, Any]], **changes: Any
-) -> LabelJob:
-    nano = {"type": "nano", "weights": "random:1"}
-    return LabelJob.model_validate(
-        {
-            "targets": targets,
-            "references": references,
-            "method": {"type": "vrp", "weights": "random:2", "sam": nano, "backbone": nano},
-            "output": {"uri": output},
-            "allow_random_weights": True,
-            "compute": {
-                "images_per_unit": 3,
-                "batch_size": 2,
-                "precision": "fp32",
-                "actors": {"min": 1, "max": 1},
-                "read_tasks": 1,
-            },
-            **changes,
-        }
-    )
+    return four_references(tmp_path)
 
 
 def run(job: LabelJob) -> tuple[Commit, list[Receipt]]:
@@ -225,19 +174,6 @@ def test_new_images_are_labelled_and_vanished_ones_reported(
     assert second.parts[: len(first.parts)] == first.parts
 
 
-def test_a_collection_that_moved_is_not_labelled_again(
-    references: list[dict[str, Any]], tmp_path: Path
-) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "0.tar").write_bytes(shard(0))
-    out = str(tmp_path / "out")
-    run(job_of({"type": "webdataset", "shards": str(tmp_path / "a")}, out, references))
-    shutil.move(tmp_path / "a", tmp_path / "b")
-    moved = job_of({"type": "webdataset", "shards": str(tmp_path / "b")}, out, references)
-    _, receipts = run(moved)
-    assert receipts == []
-
-
 def test_images_that_kill_or_hang_their_process_are_rejected_and_their_neighbours_labelled(
     references: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -271,12 +207,14 @@ def reasons(output: Path, commit: Commit) -> dict[str, str]:
     return {row["image_id"]: row["reason"] for table in tables for row in table.to_pylist()}
 
 
-def test_a_job_over_its_budget_of_rejected_images_stops_and_goes_on_when_it_is_raised(
+def test_a_job_over_its_budget_stops_goes_on_when_it_is_raised_and_is_done_wherever_it_moves(
     references: list[dict[str, Any]], tmp_path: Path
 ) -> None:
+    tars, moved = tmp_path / "a", tmp_path / "b"
+    tars.mkdir()
     for number in range(3):
-        (tmp_path / f"{number}.tar").write_bytes(shard(number))
-    job = job_of({"type": "webdataset", "shards": str(tmp_path)}, str(tmp_path / "o"), references)
+        (tars / f"{number}.tar").write_bytes(shard(number))
+    job = job_of({"type": "webdataset", "shards": str(tars)}, str(tmp_path / "o"), references)
     strict = job.model_copy(update={"limits": Limits(max_rejected=2)})
     with pytest.raises(TooManyRejected, match="decode"):
         run(strict)
@@ -290,6 +228,11 @@ def test_a_job_over_its_budget_of_rejected_images_stops_and_goes_on_when_it_is_r
     assert not {receipt.part.path.removeprefix("labels/") for receipt in rest} & done
     attempts = [path.name for path in (tmp_path / "o" / "attempts").iterdir()]
     assert [prospect.what for prospect in outlook(check(job))] == ["leave shards alone"], attempts
+
+    shutil.move(tars, moved)
+    elsewhere = {"type": "webdataset", "shards": str(moved)}
+    _, none = run(job_of(elsewhere, str(tmp_path / "o"), references))
+    assert none == []
 
 
 def test_embeddings_computed_once_serve_a_labeling_job(

@@ -1,13 +1,11 @@
 """A job over random photos on S3, its driver as a process, and what it left behind."""
 
 import io
-import os
-import subprocess
-import sys
 import tarfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +14,20 @@ import pyarrow.parquet as pq
 import yaml
 from PIL import Image
 
+from jobs.main import main
 from pipeline.output.audit import audit
 from pipeline.output.commit import read_commit
 from pipeline.storage.place import Place
+from tests.made.drivers import start
 from tests.made.s3 import Bucket
 
-ROOT = Path(__file__).parents[2]
 UNIT = 16  # images; a unit is then a second or two of work
 SHARD = 100  # images: six units and a remainder
 CATEGORIES = ("cat", "cow")
+
+
+def _label(job_file: str) -> None:
+    main(["label", job_file])
 
 
 @dataclass(frozen=True)
@@ -35,19 +38,11 @@ class Job:
     folder: Path
     address: str
 
-    def start(self, output: str) -> subprocess.Popen[bytes]:
+    def start(self, output: str) -> BaseProcess:
         """Start `vrp label` as a process of its own."""
         path = self.folder / f"{output}.yaml"
         path.write_text(yaml.safe_dump(self._document(output)))
-        environment = os.environ | {"RAY_ADDRESS": self.address}
-        with self.log(output).open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "jobs.main", "label", str(path)],
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
+        return start(_label, path, self.log(output), {"RAY_ADDRESS": self.address})
 
     def log(self, output: str) -> Path:
         """Return where the drivers of an output write to."""

@@ -4,13 +4,13 @@ import json
 import random
 import re
 import signal
-import subprocess
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -76,7 +76,7 @@ class Tally:
 class Watch:
     """Sees every request to the storage: counts units begun and parts, and kills at commits."""
 
-    driver: subprocess.Popen[bytes] | None = None
+    driver: BaseProcess | None = None
     commits_to_kill: list[Moment] = field(default_factory=list)
     killed_at_commit: int = 0
     begun: int = 0
@@ -91,7 +91,7 @@ class Watch:
             self.commits_to_kill.pop(0)
             self.killed_at_commit += 1
             assert self.driver is not None
-            send(self.driver.pid, signal.SIGKILL)
+            self.driver.kill()
         elif moment == "after" and "/labels/" in path:
             self.parts += 1
         elif moment == "after" and re.search(r"/attempts/[^/]+\.json", path):
@@ -107,7 +107,7 @@ class Killer:
     nodes: Nodes
     random: random.Random
 
-    def kill(self, kind: Kind, driver: subprocess.Popen[bytes]) -> bool:
+    def kill(self, kind: Kind, driver: BaseProcess) -> bool:
         """Kill something of a kind."""
         match kind:
             case "actor":
@@ -119,18 +119,18 @@ class Killer:
                 return True
             case "driver":
                 driver.kill()
-                driver.wait()
+                driver.join()
                 return True
             case "pause":
                 return self._pause()
 
-    def _worker(self, title: str, driver: subprocess.Popen[bytes]) -> bool:
+    def _worker(self, title: str, driver: BaseProcess) -> bool:
         # A reader's title names its task only while it reads: look for it for a while.
         for _ in range(200):
             if found := self.nodes.workers(title):
                 send(self.random.choice(found)[1], signal.SIGKILL)
                 return True
-            if driver.poll() is not None:
+            if driver.exitcode is not None:
                 return False
             time.sleep(0.02)
         return False
@@ -191,8 +191,9 @@ def _cluster() -> Iterator[Nodes]:
 
 
 def _finish(job: Job, output: str) -> None:
-    code = job.start(output).wait()
-    if code:
+    driver = job.start(output)
+    driver.join()
+    if code := driver.exitcode:
         raise RuntimeError(f"a plain run ended with {code}:\n{job.log(output).read_text()[-4000:]}")
 
 
@@ -217,21 +218,23 @@ class Disturbance:
         """Run one driver, killing until there were enough kills; return its exit code."""
         parts, at_commit = self.watch.parts, self.watch.killed_at_commit
         driver = self.watch.driver = job.start(name)
-        while driver.poll() is None:
+        while driver.exitcode is None:
             if self.tally.kills.total() >= self.settings.kills:
-                driver.wait()
+                driver.join()
             elif self.watch.parts == parts:
                 time.sleep(0.05)  # not at work yet: nothing would be lost
             else:
                 time.sleep(self.killer.random.uniform(*self.settings.wait_s))
                 kind = self._next_kind()
-                if driver.poll() is None and self.killer.kill(kind, driver):
+                if driver.exitcode is None and self.killer.kill(kind, driver):
                     self._count(kind, name)
                     # Half of the time strike once work goes on, else while it still recovers.
                     parts = self.watch.parts if self.killer.random.random() < 0.5 else -1
         if self.watch.killed_at_commit > at_commit:
             self._count("driver at its commit", name)
-        return driver.returncode
+        driver.join()
+        assert driver.exitcode is not None, "it has ended"
+        return driver.exitcode
 
     def _next_kind(self) -> Kind:
         kinds = self.settings.kinds

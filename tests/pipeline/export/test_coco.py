@@ -1,7 +1,5 @@
 """A commit becomes a COCO file that pycocotools reads."""
 
-import contextlib
-import io
 import json
 import tracemalloc
 from pathlib import Path
@@ -10,46 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from pipeline.export.coco import export_coco
 from pipeline.export.selection import Selection
-from pipeline.label.rows import label_rows as label_rows_of
 from pipeline.output.share import Share, parse_share
 from pipeline.storage.files import list_files, open_filesystem, read_bytes
 from schemas.errors import BadInput, BadStorage
 from schemas.job.storage import Storage
+from tests.made.coco_export import BIG, EMPTY, SMALL, UNITS, exported, opened
 from tests.made.committed import commit_units, label_rows, rejected_row
-from tests.made.datasets import CocoFiles, filled, rle_of
-from tests.made.predictions import SPLIT, predicted
 from tests.made.s3 import Bucket
-
-EMPTY = np.zeros((80, 100), bool)
-BIG, SMALL = filled((8, 8, 68, 68)), filled((70, 80, 78, 90))
-UNITS = [
-    (label_rows("b/1.jpg", {"cat": BIG, "dog": SMALL}), [rejected_row("b/2.jpg")]),
-    (
-        label_rows("a/1.jpg", {"cat": EMPTY, "dog": EMPTY})
-        + label_rows("a/2.jpg", {"cat": SMALL, "dog": EMPTY}),
-        [],
-    ),
-]
-
-
-def _export(output: Path, to: Path) -> dict[str, Any]:
-    export_coco(str(output), Storage(), str(to))
-    return json.loads(to.read_text())
-
-
-def _coco(path: Path) -> COCO:
-    with contextlib.redirect_stdout(io.StringIO()):
-        return COCO(str(path))
 
 
 def test_every_image_with_labels_is_listed_in_the_commits_order(tmp_path: Path) -> None:
     commit_units(str(tmp_path / "out"), UNITS)
-    document = _export(tmp_path / "out", tmp_path / "coco.json")
+    document = exported(tmp_path / "out", tmp_path / "coco.json")
     assert [(image["id"], image["file_name"]) for image in document["images"]] == [
         (1, "b/1.jpg"),
         (3, "a/1.jpg"),
@@ -71,7 +44,7 @@ def test_every_image_with_labels_is_listed_in_the_commits_order(tmp_path: Path) 
 def test_shares_hold_together_what_the_whole_holds_with_its_ids(tmp_path: Path) -> None:
     output = str(tmp_path / "out")
     commit_units(output, UNITS)
-    whole = _export(tmp_path / "out", tmp_path / "coco.json")
+    whole = exported(tmp_path / "out", tmp_path / "coco.json")
     shares = []
     for number in (1, 2, 3):
         to = tmp_path / f"{number}.json"
@@ -91,8 +64,8 @@ def test_a_share_that_is_none_is_refused(text: str) -> None:
 
 def test_masks_areas_and_boxes_agree_in_pycocotools(tmp_path: Path) -> None:
     commit_units(str(tmp_path / "out"), UNITS)
-    _export(tmp_path / "out", tmp_path / "coco.json")
-    coco = _coco(tmp_path / "coco.json")
+    exported(tmp_path / "out", tmp_path / "coco.json")
+    coco = opened(tmp_path / "coco.json")
     masks = [coco.annToMask(annotation).astype(bool) for annotation in coco.dataset["annotations"]]
     assert all(np.array_equal(a, b) for a, b in zip(masks, (BIG, SMALL, SMALL), strict=True))
     annotations: list[Any] = coco.dataset["annotations"]
@@ -101,26 +74,14 @@ def test_masks_areas_and_boxes_agree_in_pycocotools(tmp_path: Path) -> None:
         assert coco_mask.toBbox(annotation["segmentation"]).tolist() == annotation["bbox"]
 
 
-def test_cocoeval_finds_an_export_perfect_against_itself(tmp_path: Path) -> None:
-    commit_units(str(tmp_path / "out"), UNITS)
-    document = _export(tmp_path / "out", tmp_path / "coco.json")
-    truth = _coco(tmp_path / "coco.json")
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(truth, truth.loadRes(document["annotations"]), "segm")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    assert evaluation.stats[0] == pytest.approx(1.0)
-
-
 def test_exporting_twice_gives_the_same_bytes_and_growth_keeps_the_ids(tmp_path: Path) -> None:
     commit_units(str(tmp_path / "out"), UNITS)
-    before = _export(tmp_path / "out", tmp_path / "1.json")
-    _export(tmp_path / "out", tmp_path / "2.json")
+    before = exported(tmp_path / "out", tmp_path / "1.json")
+    exported(tmp_path / "out", tmp_path / "2.json")
     assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
     more = [*UNITS, (label_rows("0/0.jpg", {"cat": BIG, "dog": BIG}), [])]
     commit_units(str(tmp_path / "grown"), more)
-    after = _export(tmp_path / "grown", tmp_path / "3.json")
+    after = exported(tmp_path / "grown", tmp_path / "3.json")
     assert after["images"][:3] == before["images"]
     assert after["annotations"][:3] == before["annotations"]
 
@@ -132,7 +93,7 @@ def test_coco_images_keep_their_ids_and_file_names(tmp_path: Path) -> None:
         for row in label_rows(image_id, {"cat": BIG, "dog": EMPTY}, uri=f"s3://b/val/{name}")
     ]
     commit_units(str(tmp_path / "out"), [(rows, [])], source="coco")
-    document = _export(tmp_path / "out", tmp_path / "coco.json")
+    document = exported(tmp_path / "out", tmp_path / "coco.json")
     assert [(image["id"], image["file_name"]) for image in document["images"]] == [
         (9, "cityB/1.jpg"),
         (139, "cityA/1.jpg"),
@@ -144,13 +105,13 @@ def test_coco_images_whose_ids_are_no_numbers_are_refused(tmp_path: Path) -> Non
     rows = label_rows("one", {"cat": BIG, "dog": EMPTY})
     commit_units(str(tmp_path / "out"), [(rows, [])], source="coco")
     with pytest.raises(BadInput, match="one"):
-        _export(tmp_path / "out", tmp_path / "coco.json")
+        exported(tmp_path / "out", tmp_path / "coco.json")
 
 
 def test_rejected_images_are_listed_beside_the_file_and_where_asked_in_it(tmp_path: Path) -> None:
     commit_units(str(tmp_path / "out"), UNITS)
     to = tmp_path / "coco.json"
-    assert _export(tmp_path / "out", to)["images"][1]["file_name"] == "a/1.jpg"
+    assert exported(tmp_path / "out", to)["images"][1]["file_name"] == "a/1.jpg"
     listed = json.loads((tmp_path / "coco.rejected.json").read_text())["rejected"]
     assert listed == [
         {
@@ -165,7 +126,7 @@ def test_rejected_images_are_listed_beside_the_file_and_where_asked_in_it(tmp_pa
     export_coco(str(tmp_path / "out"), Storage(), str(to), with_rejected=True)
     image = json.loads(to.read_text())["images"][1]
     assert (image["id"], image["file_name"], image["rejected"]) == (2, "b/2.jpg", "decode")
-    assert _coco(to).getAnnIds(imgIds=[2]) == []
+    assert opened(to).getAnnIds(imgIds=[2]) == []
 
 
 def test_an_image_says_how_its_file_is_turned(tmp_path: Path) -> None:
@@ -181,29 +142,29 @@ def test_an_image_says_how_its_file_is_turned(tmp_path: Path) -> None:
 
 def test_categories_can_be_asked_for_by_supercategory(tmp_path: Path) -> None:
     commit_units(str(tmp_path / "out"), UNITS)
-    _export(tmp_path / "out", tmp_path / "coco.json")
-    assert _coco(tmp_path / "coco.json").getCatIds(supNms=["cat"]) == [3]
+    exported(tmp_path / "out", tmp_path / "coco.json")
+    assert opened(tmp_path / "coco.json").getCatIds(supNms=["cat"]) == [3]
 
 
 def test_labels_of_untrained_weights_say_so(tmp_path: Path) -> None:
     commit_units(str(tmp_path / "out"), UNITS, random_weights=("method.weights",))
-    info = _export(tmp_path / "out", tmp_path / "coco.json")["info"]
+    info = exported(tmp_path / "out", tmp_path / "coco.json")["info"]
     assert "mean nothing" in info["description"]
     assert info["random_weights"] == ["method.weights"]
 
 
 def test_a_commit_without_a_label_is_an_instances_file_too(tmp_path: Path) -> None:
     commit_units(str(tmp_path / "out"), [([], [rejected_row("1.jpg")])])
-    document = _export(tmp_path / "out", tmp_path / "coco.json")
+    document = exported(tmp_path / "out", tmp_path / "coco.json")
     assert document["images"] == document["annotations"] == []
-    assert _coco(tmp_path / "coco.json").getImgIds() == []
+    assert opened(tmp_path / "coco.json").getImgIds() == []
 
 
 def test_parts_that_no_commit_lists_are_not_exported(tmp_path: Path) -> None:
     commit_units(str(tmp_path / "out"), UNITS)
     labels = tmp_path / "out/labels"
     (labels / f"{9:016x}-00000-last.parquet").write_bytes(next(labels.iterdir()).read_bytes())
-    assert len(_export(tmp_path / "out", tmp_path / "coco.json")["images"]) == 3
+    assert len(exported(tmp_path / "out", tmp_path / "coco.json")["images"]) == 3
 
 
 def test_a_part_that_was_exchanged_leaves_no_file(tmp_path: Path) -> None:
@@ -227,7 +188,7 @@ def test_an_export_on_s3_is_whole_or_not_there(tmp_path: Path, bucket: Bucket) -
     export_coco(output, bucket.storage, f"{bucket.uri}/coco.json")
     data = read_bytes(*open_filesystem(f"{bucket.uri}/coco.json", bucket.storage))
     commit_units(str(tmp_path / "out"), UNITS)
-    assert json.loads(data) == _export(tmp_path / "out", tmp_path / "coco.json")
+    assert json.loads(data) == exported(tmp_path / "out", tmp_path / "coco.json")
     bucket.put(f"out/{commit.parts[1].path}", b"something else")
     with pytest.raises(BadStorage):
         export_coco(output, bucket.storage, f"{bucket.uri}/second.json")
@@ -257,55 +218,3 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
 
     peak_bytes(1)  # what is imported and cached once
     assert peak_bytes(16) < 1.5 * peak_bytes(4)
-
-
-def _segm_stats(truth: Path, found: Any) -> float:
-    coco = _coco(truth)
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(coco, coco.loadRes(found), "segm")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return float(evaluation.stats[0])
-
-
-def test_objects_score_with_cocoeval_what_arithmetic_says(tmp_path: Path) -> None:
-    """One image with two cats of 900 and 500 pixels: the first is found exactly, of the other 320.
-
-    As objects: IoU 1 and 0.64. At IoU 0.5, 0.55 and 0.6 both are found, AP 1; at the other seven
-    one is, recall reaches 1/2 with precision 1, and 51 of COCO's 101 recalls lie up to there.
-    As one mask of 1220 pixels: IoU 900/1220 = 0.738, so found once at 0.5 … 0.7, nowhere above.
-    """
-    first, second = filled((8, 8, 38, 38)), filled((40, 60, 60, 85))
-    truth = CocoFiles(tmp_path / "truth", ("a", "b", "cat"))
-    truth.image(1)
-    for mask_HW in (first, second):
-        truth.annotate(1, "cat", rle_of(mask_HW))
-        truth.document["annotations"][-1]["area"] = int(mask_HW.sum())
-    truth.save()
-    rows = [
-        {"image_id": "1", "uri": "1.jpg", "exif_orientation": 1} | row
-        for row in label_rows_of(
-            [predicted(3, first | filled((40, 60, 60, 76))), predicted(18, EMPTY)], (80, 100), SPLIT
-        )
-    ]
-    fields = {"instances.by": "components", "instances.most": "100"}
-    commit_units(str(tmp_path / "out"), [(rows, [])], source="coco", fields=fields)
-    instances = tmp_path / "instances.json"
-    export_coco(str(tmp_path / "out"), Storage(), str(instances), Selection(instances=True))
-    document = json.loads(instances.read_text())
-    assert [entry["area"] for entry in document["annotations"]] == [900, 320]
-    assert len(document["images"]) == 1
-    of_objects = _segm_stats(tmp_path / "truth/instances.json", document["annotations"])
-    assert of_objects == pytest.approx((3 * 1 + 7 * 51 / 101) / 10)
-    whole = _export(tmp_path / "out", tmp_path / "coco.json")["annotations"]
-    of_mask = _segm_stats(tmp_path / "truth/instances.json", whole)
-    assert of_mask == pytest.approx(5 * 51 / 101 / 10)
-
-
-def test_objects_that_no_job_made_cannot_be_exported(tmp_path: Path) -> None:
-    commit_units(str(tmp_path / "out"), UNITS)
-    with pytest.raises(BadInput, match="single objects"):
-        export_coco(
-            str(tmp_path / "out"), Storage(), str(tmp_path / "a.json"), Selection(instances=True)
-        )

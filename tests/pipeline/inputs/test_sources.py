@@ -1,12 +1,8 @@
 """Planning: what a source names is found, in one order, under names that outlive a move."""
 
-import io
-import json
 import os
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from fsspec import AbstractFileSystem
 
@@ -15,42 +11,14 @@ from pipeline.inputs.outputs import OUTPUT_FOLDERS, OUTPUT_MARKS
 from pipeline.inputs.shards import read_units
 from pipeline.inputs.sources import cut_list, plan_inputs, plan_shards
 from pipeline.output import paths
-from pipeline.storage.files import list_files, open_filesystem, replace
+from pipeline.storage.files import list_files
 from schemas.errors import BadInput, BadStorage, MissingFile
 from schemas.job.compute import Limits
-from schemas.job.source import CocoImages, ImageFiles, ParquetImages, Source, Uris, WebDataset
 from schemas.job.storage import Storage
 from schemas.record.commit import Shard
 from tests.made.places import Place
+from tests.made.planned import image_ids, images, names, parquet_source, plan, webdataset
 from tests.made.s3 import Bucket, create_bucket, serve_denials, storage_at
-
-
-@pytest.fixture(params=["local", "s3"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "local":
-        return Place(str(tmp_path / "in"), Storage())
-    bucket: Bucket = request.getfixturevalue("bucket")
-    return Place(f"{bucket.uri}/in", bucket.storage)
-
-
-def images(uris: Uris) -> ImageFiles:
-    return ImageFiles(type="images", uris=uris)
-
-
-def webdataset(shards: Uris) -> WebDataset:
-    return WebDataset(type="webdataset", shards=shards)
-
-
-def plan(source: Source, place: Place, images_per_unit: int = 100) -> list[Shard]:
-    return plan_shards(source, place.storage, images_per_unit)
-
-
-def image_ids(shards: list[Shard]) -> list[str]:
-    return [image_id for shard in shards for image_id, _ in shard.images]
-
-
-def names(shards: list[Shard]) -> list[str]:
-    return [shard.name for shard in shards]
 
 
 def test_a_folder_gives_the_images_below_it_by_their_path(place: Place) -> None:
@@ -315,155 +283,3 @@ def test_a_local_name_that_is_no_text_is_read_beside_its_neighbours(tmp_path: Pa
     units = list(read_units(shard, images(str(tmp_path)), place.storage, Limits()))
     found = [image.data for unit in units for image in unit.images]
     assert found == [b"a\xff.jpg", b"b.jpg", b"c%41.jpg"]
-
-
-def parquet(schema: dict[str, pa.DataType]) -> bytes:
-    buffer = io.BytesIO()
-    table = pa.table({name: pa.array([], kind) for name, kind in schema.items()})
-    pq.write_table(table, buffer)
-    return buffer.getvalue()
-
-
-def parquet_source(files: Uris, **columns: str) -> ParquetImages:
-    return ParquetImages(type="parquet", files=files, **columns)  # pyright: ignore[reportArgumentType]  # two names of columns
-
-
-@pytest.mark.parametrize(
-    "image",
-    [pa.binary(), pa.large_binary(), pa.struct({"bytes": pa.binary(), "path": pa.string()})],
-)
-@pytest.mark.parametrize(
-    "id_type", [pa.string(), pa.int64(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())]
-)
-def test_parquet_columns_of_bytes_and_ids_are_accepted(
-    tmp_path: Path, image: pa.DataType, id_type: pa.DataType
-) -> None:
-    (tmp_path / "a.parquet").write_bytes(parquet({"image": image, "id": id_type}))
-    shards = plan(parquet_source(str(tmp_path)), Place(str(tmp_path), Storage()))
-    assert [(s.kind, s.name) for s in shards] == [("parquet", "a.parquet")]
-
-
-@pytest.mark.parametrize(
-    ("schema", "got"),
-    [
-        ({"id": pa.string(), "picture": pa.binary()}, "columns id, picture"),
-        ({"image": pa.binary()}, "columns image"),
-        ({"id": pa.string(), "image": pa.string()}, "string"),
-        ({"id": pa.string(), "image": pa.list_(pa.uint8())}, "list"),
-        ({"id": pa.float64(), "image": pa.binary()}, "double"),
-    ],
-)
-def test_a_parquet_file_without_the_columns_is_refused_when_planned(
-    place: Place, schema: dict[str, pa.DataType], got: str
-) -> None:
-    place.put({"a.parquet": parquet(schema)})
-    with pytest.raises(BadInput, match=got) as raised:
-        plan(parquet_source(place.uri), place)
-    assert f"{place.uri}/a.parquet" in str(raised.value)
-
-
-def test_parquet_columns_may_have_other_names(place: Place) -> None:
-    place.put({"a.parquet": parquet({"key": pa.string(), "jpg": pa.binary()})})
-    source = parquet_source(place.uri, image_column="jpg", id_column="key")
-    assert names(plan(source, place)) == ["a.parquet"]
-
-
-@pytest.mark.parametrize("data", [b"", b"not parquet", b"PAR1" + bytes(100) + b"PAR1"])
-def test_a_file_that_is_not_parquet_is_refused_when_planned(place: Place, data: bytes) -> None:
-    place.put({"a.parquet": data})
-    with pytest.raises(BadInput, match="a file that is not Parquet"):
-        plan(parquet_source(place.uri), place)
-
-
-def coco(place: Place, instances: object) -> CocoImages:
-    data = instances if isinstance(instances, bytes) else json.dumps(instances).encode()
-    fs, path = open_filesystem(place.uri, place.storage)
-    replace(fs, f"{path}/instances.json", data)
-    return CocoImages(
-        type="coco", images=f"{place.uri}/images", instances=f"{place.uri}/instances.json"
-    )
-
-
-def test_coco_images_keep_coco_ids(place: Place) -> None:
-    place.put({"images/val/b.jpg": b"x"})
-    listed = [{"id": 20, "file_name": "a.jpg"}, {"id": 3, "file_name": "val/b.jpg", "width": 5}]
-    source = coco(
-        place, {"info": {"a": [1]}, "images": listed, "annotations": [], "categories": []}
-    )
-    shards = plan(source, place, images_per_unit=1)
-    assert [shard.images for shard in shards] == [
-        (("3", f"{place.uri}/images/val/b.jpg"),),
-        (("20", f"{place.uri}/images/a.jpg"),),
-    ]
-    assert {shard.uri for shard in shards} == {f"{place.uri}/images"}
-
-
-def test_annotations_before_or_after_the_images_do_not_matter(tmp_path: Path) -> None:
-    place = Place(str(tmp_path), Storage())
-    place.put({"images/a.jpg": b"x"})
-    one = '"images": [{"id": 1, "file_name": "a.jpg"}]'
-    for text in (
-        f'{{"annotations": [{{"id": 1, "note": "}}], \\" {{"}}], {one}}}',
-        f'  {{ {one} , "annotations": [ this is never read',
-    ):
-        assert image_ids(plan(coco(place, text.encode()), place)) == ["1"]
-
-
-def test_one_image_gone_is_no_reason_to_stop_but_a_wrong_folder_is(place: Place) -> None:
-    listed = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
-    source = coco(place, {"images": listed})
-    with pytest.raises(BadStorage, match=r"0 files, no a\.jpg"):
-        plan(source, place)
-    place.put({"images/b.jpg": b"x"})
-    assert image_ids(plan(source, place)) == ["1", "2"]
-
-
-@pytest.mark.parametrize(
-    ("instances", "got"),
-    [
-        (b"", "no '{'"),
-        (b"no json", "no '{'"),
-        (b"[1, 2]", "no '{'"),
-        (b"\xff\xfe{}", "no '{'"),
-        (b'{"images": [', "Expecting value"),
-        (b'{"a": ' + b"[" * 100_000, "recursion"),
-        ({}, "no"),
-        ({"annotations": []}, "no `images` list"),
-        ({"images": {"1": "a.jpg"}}, "no `images` list"),
-        ({"images": []}, "an empty `images` list"),
-        ({"images": ["a.jpg"]}, "'a.jpg'"),
-        ({"images": [{"file_name": "a.jpg"}]}, "id None"),
-        ({"images": [{"id": "1", "file_name": "a.jpg"}]}, "id '1'"),
-        ({"images": [{"id": 1}]}, "file_name None"),
-        ({"images": [{"id": 1, "file_name": ""}]}, "file_name ''"),
-    ],
-)
-def test_an_instances_file_that_is_not_coco_says_why(
-    tmp_path: Path, instances: object, got: str
-) -> None:
-    place = Place(str(tmp_path), Storage())
-    with pytest.raises(BadInput, match="COCO instances JSON") as raised:
-        plan(coco(place, instances), place)
-    assert got in str(raised.value)
-    assert "instances.json" in str(raised.value)
-
-
-@pytest.mark.parametrize("name", ["../secret.jpg", "/etc/passwd", "a/../../b.jpg", "s3://x/a.jpg"])
-def test_a_coco_file_name_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
-    place = Place(str(tmp_path), Storage())
-    with pytest.raises(BadInput, match="outside the images' folder"):
-        plan(coco(place, {"images": [{"id": 1, "file_name": name}]}), place)
-
-
-def test_a_coco_id_used_twice_is_refused(tmp_path: Path) -> None:
-    place = Place(str(tmp_path), Storage())
-    listed = [{"id": 7, "file_name": "a.jpg"}, {"id": 7, "file_name": "b.jpg"}]
-    with pytest.raises(BadInput, match=r"id 7: a\.jpg and b\.jpg"):
-        plan(coco(place, {"images": listed}), place)
-
-
-def test_a_missing_instances_file_is_named(place: Place) -> None:
-    place.put({"images/a.jpg": b"x"})
-    source = CocoImages(type="coco", images=f"{place.uri}/images", instances=f"{place.uri}/no.json")
-    with pytest.raises(MissingFile, match=r"no\.json"):
-        plan(source, place)

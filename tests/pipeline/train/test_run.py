@@ -2,22 +2,22 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import ray
 import yaml
 from typer.testing import CliRunner
 
-from jobs.main import app
+from jobs.main import app, main
 from pipeline.storage.place import Place
 from pipeline.train.metrics import read_metrics
 from pipeline.train.state import STATE
 from schemas.job.train import TrainJob
+from tests.made.drivers import start
 from tests.made.fault_proxy import Faults, Moment, faulty
 from tests.made.processes import descendants, send, title
 from tests.made.s3 import Bucket
@@ -27,13 +27,11 @@ pytestmark = pytest.mark.cluster
 
 ON_ITS_WAY_S = 200.0  # what takes 20 s on an idle machine
 
-# `vrp train` on a cluster without a dashboard, which would cost as much as the training here.
-COMMAND = """
-import ray, typer
-from jobs.train import train
-ray.init(address="local", num_cpus=2, include_dashboard=False)
-typer.run(train)
-"""
+
+def train_here(job_file: str) -> None:
+    """`vrp train` on a cluster without a dashboard, which would cost as much as the training."""
+    ray.init(address="local", num_cpus=2, include_dashboard=False)
+    main(["train", job_file])
 
 
 def write_job(job: TrainJob, path: Path) -> None:
@@ -86,29 +84,27 @@ class Command:
     """A `vrp train` process, and all the processes of the cluster it started."""
 
     def __init__(self, job_file: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-u", "-c", COMMAND, str(job_file)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        self._log = job_file.with_suffix(".log")
+        self._process = start(train_here, job_file, self._log)
+        assert self._process.pid is not None
+        self._pid = self._process.pid
 
     def kill(self) -> None:
         """Kill the driver with -9; then its cluster, which would notice in its own time."""
-        orphans = descendants(self._process.pid)
+        orphans = descendants(self._pid)
         self._process.kill()
-        self._process.wait()
+        self._process.join()
         for pid in orphans:
             send(pid, signal.SIGKILL)
 
     def kill_a_worker(self) -> None:
-        below = descendants(self._process.pid)
+        below = descendants(self._pid)
         worker = next(pid for pid in below if "RayTrainWorker" in title(pid))
         os.kill(worker, signal.SIGKILL)
 
     def finish(self) -> None:
-        output, _ = self._process.communicate()
-        assert self._process.returncode == 0, output[-8000:]
+        self._process.join()
+        assert self._process.exitcode == 0, self._log.read_text()[-8000:]
 
 
 @pytest.mark.timeout(900)

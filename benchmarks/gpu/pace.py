@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.vrp_job import SIZE_HW, photo
+from benchmarks.parts.vrp_job import SIZE_HW, photo
 from model.masks.upsample import mask_at
 from model.segmenter import Prediction, Segmenter
 from pipeline.images.decode import DecodedImage, decode_image

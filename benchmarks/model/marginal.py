@@ -1,6 +1,6 @@
 """One further category with one reference, against the naive forward of one.
 
-python -m benchmarks.marginal [--json]
+python -m benchmarks.model.marginal [--json]
 
 SAM's embedding is given to both. Ours is a ninth of what nine categories more take; the naive
 forward encodes reference and target, prompts, decodes, and makes the mask.
@@ -8,9 +8,9 @@ forward encodes reference and target, prompts, decodes, and makes the mask.
 
 import copy
 
-from benchmarks.figure import cpu_seconds, faster, one_thread, tell
-from benchmarks.naive import NaiveVrp
-from benchmarks.vrp_job import NETWORKS, networks, our_masks, photo, references
+from benchmarks.parts.figure import cpu_seconds, faster, one_thread, tell
+from benchmarks.parts.naive import NaiveVrp
+from benchmarks.parts.vrp_job import NETWORKS, networks, our_masks, photo, references
 from model.methods.vrp import VrpSegmenter
 from model.networks.attention_choice import use_fast_attention
 

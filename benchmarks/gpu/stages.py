@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.gpu_pace import jpeg, runs_of
-from benchmarks.vrp_job import photo
+from benchmarks.gpu.pace import jpeg, runs_of
+from benchmarks.parts.vrp_job import photo
 from model.methods.features import backbone_maps
 from model.methods.vrp import VrpNetworks, VrpSegmenter
 from model.networks.pixels import normalise, squash, upload

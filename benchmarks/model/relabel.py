@@ -1,12 +1,12 @@
 """Label an image whose embedding is stored, against labeling it whole.
 
-python -m benchmarks.relabel [--json]
+python -m benchmarks.model.relabel [--json]
 """
 
 import torch
 
-from benchmarks.figure import faster, in_turns, one_thread, tell
-from benchmarks.vrp_job import NETWORKS, networks, our_masks, photo, references
+from benchmarks.parts.figure import faster, in_turns, one_thread, tell
+from benchmarks.parts.vrp_job import NETWORKS, networks, our_masks, photo, references
 from model.methods.vrp import VrpSegmenter
 from model.networks.attention_choice import use_fast_attention
 from model.networks.pixels import normalise, squash

@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.figure import machine
-from benchmarks.gpu_networks import compile_blocks, lite_study, vrp_networks
-from benchmarks.gpu_pace import DIFFERENT_PHOTOS, pace
-from benchmarks.gpu_stages import kernels, stages
-from benchmarks.vrp_job import photo, references
+from benchmarks.gpu.networks import compile_blocks, lite_study, vrp_networks
+from benchmarks.gpu.pace import DIFFERENT_PHOTOS, pace
+from benchmarks.gpu.stages import kernels, stages
+from benchmarks.parts.figure import machine
+from benchmarks.parts.vrp_job import photo, references
 from model.methods.vrp import VrpNetworks, VrpSegmenter
 from model.networks.attention_choice import FORM_FAULTS
 from model.networks.device import Precision, pick_precision

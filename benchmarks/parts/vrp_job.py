@@ -10,8 +10,8 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
-from benchmarks.figure import Figure, faster, in_turns, one_thread
-from benchmarks.naive import NaiveVrp
+from benchmarks.parts.figure import Figure, faster, in_turns, one_thread
+from benchmarks.parts.naive import NaiveVrp
 from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
 from model.methods.vrp import VrpNetworks, VrpSegmenter, load_vrp

@@ -1,6 +1,6 @@
 """A photo of 12 megapixels becomes SAM's input, against Pillow's open and resize.
 
-python -m benchmarks.decode [--json]
+python -m benchmarks.model.decode [--json]
 """
 
 import io
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.figure import faster, in_turns, one_thread, tell
+from benchmarks.parts.figure import faster, in_turns, one_thread, tell
 from model.networks.pixels import squash
 from pipeline.images.decode import decode_image
 from schemas.job.compute import Limits

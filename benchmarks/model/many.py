@@ -1,6 +1,6 @@
 """Label an image with 20 categories of 5 references each in bf16, against a naive loop.
 
-python -m benchmarks.many [--json]
+python -m benchmarks.model.many [--json]
 
 The naive loop is timed for two of the categories and its time multiplied by ten: it does the same
 for each.
@@ -8,9 +8,9 @@ for each.
 
 import copy
 
-from benchmarks.figure import cpu_seconds, faster, one_thread, tell
-from benchmarks.naive import NaiveVrp
-from benchmarks.vrp_job import NETWORKS, networks, our_masks, photo, references
+from benchmarks.parts.figure import cpu_seconds, faster, one_thread, tell
+from benchmarks.parts.naive import NaiveVrp
+from benchmarks.parts.vrp_job import NETWORKS, networks, our_masks, photo, references
 from model.methods.vrp import VrpSegmenter
 from model.networks.attention_choice import use_fast_attention
 

@@ -1,6 +1,6 @@
 """Logits become a run-length mask of a photo of 12 megapixels, against interpolating all of it.
 
-python -m benchmarks.rle [--json]
+python -m benchmarks.model.rle [--json]
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 from pycocotools import mask as coco_mask
 from torch.nn import functional as F
 
-from benchmarks.figure import faster, in_turns, one_thread, tell
+from benchmarks.parts.figure import faster, in_turns, one_thread, tell
 from model.masks.upsample import mask_at
 from model.segmenter import Prediction
 from pipeline.masks.runs import encode_rle
