@@ -16,8 +16,8 @@ from PIL import Image
 
 from pipeline.scenes.categories import RESERVED
 from pipeline.scenes.write import SceneSet
-from tests.made.chromium import Page, chromium_page
-from tests.made.studio import running_studio
+from tests.made.pages.chromium import Page, chromium_page
+from tests.made.pages.studio import running_studio
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 24

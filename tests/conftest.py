@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.made.s3 import Bucket, create_bucket, serve_s3
+from tests.made.servers.s3 import Bucket, create_bucket, serve_s3
 
 # The same examples in every run, however slow the machine is.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

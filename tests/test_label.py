@@ -31,10 +31,10 @@ from schemas.job.label import LabelJob
 from schemas.job.storage import Output
 from schemas.record.commit import Commit
 from schemas.record.receipt import Receipt
-from tests.made import poison
-from tests.made.labelling import four_references, job_of
-from tests.made.photos import photo, tar_of
-from tests.made.s3 import Bucket
+from tests.made.cluster import poison
+from tests.made.jobs.labelling import four_references, job_of
+from tests.made.pixels.photos import photo, tar_of
+from tests.made.servers.s3 import Bucket
 
 pytestmark = pytest.mark.cluster
 IMAGES_PER_SHARD = 7
@@ -69,7 +69,7 @@ def two_nodes() -> Iterator[Cluster]:
         logging_level=logging.WARNING,
         runtime_env={
             "env_vars": {"PYTHONPATH": str(Path(__file__).parents[1])},
-            "worker_process_setup_hook": "tests.made.poison.install",
+            "worker_process_setup_hook": "tests.made.cluster.poison.install",
         },
     )
     configure_ray_data(progress=False)

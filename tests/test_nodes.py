@@ -32,9 +32,9 @@ from schemas.job.train import TrainProgress
 from schemas.record.commit import Commit
 from schemas.record.receipt import Receipt
 from tests.crash.nodes import workers_of
-from tests.made.gates import gated
-from tests.made.photos import photo, tar_of
-from tests.made.training import a_job, losses, run, write_dataset
+from tests.made.cluster.gates import gated
+from tests.made.data.training import a_job, losses, run, write_dataset
+from tests.made.pixels.photos import photo, tar_of
 
 pytestmark = pytest.mark.cluster
 
@@ -85,7 +85,7 @@ def nodes() -> Iterator[Nodes]:
         logging_level=logging.WARNING,
         runtime_env={
             "env_vars": {"PYTHONPATH": str(Path(__file__).parents[1])},
-            "worker_process_setup_hook": "tests.made.gates.install",
+            "worker_process_setup_hook": "tests.made.cluster.gates.install",
         },
     )
     configure_ray_data(progress=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
-from tests.made.fault_proxy import Faults, Moment, faulty
+from tests.made.servers.fault_proxy import Faults, Moment, faulty
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from jobs.main import main
 from pipeline.output.audit import audit
 from pipeline.output.commit import read_commit
 from pipeline.storage.place import Place
-from tests.made.drivers import start
-from tests.made.s3 import Bucket
+from tests.made.cluster.drivers import start
+from tests.made.servers.s3 import Bucket
 
 UNIT = 16  # images; a unit is then a second or two of work
 SHARD = 100  # images: six units and a remainder

@@ -5,7 +5,7 @@ import signal
 from ray._private.node import Node
 from ray.cluster_utils import Cluster
 
-from tests.made.processes import children, send, title
+from tests.made.cluster.processes import children, send, title
 
 # A node that answers nothing for so long is dead to Ray; its default is half a minute.
 HEALTH = {

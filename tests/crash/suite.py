@@ -16,9 +16,9 @@ from typing import Literal, get_args
 
 from tests.crash.job import Job, contents, fill, inspect
 from tests.crash.nodes import Nodes, raylet
-from tests.made.fault_proxy import Faults, Moment, faulty
-from tests.made.processes import send
-from tests.made.s3 import Bucket, create_bucket, serve_s3, storage_at
+from tests.made.cluster.processes import send
+from tests.made.servers.fault_proxy import Faults, Moment, faulty
+from tests.made.servers.s3 import Bucket, create_bucket, serve_s3, storage_at
 
 Kind = Literal["actor", "reader", "node", "driver", "pause"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

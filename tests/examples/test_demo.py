@@ -9,7 +9,7 @@ from examples.demo import SHOWN, Recipe, examples, job_of, make_folder, scribble
 from jobs.terminal.job_file import read_job
 from pipeline.label.references import load_references
 from schemas.job.label import LabelJob
-from tests.made.labels import square
+from tests.made.outputs.labels import square
 
 
 def test_a_second_run_finds_its_folder_as_it_was(tmp_path: Path) -> None:

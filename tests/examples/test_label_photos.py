@@ -12,7 +12,7 @@ from examples.label_photos import photos_job
 from pipeline.label.references import load_references
 from schemas.job.label import LabelJob
 from schemas.job.reference import Scribbles
-from tests.made.datasets import LARGE, filled, jpeg, png, write
+from tests.made.data.datasets import LARGE, filled, jpeg, png, write
 
 NAMES = (
     "perseg/cat/00",

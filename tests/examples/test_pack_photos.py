@@ -10,8 +10,8 @@ import pytest
 from examples.pack_photos import image_paths, key_of, pack, upload
 from pipeline.storage.files import open_filesystem, read_bytes
 from schemas.job.storage import Storage
-from tests.made.datasets import jpeg, write
-from tests.made.s3 import Bucket
+from tests.made.data.datasets import jpeg, write
+from tests.made.servers.s3 import Bucket
 
 FOUND = ["_new/400. paris.jpg.jpg", "animals/cat/01.jpg", "animals/cat/02.JPG", "icons/logo.png"]
 

@@ -9,8 +9,8 @@ from PIL import Image, ImageFilter
 
 from pipeline.export.image_files import export_images
 from schemas.job.storage import Storage
-from tests.made.committed import commit_units, label_rows, rejected_row
-from tests.made.datasets import HEIGHT, WIDTH, jpeg
+from tests.made.data.datasets import HEIGHT, WIDTH, jpeg
+from tests.made.outputs.committed import commit_units, label_rows, rejected_row
 
 NAMES = ("a/1.jpg", "b/1.jpg", "katze-ü.jpg", "turned.jpg", "empty.jpg")
 

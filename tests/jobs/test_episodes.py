@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from jobs.episodes import episodes
 from schemas.errors import BadInput
-from tests.made.datasets import write_folder
+from tests.made.data.datasets import write_folder
 
 app = typer.Typer()
 app.command()(episodes)

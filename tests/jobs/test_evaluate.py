@@ -17,8 +17,8 @@ from pipeline.evaluate.actor import EvaluateUnits
 from pipeline.evaluate.check import check
 from schemas.errors import BadInput
 from schemas.job.evaluate import COUNTS_SCHEMA, EPISODES_SCHEMA, EvaluateJob
-from tests.made.evaluation import a_document
-from tests.made.training import write_dataset
+from tests.made.data.training import write_dataset
+from tests.made.jobs.evaluation import a_document
 
 pytestmark = pytest.mark.cluster
 

@@ -12,9 +12,9 @@ import torch
 
 from model.networks.backbone import build_backbone
 from pipeline.storage.files import open_filesystem, replace
-from tests.made.commands import photo_folder, run, write_job
-from tests.made.photos import photo
-from tests.made.s3 import SECRET, Bucket, serve_denials
+from tests.made.jobs.commands import photo_folder, run, write_job
+from tests.made.pixels.photos import photo
+from tests.made.servers.s3 import SECRET, Bucket, serve_denials
 
 pytestmark = pytest.mark.cluster
 

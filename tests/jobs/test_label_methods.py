@@ -8,7 +8,7 @@ import yaml
 
 from pipeline.storage.files import open_filesystem
 from schemas.job.storage import Storage
-from tests.made.commands import photo_folder, run, write_job
+from tests.made.jobs.commands import photo_folder, run, write_job
 
 LITE = {"type": "lite", "weights": "lite-sam"}
 BACKBONE = {"type": "efficientnet_lite2", "weights": "efficientnet-lite2"}

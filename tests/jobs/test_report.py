@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 from jobs.report import report
 from pipeline.storage.files import open_filesystem, read_bytes
 from schemas.errors import BadStorage
-from tests.made.output import make_output
-from tests.made.s3 import SECRET, Bucket
+from tests.made.outputs.output import make_output
+from tests.made.servers.s3 import SECRET, Bucket
 
 
 def run(*arguments: str) -> Result:

@@ -11,9 +11,9 @@ from pipeline.output.plan import extend_plan
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage
 from schemas.record.at_work import Ended, Submitted
-from tests.made.commands import run
-from tests.made.committed import commit_units, rejected_row
-from tests.made.shards import tar
+from tests.made.jobs.commands import run
+from tests.made.outputs.committed import commit_units, rejected_row
+from tests.made.outputs.shards import tar
 
 
 def test_status_is_told_from_a_job_file_and_watched_until_it_is_done(

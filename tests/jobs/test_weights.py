@@ -17,9 +17,9 @@ from schemas.job.method import READINGS, Vrp
 from schemas.job.networks import Backbone, Sam
 from schemas.names import BackboneType
 from schemas.record.card import VrpCard
-from tests.made.published import PUBLISHED, numbered, vrp_sam, write_torch
-from tests.made.s3 import SECRET, Bucket
-from tests.made.web import Site, serve_web
+from tests.made.networks.published import PUBLISHED, numbered, vrp_sam, write_torch
+from tests.made.servers.s3 import SECRET, Bucket
+from tests.made.servers.web import Site, serve_web
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What every method asks of a GPU, seen on a device without values (tests/made/fake_cuda.py)."""
+"""What methods ask of a GPU, on a device without values (tests/made/networks/fake_cuda.py)."""
 
 from collections.abc import Sequence
 
@@ -19,8 +19,8 @@ from model.networks.flat_attention import Forms
 from model.segmenter import PLAIN, Prediction, Segmenter
 from model.training.train_step import EpisodeTensors, episode_losses, freeze
 from schemas.job.method import Method, Vrp
-from tests.made.fake_cuda import CUDA, Record, fake_cuda
-from tests.made.methods import IMAGES, method, reference
+from tests.made.networks.fake_cuda import CUDA, Record, fake_cuda
+from tests.made.networks.methods import IMAGES, method, reference
 
 NANO = {"type": "nano", "weights": "random"}
 VRP = {"type": "vrp", "weights": "random", "sam": NANO, "backbone": NANO}

@@ -12,7 +12,7 @@ from model.build import build_segmenter
 from model.segmenter import LoadedReference
 from model.side_by_side import SideBySide, remember
 from schemas.job.method import Method
-from tests.made.evaluation import NANO
+from tests.made.jobs.evaluation import NANO
 
 
 class Counting(nn.Module):

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.job.label import LabelJob
-from tests.made.label_jobs import job
+from tests.made.jobs.label_jobs import job
 
 RANDOM = {"type": "nano", "weights": "random"}
 VRP = {"type": "vrp", "weights": "random", "sam": RANDOM, "backbone": RANDOM}

@@ -8,7 +8,7 @@ import pytest
 
 from jobs.cluster.head import cluster_of, resolve_address
 from schemas.errors import BadInput
-from tests.made.s3 import free_port, serve_denials
+from tests.made.servers.s3 import free_port, serve_denials
 
 TOLD_WITHIN_S = 20.0
 

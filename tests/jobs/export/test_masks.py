@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from jobs.export.masks import export_app
 from schemas.errors import BadStorage
-from tests.made.committed import commit_units, label_rows
-from tests.made.datasets import filled
+from tests.made.data.datasets import filled
+from tests.made.outputs.committed import commit_units, label_rows
 
 CAT = {"cat": filled((8, 8, 68, 68)), "dog": filled((0, 0, 0, 0))}
 

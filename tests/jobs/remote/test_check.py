@@ -14,9 +14,9 @@ from pipeline.status import at_work
 from pipeline.status.at_work import Presence
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage
-from tests.made.commands import run, write_job
-from tests.made.photos import photo
-from tests.made.training import a_job, write_dataset
+from tests.made.data.training import a_job, write_dataset
+from tests.made.jobs.commands import run, write_job
+from tests.made.pixels.photos import photo
 
 
 class _Head(BaseHTTPRequestHandler):

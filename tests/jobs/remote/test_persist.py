@@ -14,7 +14,7 @@ import pytest
 from jobs.remote.child import Child
 from jobs.remote.persist import Persistence
 from schemas.errors import BadInput
-from tests.made.processes import children, title
+from tests.made.cluster.processes import children, title
 
 HOME = "the cluster"
 KILLED = -signal.SIGKILL

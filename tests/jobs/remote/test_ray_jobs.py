@@ -8,8 +8,8 @@ import pytest
 from jobs.remote import ray_jobs
 from jobs.remote.ray_jobs import open_client
 from schemas.errors import BadInput
-from tests.made.s3 import free_port
-from tests.made.web import serve_handler
+from tests.made.servers.s3 import free_port
+from tests.made.servers.web import serve_handler
 
 
 class _Elsewhere(BaseHTTPRequestHandler):

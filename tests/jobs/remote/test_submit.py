@@ -13,10 +13,10 @@ from jobs.cluster.head import cluster_of
 from pipeline.output.commit import read_commit
 from pipeline.storage.place import Place
 from schemas.errors import BadInput
-from tests.made.commands import run
-from tests.made.photos import photo, tar_of
-from tests.made.ray_head import Head, serve_head
-from tests.made.s3 import KEY, SECRET, Bucket
+from tests.made.cluster.ray_head import Head, serve_head
+from tests.made.jobs.commands import run
+from tests.made.pixels.photos import photo, tar_of
+from tests.made.servers.s3 import KEY, SECRET, Bucket
 
 pytestmark = pytest.mark.cluster
 

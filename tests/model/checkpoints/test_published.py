@@ -15,7 +15,7 @@ from model.networks.backbone import build_backbone
 from model.networks.sam import build_sam
 from schemas.errors import BadWeights
 from schemas.names import BackboneType, SamType
-from tests.made.published import PUBLISHED, numbered, write_torch
+from tests.made.networks.published import PUBLISHED, numbered, write_torch
 
 FILES: dict[str, SamType | BackboneType] = {
     "sam_vit_b_01ec64": "vit_b",

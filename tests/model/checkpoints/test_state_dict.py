@@ -22,7 +22,7 @@ from schemas.errors import BadWeights
 from schemas.job.method import READINGS, Vrp
 from schemas.job.networks import Backbone, Sam
 from schemas.record.card import Training, VrpCard
-from tests.made.published import PUBLISHED, numbered, write_torch
+from tests.made.networks.published import PUBLISHED, numbered, write_torch
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2)}
 

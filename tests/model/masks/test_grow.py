@@ -3,7 +3,7 @@
 import numpy as np
 
 from model.masks.grow import grown
-from tests.made.datasets import filled
+from tests.made.data.datasets import filled
 
 SIZE = (20, 30)
 

@@ -22,7 +22,7 @@ from schemas.job.method import Method, Vrp, VrpReading
 from schemas.job.networks import LITE_TRUNK, Sam
 from schemas.job.weights import weights_of
 from schemas.record.card import Training, VrpCard
-from tests.made.waves import picture
+from tests.made.pixels.waves import picture
 
 TRUNK = {"type": "efficientnet_lite2", "weights": "random:3"}
 LITE = {"type": "lite", "weights": "random:2", "trunk": TRUNK}

@@ -14,7 +14,7 @@ from model.presence.signals import signals_of
 from model.segmenter import LoadedReference, Prediction, StudyOptions
 from schemas.job.method import Method, presence_threshold
 from schemas.job.reference import Box, Points, Scribbles
-from tests.made.methods import IMAGES, METHODS, OTHER, method, reference
+from tests.made.networks.methods import IMAGES, METHODS, OTHER, method, reference
 
 EVERY = pytest.mark.parametrize("name", METHODS)
 EACH = pytest.mark.parametrize("name", ["gp_sam both", "persam", "persam_f", "matcher"])

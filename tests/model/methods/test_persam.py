@@ -17,7 +17,7 @@ from model.methods.prompted_sam import PromptedNetworks, PromptedSam
 from model.segmenter import LoadedReference
 from schemas.job.method import Persam, PersamF
 from schemas.job.networks import Sam
-from tests.made.narrow_sam import ellipse, narrow_sam, patches
+from tests.made.networks.narrow_sam import ellipse, narrow_sam, patches
 
 SIZES = [(213, 320), (180, 240), (300, 200)]
 IMAGES = [patches(number, *size) for number, size in enumerate(SIZES)]

@@ -11,7 +11,7 @@ from model.checkpoints.load import Loader
 from model.networks.routing import likeness, route
 from model.segmenter import PLAIN, LoadedReference, Prediction, Segmenter
 from schemas.job.method import Vrp
-from tests.made.waves import picture
+from tests.made.pixels.waves import picture
 
 NANO = {"type": "nano", "weights": "random:2"}
 TRUNK = {"type": "efficientnet_lite2", "weights": "random:3"}

@@ -13,8 +13,8 @@ from model.methods.search import search_objects
 from model.segmenter import LoadedReference, Prediction, StudyOptions
 from schemas.job.method import Matcher, Persam, PersamF
 from schemas.job.networks import Sam
-from tests.made.narrow_sam import narrow_sam
-from tests.made.waves import picture
+from tests.made.networks.narrow_sam import narrow_sam
+from tests.made.pixels.waves import picture
 
 SIDE = 256  # of the image and of the narrow SAM's logits: one is the other
 SIZE = (SIDE, SIDE)

@@ -18,7 +18,7 @@ from schemas.job.method import READINGS, Vrp, VrpReading
 from schemas.job.networks import Backbone, Sam
 from schemas.job.reference import Box, Points, Scribbles
 from schemas.record.card import Training, VrpCard
-from tests.made.waves import picture, stir
+from tests.made.pixels.waves import picture, stir
 
 
 def method(reading: VrpReading | None = None, seed: int = 1) -> Vrp:

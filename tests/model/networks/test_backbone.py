@@ -6,7 +6,7 @@ import torch
 from model.networks.backbone import BACKBONES, ConvBackbone, build_backbone, fold_norms
 from model.networks.feature_maps import FeatureMaps, mid_on_grid
 from schemas.names import BackboneType
-from tests.made.waves import stir
+from tests.made.pixels.waves import stir
 
 
 @pytest.mark.parametrize("name", BACKBONES)

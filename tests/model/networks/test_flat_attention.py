@@ -11,7 +11,7 @@ from model.networks.attention_choice import fastest_forms, use_fast_attention
 from model.networks.attention_forms import Form
 from model.networks.flat_attention import Forms, use_flat_attention, use_forms
 from model.networks.sam import build_sam
-from tests.made.waves import stir
+from tests.made.pixels.waves import stir
 
 IMAGES = torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))
 

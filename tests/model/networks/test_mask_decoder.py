@@ -14,7 +14,7 @@ from model.networks.mask_decoder import decode
 from model.networks.pixels import letterbox, normalise
 from model.networks.sam import build_sam, dense_position
 from model.segmenter import Prediction
-from tests.made.waves import picture, stir
+from tests.made.pixels.waves import picture, stir
 
 SIZES_HW = [(213, 320), (256, 256), (400, 130)]
 

@@ -13,7 +13,7 @@ from model.networks.feature_maps import FeatureMaps
 from model.networks.vrp_encoder import VrpEncoder
 from schemas.job.method import READINGS, QueryInit, VrpReading
 from schemas.names import BackboneType
-from tests.made.waves import stir, wave
+from tests.made.pixels.waves import stir, wave
 
 GRID = 8
 

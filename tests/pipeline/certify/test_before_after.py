@@ -19,10 +19,10 @@ from pipeline.certify.before_after import (
 )
 from pipeline.review.review import Review
 from schemas.job.storage import Storage
-from tests.made.commands import run, write_job
-from tests.made.committed import commit_units
-from tests.made.labels import CAT, DOG, NOTHING, row, square
-from tests.made.verdicts import say
+from tests.made.jobs.commands import run, write_job
+from tests.made.outputs.committed import commit_units
+from tests.made.outputs.labels import CAT, DOG, NOTHING, row, square
+from tests.made.outputs.verdicts import say
 
 MADE, RIGHT = square(5, 5, 10), square(8, 5, 10)
 

@@ -12,10 +12,10 @@ from pipeline.review.review import Review
 from schemas.errors import BadInput
 from schemas.job.storage import Storage
 from schemas.record.verdict import Verdict
-from tests.made.commands import run
-from tests.made.committed import commit_units
-from tests.made.labels import CAT, DOG, NOTHING, row, square
-from tests.made.verdicts import say
+from tests.made.jobs.commands import run
+from tests.made.outputs.committed import commit_units
+from tests.made.outputs.labels import CAT, DOG, NOTHING, row, square
+from tests.made.outputs.verdicts import say
 
 MADE = square(5, 5, 10)
 IMAGES = 20

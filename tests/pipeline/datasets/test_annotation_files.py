@@ -12,8 +12,17 @@ from pipeline.datasets.index import open_index
 from schemas.errors import BadInput
 from schemas.job.dataset import Dataset
 from schemas.job.storage import Storage
-from tests.made.datasets import LARGE, SMALL, CocoFiles, filled, png, write, write_folder, write_voc
-from tests.made.s3 import Bucket
+from tests.made.data.datasets import (
+    LARGE,
+    SMALL,
+    CocoFiles,
+    filled,
+    png,
+    write,
+    write_folder,
+    write_voc,
+)
+from tests.made.servers.s3 import Bucket
 
 
 def opened(dataset: dict[str, Any], index: Path | str, storage: Storage | None = None) -> int:

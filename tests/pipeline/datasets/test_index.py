@@ -13,7 +13,7 @@ from pipeline.episodes.load import EpisodeReader
 from schemas.errors import BadInput, BadStorage
 from schemas.job.dataset import Dataset
 from schemas.job.storage import Storage
-from tests.made.datasets import (
+from tests.made.data.datasets import (
     HEIGHT,
     LARGE,
     SMALL,
@@ -28,7 +28,7 @@ from tests.made.datasets import (
     write_folder,
     write_voc,
 )
-from tests.made.s3 import Bucket
+from tests.made.servers.s3 import Bucket
 
 
 def _open(

@@ -20,8 +20,8 @@ from schemas.fold import FOLDS_OF
 from schemas.job.episode import EpisodeSettings
 from schemas.job.storage import Storage
 from schemas.names import LayoutName
-from tests.made import layouts as made
-from tests.made.datasets import LARGE, SMALL, filled, write_folder
+from tests.made.data import layouts as made
+from tests.made.data.datasets import LARGE, SMALL, filled, write_folder
 
 LAYOUTS_MADE: dict[LayoutName, Callable[[Path], None]] = {
     "coco20i": made.coco20i,

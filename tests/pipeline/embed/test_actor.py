@@ -18,7 +18,7 @@ from pipeline.output.unit import UnitName
 from pipeline.storage.place import Place
 from schemas.job.embed import EmbedJob, EmbedReceipt
 from schemas.job.storage import Storage
-from tests.made.units import BLACK, WHITE, png, unit
+from tests.made.outputs.units import BLACK, WHITE, png, unit
 
 NANO = {"type": "nano", "weights": "random"}
 FIELDS = {"sam.type": "nano"}

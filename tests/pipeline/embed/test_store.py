@@ -22,7 +22,7 @@ from schemas.errors import BadStorage
 from schemas.job.method import Vrp, VrpReading
 from schemas.job.networks import Backbone, Sam
 from schemas.job.storage import Storage
-from tests.made.s3 import Bucket
+from tests.made.servers.s3 import Bucket
 
 METHOD = Vrp(
     type="vrp",

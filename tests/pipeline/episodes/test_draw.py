@@ -24,7 +24,7 @@ from schemas.errors import BadInput
 from schemas.job.dataset import Dataset
 from schemas.job.episode import EpisodeSettings
 from schemas.job.storage import Storage
-from tests.made.datasets import LARGE, SMALL, CocoFiles, write_folder
+from tests.made.data.datasets import LARGE, SMALL, CocoFiles, write_folder
 
 NAMES = ("person", "bicycle", "car", "cat", "dog")  # COCO-20i's folds 0, 1, 2, 3 and 0
 

@@ -19,8 +19,7 @@ from schemas.job.dataset import Dataset
 from schemas.job.episode import EpisodeSettings
 from schemas.job.reference import Box, Points
 from schemas.job.storage import Storage
-from tests.made.committed import commit_units, label_rows
-from tests.made.datasets import (
+from tests.made.data.datasets import (
     LARGE,
     SMALL,
     CocoFiles,
@@ -30,7 +29,8 @@ from tests.made.datasets import (
     write_folder,
     write_voc,
 )
-from tests.made.s3 import Bucket
+from tests.made.outputs.committed import commit_units, label_rows
+from tests.made.servers.s3 import Bucket
 
 
 def _index(dataset: dict[str, Any], uri: str, storage: Storage | None = None) -> DatasetIndex:

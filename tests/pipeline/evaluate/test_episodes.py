@@ -10,8 +10,8 @@ from pipeline.evaluate.episodes import draw_fold, hash_manifest, manifest
 from pipeline.evaluate.units import cut
 from schemas.errors import BadInput
 from schemas.job.evaluate import EPISODES_SCHEMA, EvaluateJob
-from tests.made.datasets import CocoFiles, write_folder
-from tests.made.evaluation import a_job
+from tests.made.data.datasets import CocoFiles, write_folder
+from tests.made.jobs.evaluation import a_job
 
 
 @pytest.fixture

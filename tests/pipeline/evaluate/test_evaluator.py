@@ -12,8 +12,8 @@ from pipeline.evaluate.episodes import FoldEpisodes, draw_fold, variants_of
 from pipeline.evaluate.evaluator import Evaluator, Settings
 from pipeline.evaluate.scores import GAIN, Drawing, score
 from schemas.job.evaluate import COUNTS_SCHEMA, EvaluateJob
-from tests.made.datasets import HEIGHT, LARGE, WIDTH, filled, write_folder
-from tests.made.evaluation import Drawn, a_job
+from tests.made.data.datasets import HEIGHT, LARGE, WIDTH, filled, write_folder
+from tests.made.jobs.evaluation import Drawn, a_job
 
 RESULTS = pa.schema([("method", pa.string()), *COUNTS_SCHEMA])
 OBJECT_PX = 60 * 60  # LARGE, in every image of write_folder

@@ -11,7 +11,7 @@ from pipeline.evaluate.page import page as page_of
 from pipeline.evaluate.scores import Drawing, score
 from pipeline.evaluate.table import markdown
 from schemas.job.evaluate import COUNTS_SCHEMA, EvaluateJob, EvaluateResult
-from tests.made.evaluation import a_job
+from tests.made.jobs.evaluation import a_job
 
 RESULTS = pa.schema([("method", pa.string()), *COUNTS_SCHEMA])
 

@@ -15,9 +15,9 @@ from pipeline.output.share import Share, parse_share
 from pipeline.storage.files import list_files, open_filesystem, read_bytes
 from schemas.errors import BadInput, BadStorage
 from schemas.job.storage import Storage
-from tests.made.coco_export import BIG, EMPTY, SMALL, UNITS, exported, opened
-from tests.made.committed import commit_units, label_rows, rejected_row
-from tests.made.s3 import Bucket
+from tests.made.outputs.coco_export import BIG, EMPTY, SMALL, UNITS, exported, opened
+from tests.made.outputs.committed import commit_units, label_rows, rejected_row
+from tests.made.servers.s3 import Bucket
 
 
 def test_every_image_with_labels_is_listed_in_the_commits_order(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from pipeline.export.selection import Selection
 from pipeline.label.rows import label_rows as label_rows_of
 from schemas.errors import BadInput
 from schemas.job.storage import Storage
-from tests.made.coco_export import EMPTY, UNITS, exported, opened
-from tests.made.committed import commit_units
-from tests.made.datasets import CocoFiles, filled, rle_of
-from tests.made.predictions import SPLIT, predicted
+from tests.made.data.datasets import CocoFiles, filled, rle_of
+from tests.made.outputs.coco_export import EMPTY, UNITS, exported, opened
+from tests.made.outputs.committed import commit_units
+from tests.made.outputs.predictions import SPLIT, predicted
 
 
 def test_cocoeval_finds_an_export_perfect_against_itself(tmp_path: Path) -> None:

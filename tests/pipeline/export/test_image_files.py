@@ -15,10 +15,10 @@ from pipeline.storage.place import Place
 from schemas.errors import BadStorage
 from schemas.job.compute import Limits
 from schemas.job.storage import Storage
-from tests.made.committed import Kind, commit_units, label_rows, rejected_row
-from tests.made.datasets import HEIGHT, WIDTH, filled, jpeg
-from tests.made.s3 import Bucket
-from tests.made.tars import make_tar
+from tests.made.data.datasets import HEIGHT, WIDTH, filled, jpeg
+from tests.made.outputs.committed import Kind, commit_units, label_rows, rejected_row
+from tests.made.pixels.tars import make_tar
+from tests.made.servers.s3 import Bucket
 
 MASKS = {"cat": filled((8, 8, 68, 68)), "dog": np.zeros((80, 100), bool)}
 FILES = {"b.jpg": jpeg(1), "a.jpg": jpeg(2), "not-labelled.jpg": jpeg(3)}

@@ -9,8 +9,8 @@ from pipeline.export.labels import LabelledImage, Labels, RejectedImage
 from pipeline.export.selection import Selection
 from schemas.errors import BadInput, BadStorage
 from schemas.job.storage import Storage
-from tests.made.committed import Kind, commit_units, label_rows, rejected_row
-from tests.made.datasets import filled
+from tests.made.data.datasets import filled
+from tests.made.outputs.committed import Kind, commit_units, label_rows, rejected_row
 
 EMPTY = np.zeros((80, 100), bool)
 BIG, SMALL = filled((8, 8, 68, 68)), filled((70, 80, 78, 90))

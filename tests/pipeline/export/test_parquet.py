@@ -14,9 +14,9 @@ from pipeline.storage.place import Place
 from schemas.errors import BadInput
 from schemas.job.storage import Storage
 from schemas.record.row import PLAIN_SCHEMA
-from tests.made.committed import commit_units, label_rows, rejected_row
-from tests.made.datasets import filled
-from tests.made.s3 import Bucket
+from tests.made.data.datasets import filled
+from tests.made.outputs.committed import commit_units, label_rows, rejected_row
+from tests.made.servers.s3 import Bucket
 
 EMPTY = filled((0, 0, 0, 0))
 BIG, SMALL = filled((8, 8, 68, 68)), filled((70, 80, 78, 90))

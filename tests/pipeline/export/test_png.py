@@ -14,9 +14,9 @@ from pipeline.export.safe_name import safe_name
 from pipeline.storage.files import list_files, open_filesystem, read_bytes
 from schemas.errors import BadInput, BadStorage
 from schemas.job.storage import Storage
-from tests.made.committed import commit_units, label_rows, rejected_row
-from tests.made.datasets import filled
-from tests.made.s3 import Bucket
+from tests.made.data.datasets import filled
+from tests.made.outputs.committed import commit_units, label_rows, rejected_row
+from tests.made.servers.s3 import Bucket
 
 EMPTY = np.zeros((80, 100), bool)
 BIG, SMALL = filled((8, 8, 68, 68)), filled((60, 60, 78, 90))

@@ -16,9 +16,9 @@ from pipeline.export.selection import Selection
 from schemas.errors import BadInput
 from schemas.job.storage import Storage
 from schemas.record.verdict import Reviewed
-from tests.made.committed import commit_units
-from tests.made.labels import CAT, DOG, NOTHING, row, square
-from tests.made.verdicts import say
+from tests.made.outputs.committed import commit_units
+from tests.made.outputs.labels import CAT, DOG, NOTHING, row, square
+from tests.made.outputs.verdicts import say
 
 MADE = square(5, 5, 10)
 MENDED = square(7, 3, 6) | square(20, 20, 3)

@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.images.decode import DAMAGE, decode_image
 from schemas.errors import ImageRejected
 from schemas.job.compute import Limits
-from tests.made.pngs import SIGNATURE, png_chunk, png_of
+from tests.made.pixels.pngs import SIGNATURE, png_chunk, png_of
 
 LIMITS = Limits()
 TRIES = 150

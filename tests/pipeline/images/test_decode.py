@@ -12,7 +12,7 @@ from PIL import Image, ImageFile, ImageOps
 from pipeline.images.decode import decode_image
 from schemas.errors import ImageRejected
 from schemas.job.compute import Limits
-from tests.made.pngs import png_of
+from tests.made.pixels.pngs import png_of
 
 LIMITS = Limits()
 

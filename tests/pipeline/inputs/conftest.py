@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from schemas.job.storage import Storage
-from tests.made.places import Place
-from tests.made.s3 import Bucket
+from tests.made.servers.places import Place
+from tests.made.servers.s3 import Bucket
 
 
 @pytest.fixture(params=["local", "s3"])

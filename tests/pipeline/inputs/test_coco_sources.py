@@ -9,8 +9,8 @@ from pipeline.storage.files import open_filesystem, replace
 from schemas.errors import BadInput, BadStorage, MissingFile
 from schemas.job.source import CocoImages
 from schemas.job.storage import Storage
-from tests.made.places import Place
-from tests.made.planned import image_ids, plan
+from tests.made.data.planned import image_ids, plan
+from tests.made.servers.places import Place
 
 
 def coco(place: Place, instances: object) -> CocoImages:

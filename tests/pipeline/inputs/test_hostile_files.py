@@ -22,7 +22,7 @@ from pipeline.images.decode import decode_image
 from pipeline.inputs.tar import TarImage, read_tar
 from schemas.errors import ImageRejected
 from schemas.job.compute import Limits
-from tests.made.tars import Member, header, make_tar, special
+from tests.made.pixels.tars import Member, header, make_tar, special
 
 QUICK = settings(max_examples=100)
 

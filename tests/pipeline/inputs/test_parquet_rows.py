@@ -15,9 +15,9 @@ from schemas.errors import BadInput, BadStorage
 from schemas.job.compute import Limits
 from schemas.job.source import ParquetImages, Source
 from schemas.record.commit import Shard
-from tests.made.places import Place
-from tests.made.s3 import Bucket
-from tests.made.units_read import PER_UNIT, lines, read
+from tests.made.data.units_read import PER_UNIT, lines, read
+from tests.made.servers.places import Place
+from tests.made.servers.s3 import Bucket
 
 PARQUET = ParquetImages(type="parquet", files="/set/by/each/test")
 

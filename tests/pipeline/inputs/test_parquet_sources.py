@@ -9,8 +9,8 @@ import pytest
 
 from schemas.errors import BadInput
 from schemas.job.storage import Storage
-from tests.made.places import Place
-from tests.made.planned import names, parquet_source, plan
+from tests.made.data.planned import names, parquet_source, plan
+from tests.made.servers.places import Place
 
 
 def parquet(schema: dict[str, pa.DataType]) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.inputs.read_again import read_again
 from schemas.job.storage import Storage
-from tests.made.s3 import Bucket
+from tests.made.servers.s3 import Bucket
 
 
 def tar(*names: str) -> bytes:

@@ -11,11 +11,11 @@ from pipeline.inputs.shards import Unit, read_units
 from pipeline.inputs.sources import plan_shards
 from pipeline.label.actor import SegmentTask, SegmentUnits
 from schemas.job.label import LabelJob
-from tests.made.fault_proxy import Faults, faulty
-from tests.made.label_jobs import job
-from tests.made.photos import tar_of
-from tests.made.s3 import Bucket, storage_at
-from tests.made.units import WHITE, MeanColour, png, row_context
+from tests.made.jobs.label_jobs import job
+from tests.made.outputs.units import WHITE, MeanColour, png, row_context
+from tests.made.pixels.photos import tar_of
+from tests.made.servers.fault_proxy import Faults, faulty
+from tests.made.servers.s3 import Bucket, storage_at
 
 IMAGES, PER_UNIT = 7, 3
 

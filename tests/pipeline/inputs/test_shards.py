@@ -13,10 +13,10 @@ from schemas.errors import BadInput, BadStorage
 from schemas.job.compute import Limits
 from schemas.job.source import Source, WebDataset
 from schemas.record.commit import Shard
-from tests.made.places import Place
-from tests.made.s3 import Bucket
-from tests.made.tars import make_tar, special
-from tests.made.units_read import LIMITS, PER_UNIT, lines, read
+from tests.made.data.units_read import LIMITS, PER_UNIT, lines, read
+from tests.made.pixels.tars import make_tar, special
+from tests.made.servers.places import Place
+from tests.made.servers.s3 import Bucket
 
 
 def tar_of(place: Place, data: bytes) -> tuple[Shard, Source]:

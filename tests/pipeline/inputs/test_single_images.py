@@ -9,9 +9,9 @@ from schemas.errors import BadStorage
 from schemas.job.compute import Limits
 from schemas.job.source import ImageFiles, Source
 from schemas.record.commit import Shard
-from tests.made.places import Place
-from tests.made.s3 import Bucket
-from tests.made.units_read import LIMITS, PER_UNIT, lines, read
+from tests.made.data.units_read import LIMITS, PER_UNIT, lines, read
+from tests.made.servers.places import Place
+from tests.made.servers.s3 import Bucket
 
 
 def listed(place: Place, names: list[str]) -> tuple[list[Shard], Source]:

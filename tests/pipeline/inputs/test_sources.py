@@ -16,9 +16,9 @@ from schemas.errors import BadInput, BadStorage, MissingFile
 from schemas.job.compute import Limits
 from schemas.job.storage import Storage
 from schemas.record.commit import Shard
-from tests.made.places import Place
-from tests.made.planned import image_ids, images, names, parquet_source, plan, webdataset
-from tests.made.s3 import Bucket, create_bucket, serve_denials, storage_at
+from tests.made.data.planned import image_ids, images, names, parquet_source, plan, webdataset
+from tests.made.servers.places import Place
+from tests.made.servers.s3 import Bucket, create_bucket, serve_denials, storage_at
 
 
 def test_a_folder_gives_the_images_below_it_by_their_path(place: Place) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.images.formats import image_suffixes
-from tests.made.tar_lines import lines, read, read_members
-from tests.made.tars import make_tar, special
+from tests.made.pixels.tar_lines import lines, read, read_members
+from tests.made.pixels.tars import make_tar, special
 
 
 def test_images_are_read_in_order_and_other_fields_are_not() -> None:

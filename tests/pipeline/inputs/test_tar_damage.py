@@ -7,8 +7,8 @@ import tarfile
 import pytest
 
 from pipeline.inputs.tar import read_tar
-from tests.made.tar_lines import MAX_BYTES, lines, read, read_members
-from tests.made.tars import header, make_tar, special
+from tests.made.pixels.tar_lines import MAX_BYTES, lines, read, read_members
+from tests.made.pixels.tars import header, make_tar, special
 
 
 @pytest.mark.parametrize("name", ["/etc/a.jpg", "../a.jpg", "b/../../a.jpg", ".."])

@@ -30,8 +30,18 @@ from schemas.job.label import LabelJob, Thresholds
 from schemas.job.storage import Storage
 from schemas.record.commit import Part
 from schemas.record.receipt import Receipt
-from tests.made.label_jobs import job
-from tests.made.units import BLACK, RED, WHITE, Died, Killer, MeanColour, png, row_context, unit
+from tests.made.jobs.label_jobs import job
+from tests.made.outputs.units import (
+    BLACK,
+    RED,
+    WHITE,
+    Died,
+    Killer,
+    MeanColour,
+    png,
+    row_context,
+    unit,
+)
 
 
 @pytest.fixture

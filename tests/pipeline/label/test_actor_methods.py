@@ -18,8 +18,8 @@ from schemas.errors import BadInput
 from schemas.job.label import LabelJob
 from schemas.record.presence import PresenceChoice
 from schemas.record.receipt import Receipt
-from tests.made.presence import HEAD
-from tests.made.waves import picture
+from tests.made.networks.presence import HEAD
+from tests.made.pixels.waves import picture
 
 NANO = {"type": "nano", "weights": "random:1"}
 BACKBONE = {"type": "nano", "weights": "random:2"}

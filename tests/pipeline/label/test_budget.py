@@ -11,7 +11,7 @@ from schemas.errors import TooManyRejected
 from schemas.job.compute import Limits
 from schemas.job.storage import Storage
 from schemas.record.commit import Part
-from tests.made.committed import rejected_row
+from tests.made.outputs.committed import rejected_row
 
 
 def part(folder: Path, number: int, rejected: int) -> Part:

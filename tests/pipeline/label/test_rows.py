@@ -17,9 +17,9 @@ from pipeline.storage.place import Place
 from schemas.job.label import Iterative, Thresholds
 from schemas.job.storage import Storage
 from schemas.record.row import ADDED_COLUMNS, LABEL_SCHEMA
-from tests.made.committed import commit_units, rejected_row
-from tests.made.datasets import filled
-from tests.made.predictions import KEEP, SPLIT, predicted
+from tests.made.data.datasets import filled
+from tests.made.outputs.committed import commit_units, rejected_row
+from tests.made.outputs.predictions import KEEP, SPLIT, predicted
 
 SIZE = (80, 100)
 TWO = filled((8, 8, 38, 38)) | filled((40, 60, 60, 80))  # 900 and 400 pixels

@@ -18,10 +18,10 @@ from pipeline.storage.place import Place
 from schemas.job.storage import Storage
 from schemas.record.presence import PresenceChoice
 from schemas.record.row import DECIDED_COLUMNS, PLAIN_SCHEMA
-from tests.made.committed import commit_units
-from tests.made.datasets import filled
-from tests.made.predictions import KEEP, predicted
-from tests.made.presence import HEAD
+from tests.made.data.datasets import filled
+from tests.made.networks.presence import HEAD
+from tests.made.outputs.committed import commit_units
+from tests.made.outputs.predictions import KEEP, predicted
 
 SIZE = (80, 100)
 MASK = filled((8, 8, 38, 38))

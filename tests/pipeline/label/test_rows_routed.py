@@ -13,8 +13,8 @@ from pipeline.output.committed import read_committed, read_labels
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage
 from schemas.record.row import DECIDED_COLUMNS, ROUTED_COLUMNS
-from tests.made.committed import commit_units
-from tests.made.predictions import KEEP, predicted
+from tests.made.outputs.committed import commit_units
+from tests.made.outputs.predictions import KEEP, predicted
 
 MASK = np.zeros((20, 30), bool)
 MASK[5:15, 5:20] = True

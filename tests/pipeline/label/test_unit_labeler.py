@@ -18,8 +18,8 @@ from pipeline.label.unit_labeler import UnitLabeler
 from schemas.errors import ImageRejected
 from schemas.job.compute import Compute, Limits
 from schemas.job.label import LabelJob
-from tests.made.label_jobs import job
-from tests.made.units import (
+from tests.made.jobs.label_jobs import job
+from tests.made.outputs.units import (
     BLACK,
     RED,
     WHITE,

@@ -13,7 +13,7 @@ from pipeline.lite.draw import Episodes, annotate
 from pipeline.lite.feed import Drawer, Feed
 from pipeline.lite.photos import Photo, hold_out, read_photos
 from pipeline.lite.pictures import HALF, SIDE, Pictures
-from tests.made.pictures import entry, filled
+from tests.made.pixels.pictures import entry, filled
 
 
 def encoded(array: np.ndarray, form: str) -> bytes:

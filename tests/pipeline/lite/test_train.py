@@ -12,7 +12,7 @@ from pipeline.lite.draw import Episodes
 from pipeline.lite.pictures import SIDE
 from pipeline.lite.tally import Tally
 from pipeline.lite.train import LiteLearner, LiteRecipe, batch_of, steps_done
-from tests.made.pictures import entry, filled
+from tests.made.pixels.pictures import entry, filled
 
 CPU = torch.device("cpu")
 RECIPE = LiteRecipe(steps=100, targets=2, warmup=10, cooldown=0.2)

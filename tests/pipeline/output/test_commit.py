@@ -13,7 +13,7 @@ from pipeline.storage.place import Place
 from schemas.job.reference import Category
 from schemas.job.storage import Storage
 from schemas.record.commit import Counts, Identity, Shard
-from tests.made.rows import label, rejected
+from tests.made.outputs.rows import label, rejected
 
 
 def shard(number: int) -> Shard:

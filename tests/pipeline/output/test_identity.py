@@ -13,7 +13,7 @@ from schemas.errors import OtherJob
 from schemas.job.label import LabelJob
 from schemas.job.storage import Storage
 from schemas.record.commit import Identity
-from tests.made.label_jobs import job
+from tests.made.jobs.label_jobs import job
 
 WEIGHTS = {
     "method.weights": "sha256:aa",

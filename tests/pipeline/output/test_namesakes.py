@@ -10,8 +10,8 @@ from pipeline.output.plan import extend_plan
 from pipeline.storage.place import Place as Folder
 from schemas.job.source import ImageFiles, WebDataset
 from schemas.job.storage import Storage
-from tests.made.places import Place
-from tests.made.tars import make_tar
+from tests.made.pixels.tars import make_tar
+from tests.made.servers.places import Place
 
 
 def files(*addresses: str) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from pipeline.storage.place import Place
 from schemas.job.reference import Box, Rle
 from schemas.job.storage import Storage
 from schemas.record.receipt import Receipt, StageSeconds
-from tests.made.labels import CAT, DOG, row, square
+from tests.made.outputs.labels import CAT, DOG, row, square
 
 SHARD_ID = "00112233aabbccdd"
 MASK_HW = square(4, 8, 10)

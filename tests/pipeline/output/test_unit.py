@@ -10,7 +10,7 @@ from pipeline.output.unit import UnitName, list_units, read_part, write_unit
 from pipeline.storage.place import Place
 from schemas.errors import BadStorage
 from schemas.job.storage import Storage
-from tests.made.rows import label, rejected
+from tests.made.outputs.rows import label, rejected
 
 UNIT = UnitName("0123456789abcdef", 3, last=True)
 

@@ -16,8 +16,8 @@ from pipeline.presence.heads import PresenceTask
 from pipeline.presence.pictures import Picture
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage
-from tests.made.predictions import predicted
-from tests.made.presence import HEAD
+from tests.made.networks.presence import HEAD
+from tests.made.outputs.predictions import predicted
 
 WANTED = Wanted(precision=0.9, recall=None, share=0.5)
 LEFT = np.zeros((20, 20), dtype=bool)

@@ -16,7 +16,7 @@ from schemas.errors import BadInput
 from schemas.job.label import LabelJob
 from schemas.job.method import always_masked
 from schemas.job.storage import Storage
-from tests.made.presence import HEAD
+from tests.made.networks.presence import HEAD
 
 LITE = {
     "type": "vrp",

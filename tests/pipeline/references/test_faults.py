@@ -9,7 +9,7 @@ from model.segmenter import LoadedReference
 from pipeline.references.cross import Crossed
 from pipeline.references.faults import Fault, find_faults
 from schemas.job.reference import Points
-from tests.made.waves import picture
+from tests.made.pixels.waves import picture
 
 SIDE = 64
 NAMES = {1: "cat", 2: "dog"}

@@ -14,10 +14,10 @@ from pipeline.report.figures import percent
 from pipeline.report.page import make_report
 from schemas.errors import BadStorage
 from schemas.job.storage import Storage
-from tests.made.committed import commit_units
-from tests.made.labels import DOG, NOTHING, row
-from tests.made.output import HOSTILE, make_output
-from tests.made.verdicts import say
+from tests.made.outputs.committed import commit_units
+from tests.made.outputs.labels import DOG, NOTHING, row
+from tests.made.outputs.output import HOSTILE, make_output
+from tests.made.outputs.verdicts import say
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from PIL import Image
 
 from pipeline.report.page import make_report
 from schemas.job.storage import Storage
-from tests.made.chromium import CHROMIUM, Page, chromium_page
-from tests.made.contrast import check_contrast
-from tests.made.output import make_output
+from tests.made.outputs.output import make_output
+from tests.made.pages.chromium import CHROMIUM, Page, chromium_page
+from tests.made.pages.contrast import check_contrast
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
 

@@ -9,7 +9,7 @@ from pipeline.report.score import Scores, score_labels
 from pipeline.report.truth import read_truth
 from schemas.errors import BadInput
 from schemas.job.storage import Storage
-from tests.made.labels import CAT, DOG, NOTHING, instances, row, square, table
+from tests.made.outputs.labels import CAT, DOG, NOTHING, instances, row, square, table
 
 CATEGORIES = (CAT, DOG)
 

@@ -17,8 +17,8 @@ from schemas.errors import BadStorage
 from schemas.job.storage import Storage
 from schemas.job.train import FoldResult, TrainIdentity
 from schemas.record.commit import Identity
-from tests.made.committed import CATEGORIES, rejected_row
-from tests.made.shards import tar
+from tests.made.outputs.committed import CATEGORIES, rejected_row
+from tests.made.outputs.shards import tar
 
 HERE = Storage()
 A, B = "a" * 16, "b" * 16

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.job.storage import Storage
-from tests.made.s3 import Bucket
+from tests.made.servers.s3 import Bucket
 
 
 @pytest.fixture(params=["local", "s3"])

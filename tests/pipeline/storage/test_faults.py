@@ -23,9 +23,9 @@ from schemas.errors import BadStorage, MissingFile
 from schemas.job.compute import Limits
 from schemas.job.source import WebDataset
 from schemas.record.row import LABEL_SCHEMA
-from tests.made.fault_proxy import FAULTS, Fault, Faults, faulty
-from tests.made.s3 import Bucket, storage_at
-from tests.made.tars import make_tar
+from tests.made.pixels.tars import make_tar
+from tests.made.servers.fault_proxy import FAULTS, Fault, Faults, faulty
+from tests.made.servers.s3 import Bucket, storage_at
 
 QUICK = Budget(attempts=20, seconds=60, first_pause_s=0.001, longest_pause_s=0.01)
 ONE_IN_FIVE: list[dict[Fault, float]] = [{fault: 0.2} for fault in FAULTS]
@@ -38,14 +38,14 @@ UNIT = UnitName("0123456789abcdef", 3, last=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses of milliseconds in client and proxy."""
     monkeypatch.setattr("pipeline.storage.patient_s3.BUDGET", QUICK)
-    monkeypatch.setattr("tests.made.fault_proxy.SLOW_S", 0.02)
+    monkeypatch.setattr("tests.made.servers.fault_proxy.SLOW_S", 0.02)
 
 
 @pytest.fixture
 def silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that waits 1 s for the next byte, and a proxy whose slow answers take 2 s."""
     monkeypatch.setattr("pipeline.storage.patient_s3.SILENCE_S", 1)
-    monkeypatch.setattr("tests.made.fault_proxy.SLOW_S", 2)
+    monkeypatch.setattr("tests.made.servers.fault_proxy.SLOW_S", 2)
 
 
 def content(number: int) -> bytes:

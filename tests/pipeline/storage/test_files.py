@@ -19,7 +19,7 @@ from pipeline.storage.files import (
 from pipeline.storage.patient_s3 import Budget
 from pipeline.storage.stored_file import open_file
 from schemas.job.storage import Storage
-from tests.made.s3 import Bucket, create_bucket, storage_at
+from tests.made.servers.s3 import Bucket, create_bucket, storage_at
 
 
 def test_a_file_is_created_once_and_never_overwritten(folder: tuple[str, Storage]) -> None:

@@ -13,7 +13,7 @@ from pipeline.storage.files import (
 from pipeline.storage.place import Place
 from schemas.errors import BadStorage
 from schemas.job.storage import Storage
-from tests.made.s3 import Bucket
+from tests.made.servers.s3 import Bucket
 
 
 def test_a_writable_folder_is_left_as_it_was(folder: tuple[str, Storage]) -> None:

@@ -23,7 +23,7 @@ from pipeline.storage.files import (
 from pipeline.storage.place import Place
 from schemas.errors import BadStorage, MissingFile
 from schemas.job.storage import Storage
-from tests.made.s3 import SECRET, Bucket, free_port, serve_denials, storage_at
+from tests.made.servers.s3 import SECRET, Bucket, free_port, serve_denials, storage_at
 
 
 def test_a_missing_file_is_named(folder: tuple[str, Storage]) -> None:

@@ -10,7 +10,7 @@ from pipeline.storage.files import create_once, list_files, open_filesystem, rea
 from pipeline.storage.patient_s3 import PatientS3
 from pipeline.submit.inputs import upload_once
 from schemas.job.storage import KmsEncryption, S3KeyEncryption, Storage
-from tests.made.s3 import Bucket
+from tests.made.servers.s3 import Bucket
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/labels"
 

@@ -18,10 +18,10 @@ from pipeline.studio.app import make_app
 from pipeline.studio.gate import Entry
 from schemas.job.label import LabelJob
 from schemas.job.storage import Storage
-from tests.made.commands import photo_folder, run, write_job
-from tests.made.output import HOSTILE
-from tests.made.photos import photo
-from tests.made.tars import make_tar
+from tests.made.jobs.commands import photo_folder, run, write_job
+from tests.made.outputs.output import HOSTILE
+from tests.made.pixels.photos import photo
+from tests.made.pixels.tars import make_tar
 
 ADDRESS = "http://127.0.0.1:8765"
 TOKEN = "token-of-this-test-0"

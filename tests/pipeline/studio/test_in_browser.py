@@ -15,13 +15,13 @@ from pipeline.export.selection import Selection
 from pipeline.output.verdicts import read_verdicts
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage
-from tests.made.chromium import CHROMIUM, Page, chromium_page
-from tests.made.commands import photo_folder, write_job
-from tests.made.committed import commit_units
-from tests.made.in_page import on_screen, press, shown, wait_for, written
-from tests.made.labels import CAT, DOG, NOTHING, row, square
-from tests.made.output import HOSTILE, make_output
-from tests.made.studio import running_studio
+from tests.made.jobs.commands import photo_folder, write_job
+from tests.made.outputs.committed import commit_units
+from tests.made.outputs.labels import CAT, DOG, NOTHING, row, square
+from tests.made.outputs.output import HOSTILE, make_output
+from tests.made.pages.chromium import CHROMIUM, Page, chromium_page
+from tests.made.pages.in_page import on_screen, press, shown, wait_for, written
+from tests.made.pages.studio import running_studio
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.made.chromium import CHROMIUM, Page, chromium_page
-from tests.made.commands import write_job
-from tests.made.committed import commit_units
-from tests.made.contrast import check_contrast
-from tests.made.in_page import on_screen, shown, wait_for
-from tests.made.labels import CAT, DOG, NOTHING, row, square
-from tests.made.studio import Studio, running_studio
+from tests.made.jobs.commands import write_job
+from tests.made.outputs.committed import commit_units
+from tests.made.outputs.labels import CAT, DOG, NOTHING, row, square
+from tests.made.pages.chromium import CHROMIUM, Page, chromium_page
+from tests.made.pages.contrast import check_contrast
+from tests.made.pages.in_page import on_screen, shown, wait_for
+from tests.made.pages.studio import Studio, running_studio
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
 

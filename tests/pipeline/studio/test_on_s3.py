@@ -14,10 +14,10 @@ from pipeline.storage.place import Place
 from pipeline.studio.app import make_app
 from pipeline.studio.gate import Entry
 from schemas.job.storage import Storage
-from tests.made.commands import run
-from tests.made.photos import photo
-from tests.made.s3 import KEY, SECRET, Bucket
-from tests.made.tars import make_tar
+from tests.made.jobs.commands import run
+from tests.made.pixels.photos import photo
+from tests.made.pixels.tars import make_tar
+from tests.made.servers.s3 import KEY, SECRET, Bucket
 
 ADDRESS = "http://127.0.0.1:8765"
 TOKEN = "token-of-this-test-0"

@@ -13,7 +13,7 @@ from pipeline.studio.gate import Entry
 from pipeline.studio.run import Run, log_of
 from schemas.errors import BadInput
 from schemas.job.storage import Storage
-from tests.made.commands import photo_folder, write_job
+from tests.made.jobs.commands import photo_folder, write_job
 
 ADDRESS = "http://127.0.0.1:8765"
 TOKEN = "token-of-this-test-0"

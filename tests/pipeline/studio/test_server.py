@@ -16,9 +16,9 @@ from pipeline.studio.app import Work, make_app
 from pipeline.studio.gate import MOST_BODY_BYTES, Entry
 from schemas.errors import BadInput, BadStorage
 from schemas.job.storage import Storage
-from tests.made.committed import commit_units
-from tests.made.labels import CAT, DOG, NOTHING, row, square
-from tests.made.output import HOSTILE, make_output
+from tests.made.outputs.committed import commit_units
+from tests.made.outputs.labels import CAT, DOG, NOTHING, row, square
+from tests.made.outputs.output import HOSTILE, make_output
 
 ADDRESS = "http://127.0.0.1:8765"
 TOKEN = "token-of-this-test-0"

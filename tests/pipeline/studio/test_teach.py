@@ -19,10 +19,10 @@ from pipeline.studio.app import make_app
 from pipeline.studio.gate import Entry
 from schemas.job.label import LabelJob
 from schemas.job.storage import Storage
-from tests.made.commands import write_job
-from tests.made.committed import commit_units
-from tests.made.labels import CAT, DOG, NOTHING, row, square
-from tests.made.photos import photo
+from tests.made.jobs.commands import write_job
+from tests.made.outputs.committed import commit_units
+from tests.made.outputs.labels import CAT, DOG, NOTHING, row, square
+from tests.made.pixels.photos import photo
 
 ADDRESS = "http://127.0.0.1:8765"
 TOKEN = "token-of-this-test-0"

@@ -13,9 +13,9 @@ from pipeline.export.selection import Selection
 from pipeline.scenes.categories import RESERVED
 from pipeline.scenes.write import SceneSet
 from schemas.job.storage import Storage
-from tests.made.chromium import CHROMIUM, Page, chromium_page
-from tests.made.in_page import drag, on_screen, press, shown, wait_for, written
-from tests.made.studio import running_studio
+from tests.made.pages.chromium import CHROMIUM, Page, chromium_page
+from tests.made.pages.in_page import drag, on_screen, press, shown, wait_for, written
+from tests.made.pages.studio import running_studio
 
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),

@@ -16,7 +16,7 @@ from schemas.job.evaluate import EvaluateJob
 from schemas.job.label import LabelJob
 from schemas.job.storage import Storage
 from schemas.job.train import TrainJob
-from tests.made.s3 import SECRET, Bucket
+from tests.made.servers.s3 import SECRET, Bucket
 
 LITE = {"type": "lite", "weights": "lite-sam"}
 LITE2 = {"type": "efficientnet_lite2", "weights": "efficientnet-lite2"}

@@ -26,7 +26,7 @@ from pipeline.train.result import finish_fold, read_result
 from pipeline.train.state import check_whole
 from schemas.job.train import TrainJob
 from schemas.record.card import VrpCard
-from tests.made.training import SAM, Kept, a_job, losses, run, write_dataset
+from tests.made.data.training import SAM, Kept, a_job, losses, run, write_dataset
 
 
 @pytest.fixture(scope="module")

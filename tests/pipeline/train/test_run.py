@@ -17,11 +17,11 @@ from pipeline.storage.place import Place
 from pipeline.train.metrics import read_metrics
 from pipeline.train.state import STATE
 from schemas.job.train import TrainJob
-from tests.made.drivers import start
-from tests.made.fault_proxy import Faults, Moment, faulty
-from tests.made.processes import descendants, send, title
-from tests.made.s3 import Bucket
-from tests.made.training import a_job, losses, run, write_dataset
+from tests.made.cluster.drivers import start
+from tests.made.cluster.processes import descendants, send, title
+from tests.made.data.training import a_job, losses, run, write_dataset
+from tests.made.servers.fault_proxy import Faults, Moment, faulty
+from tests.made.servers.s3 import Bucket
 
 pytestmark = pytest.mark.cluster
 

@@ -19,8 +19,8 @@ from pipeline.storage.tables import from_parquet
 from pipeline.trial.moved import Moved
 from pipeline.trial.trial import Trial, Trials
 from schemas.job.label import LabelJob
-from tests.made.commands import photo_folder, write_job
-from tests.made.photos import photo, tar_of
+from tests.made.jobs.commands import photo_folder, write_job
+from tests.made.pixels.photos import photo, tar_of
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from pipeline.weights.catalogue import CATALOGUE, Published
 from pipeline.weights.fetch import is_at_hand, localise, sha256_of
 from schemas.errors import BadInput, BadStorage, BadWeights, MissingFile
 from schemas.job.storage import Storage
-from tests.made.s3 import Bucket
-from tests.made.web import Answer, Site, serve_web
+from tests.made.servers.s3 import Bucket
+from tests.made.servers.web import Answer, Site, serve_web
 
 DATA = bytes(range(256)) * 40
 

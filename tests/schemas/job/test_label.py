@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.job.label import LabelJob
-from tests.made.label_jobs import job
+from tests.made.jobs.label_jobs import job
 
 
 def fault(**changes: Any) -> str:

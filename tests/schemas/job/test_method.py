@@ -11,7 +11,7 @@ from pipeline.embed.store import model_fields
 from schemas.job.label import LabelJob
 from schemas.job.method import Method
 from schemas.job.weights import weights_of, with_weights
-from tests.made.label_jobs import job
+from tests.made.jobs.label_jobs import job
 
 TYPES = ["vrp", "gp_sam", "persam", "persam_f", "matcher"]
 JOB = """

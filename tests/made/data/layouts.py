@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.export.palette import voc_colour
-from tests.made.datasets import (
+from tests.made.data.datasets import (
     HEIGHT,
     LARGE,
     SMALL,

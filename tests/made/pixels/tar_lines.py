@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable
 
 from pipeline.inputs.tar import TarImage, read_tar
-from tests.made.tars import Member, make_tar
+from tests.made.pixels.tars import Member, make_tar
 
 MAX_BYTES = 10_000
 Line = tuple[str, bytes | str]

@@ -11,7 +11,7 @@ from pipeline.storage.place import Place
 from schemas.job.reference import Category
 from schemas.job.storage import Storage
 from schemas.record.verdict import Verdict
-from tests.made.labels import DOG, NOTHING, SIDE
+from tests.made.outputs.labels import DOG, NOTHING, SIDE
 
 
 def say(

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import ray
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(
-    ["jobs.label", "jobs.main", "pipeline.label.run", "tests.made.drivers"]
+    ["jobs.label", "jobs.main", "pipeline.label.run", "tests.made.cluster.drivers"]
 )
 
 

@@ -1,6 +1,7 @@
 """Photos with masks become what the best few of many references are worth: IoU, and CPU time.
 
-    VRP_PHOTOS=folder python -m benchmarks.routing [--categories dog,cow] [--many 50] [--best 5]
+    VRP_PHOTOS=folder python -m benchmarks.references.routing [--categories dog,cow] [--many 50]
+        [--best 5]
 
 Of each category every third photo is a target, 12 at most; the rest, at most `many`, are its
 references. An image is asked with all of them, with the best few for it, and with the first few,

@@ -1,6 +1,6 @@
 """How far the texts of a page stand out from what is behind them, as Chromium renders it."""
 
-from tests.made.chromium import Page
+from tests.made.pages.chromium import Page
 
 # Returns [contrast (WCAG 2.2, relative luminance), least that is wanted (1.4.3), text] of each text
 # that is shown, and of what is chosen or typed in a form; the faintest first.

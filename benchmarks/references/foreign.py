@@ -1,6 +1,6 @@
 """Scenes and photos become how often references are called foreign to a collection of either.
 
-    python -m benchmarks.foreign PHOTOS [--images 24]
+    python -m benchmarks.references.foreign PHOTOS [--images 24]
 
 Of 60 scenes of the reserved categories and of at most 200 photos of a folder, read evenly, a
 collection of `images` is drawn 30 times; the others of its kind are references from it, and all
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.routing import method, small
+from benchmarks.references.routing import method, small
 from model.checkpoints.load import Loader
 from model.draws import Draws
 from model.whole_image import load_look

@@ -4,7 +4,7 @@ from pipeline.inputs.shards import EncodedImage, Unit, read_units
 from schemas.job.compute import Limits
 from schemas.job.source import Source
 from schemas.record.commit import Shard
-from tests.made.places import Place
+from tests.made.servers.places import Place
 
 LIMITS = Limits()
 PER_UNIT = 3

@@ -1,6 +1,7 @@
 """References, one of four of them wrong, become how often `vrp check` names it, and a right one.
 
-    python -m benchmarks.wrong_reference --seeds 98,99 [--photos folder --categories dog,horse]
+    python -m benchmarks.references.wrong_reference --seeds 98,99
+        [--photos folder --categories dog,horse]
 
 On scenes a job is four references of a reserved category, of which the last is then marked by the
 mask of another object in its image: a job a category and seed. On photos, where a folder is given,
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.routing import method
+from benchmarks.references.routing import method
 from model.build import load_method
 from model.checkpoints.load import Loader
 from model.draws import Draws

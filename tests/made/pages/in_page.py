@@ -4,7 +4,7 @@ import time
 
 from playwright.sync_api import Error
 
-from tests.made.chromium import Page
+from tests.made.pages.chromium import Page
 
 
 def wait_for(browser: Page, condition: str, seconds: float = 240) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 from ray.autoscaler._private.fake_multi_node import node_provider
 
-from tests.made.s3 import free_port
+from tests.made.servers.s3 import free_port
 
 START_S = 120  # 8 s on an idle machine
 
@@ -45,7 +45,7 @@ class Head:
 
 def cluster_config() -> dict[str, Any]:
     """Return what stands in cluster.yaml."""
-    return yaml.safe_load((Path(__file__).parents[2] / "cluster.yaml").read_text())
+    return yaml.safe_load((Path(__file__).parents[3] / "cluster.yaml").read_text())
 
 
 def _as_processes(config: dict[str, Any], gcs_address: str) -> dict[str, Any]:

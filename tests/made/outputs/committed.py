@@ -12,7 +12,7 @@ from pipeline.storage.place import Place
 from schemas.job.reference import Category
 from schemas.job.storage import Storage
 from schemas.record.commit import Commit, Identity, Shard
-from tests.made.datasets import rle_of
+from tests.made.data.datasets import rle_of
 
 Kind = Literal["images", "webdataset", "parquet", "coco"]
 COCO_FOLDER = "s3://b/val"

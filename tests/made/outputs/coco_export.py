@@ -11,8 +11,8 @@ from pycocotools.coco import COCO
 
 from pipeline.export.coco import export_coco
 from schemas.job.storage import Storage
-from tests.made.committed import label_rows, rejected_row
-from tests.made.datasets import filled
+from tests.made.data.datasets import filled
+from tests.made.outputs.committed import label_rows, rejected_row
 
 EMPTY = np.zeros((80, 100), bool)
 BIG, SMALL = filled((8, 8, 68, 68)), filled((70, 80, 78, 90))

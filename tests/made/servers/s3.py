@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from pipeline.storage.files import open_filesystem, replace
 from schemas.job.storage import Storage
-from tests.made.web import serve_handler
+from tests.made.servers.web import serve_handler
 
 KEY = "test-key"
 SECRET = "a-secret-nobody-may-print"

@@ -3,7 +3,7 @@
 from pipeline.inputs.sources import plan_shards
 from schemas.job.source import ImageFiles, ParquetImages, Source, Uris, WebDataset
 from schemas.record.commit import Shard
-from tests.made.places import Place
+from tests.made.servers.places import Place
 
 
 def images(uris: Uris) -> ImageFiles:

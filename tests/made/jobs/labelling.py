@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from schemas.job.label import LabelJob
-from tests.made.photos import photo
+from tests.made.pixels.photos import photo
 
 
 def four_references(folder: Path) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from schemas.job.reference import Category
 from schemas.record.row import LABEL_SCHEMA
-from tests.made.committed import CATEGORIES, label_rows
-from tests.made.datasets import filled, rle_of
+from tests.made.data.datasets import filled, rle_of
+from tests.made.outputs.committed import CATEGORIES, label_rows
 
 SIDE = 40
 CAT, DOG = CATEGORIES

@@ -8,7 +8,7 @@ from model.segmenter import Prediction
 from pipeline.label.rows import RowContext
 from schemas.job.label import Components, Thresholds
 from schemas.record.commit import Identity
-from tests.made.committed import CATEGORIES
+from tests.made.outputs.committed import CATEGORIES
 
 IDENTITY = Identity(
     fingerprint="f",

@@ -5,7 +5,7 @@ from pydantic import TypeAdapter
 
 from model.segmenter import Drawn, LoadedReference
 from schemas.job.method import Method
-from tests.made.waves import picture
+from tests.made.pixels.waves import picture
 
 NANO = {"type": "nano", "weights": "random:2"}
 OTHER = {"type": "nano", "weights": "random:3"}

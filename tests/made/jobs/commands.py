@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from jobs.main import main
-from tests.made.photos import photo
+from tests.made.pixels.photos import photo
 
 
 def photo_folder(tmp_path: Path) -> Path:

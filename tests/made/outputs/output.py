@@ -15,8 +15,8 @@ from schemas.job.reference import Box, Points, Scribbles
 from schemas.job.storage import Storage
 from schemas.record.commit import Shard
 from schemas.record.receipt import Receipt, StageSeconds
-from tests.made.committed import commit_units, rejected_row
-from tests.made.labels import CAT, DOG, NOTHING, instances, row, square
+from tests.made.outputs.committed import commit_units, rejected_row
+from tests.made.outputs.labels import CAT, DOG, NOTHING, instances, row, square
 
 IMAGES = 6
 HOSTILE = "<script>document.title = 'hacked'</script><img src=x onerror=alert(1)>"
