@@ -7,7 +7,7 @@ import os
 import platform
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -28,7 +28,8 @@ Photos = Annotated[
     Path, typer.Option(help="A folder of <category>/<id>.jpg with <id>.png, maybe manifest.json.")
 ]
 HeldOut = Annotated[
-    str, typer.Option(help="Categories by commas that are never trained on, to score by.")
+    str,
+    typer.Option(help="Categories by commas to score by, never trained on; may be empty."),
 ]
 
 
@@ -39,17 +40,27 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     held_out: HeldOut = HELD_OUT,
     steps: Annotated[int | None, typer.Option(min=1, help="Left out: the recipe's.")] = None,
     targets: Annotated[int | None, typer.Option(min=1, help="A step's; left out: 8.")] = None,
+    start: Annotated[
+        Literal["nothing", "lite"],
+        typer.Option(help="lite: adapt this package's VRP encoder to your photos; SAM stays."),
+    ] = "nothing",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     processes: Annotated[int, typer.Option(min=1, help="That draw pictures beside.")] = 1,
 ) -> None:
-    """Train neck, mask decoder and VRP encoder on the frozen trunk; run again to go on."""
+    """Train neck, mask decoder and VRP encoder on the frozen trunk; run again to go on.
+
+    With `--start lite` the VRP encoder alone, from the weights of this package, in fewer steps.
+    """
     from model.networks.lite.trunk import published_trunk
-    from pipeline.lite.train import LiteRecipe, train_lite
+    from pipeline.lite.train import ADAPTING, Hardware, LiteRecipe, train_lite
+    from pipeline.lite.weights import published_state
 
     training, _ = _divided(photos, held_out)
-    recipe = LiteRecipe()
+    adapting = start == "lite"
+    recipe = ADAPTING if adapting else LiteRecipe()
     recipe = replace(recipe, steps=steps or recipe.steps, targets=targets or recipe.targets)
-    train_lite(recipe, training, published_trunk(), folder, device, processes)
+    state = published_state() if adapting else None
+    train_lite(recipe, training, published_trunk(), folder, Hardware(device, processes), state)
 
 
 @lite_app.command()
@@ -79,7 +90,6 @@ def export(
 ) -> None:
     """Score the checkpoint, and write SAM and the VRP encoder with their model cards."""
     from model.networks.lite.trunk import build_trunk
-    from pipeline.lite.train import LiteRecipe
     from pipeline.lite.weights import Provenance, export_weights, load_trained
 
     training, validation = _divided(photos, held_out)
@@ -87,7 +97,7 @@ def export(
     figures = _figures(trained, validation, held_out, targets)
     data = _described(training, held_out.split(","))
     provenance = Provenance(data, _machine(), commit, trained.steps, trained.hours)
-    for path in export_weights(trained.networks, LiteRecipe(), provenance, figures, output):
+    for path in export_weights(trained.networks, trained.recipe, provenance, figures, output):
         typer.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
     typer.echo(json.dumps(figures, indent=1))
 
@@ -95,7 +105,9 @@ def export(
 def _figures(
     trained: Trained, validation: list[Photo], held_out: str, targets: int
 ) -> dict[str, dict[str, float]]:
-    """Choose the masks' offset on the held-out photos, and score with it."""
+    """Choose the masks' offset on the held-out photos, and score with it; without any, neither."""
+    if not validation:
+        return {"sam": {}, "vrp": {}}
     from model.networks.lite.trunk import published_trunk
     from pipeline.lite.score import choose_offset, score_photos, score_scenes
     from pipeline.lite.shown import pick, show_photos, show_scenes
@@ -113,7 +125,8 @@ def _divided(folder: Path, held_out: str) -> tuple[list[Photo], list[Photo]]:
 
     photos = read_photos(folder)
     categories = {name for photo in photos for name in photo.masks}
-    unknown = sorted(set(held_out.split(",")) - categories)
+    apart = held_out.split(",") if held_out else []
+    unknown = sorted(set(apart) - categories)
     if unknown:
         raise BadInput(
             "categories to hold out that no photo shows",
@@ -121,7 +134,7 @@ def _divided(folder: Path, held_out: str) -> tuple[list[Photo], list[Photo]]:
             ", ".join(unknown),
             f"some of: {', '.join(sorted(categories)) or 'no <category>/<id>.png at all'}",
         )
-    return hold_out(photos, held_out.split(","))
+    return hold_out(photos, apart)
 
 
 def _described(photos: list[Photo], held_out: list[str]) -> str:

@@ -116,6 +116,8 @@ def step_losses(
     neck = neck_of(networks.sam)
     embedding_BDhw = neck(on_half_grid(batch.targets))
     losses = episode_losses(networks, embedding_BDhw, batch, dropout, form.second)
+    if not any(parameter.requires_grad for parameter in neck.parameters()):
+        return losses  # a SAM that is to stay as it is learns nothing from its own prompts
     boxes, points = batch.boxes, batch.points
     if form.full:
         embedding_BDhw = neck(batch.targets)

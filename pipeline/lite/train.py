@@ -5,12 +5,12 @@ REPORT_STEPS. The rate is constant after a warm-up and falls to nothing over the
 a run's number of steps may still be changed before that part begins.
 """
 
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from model.training.lite import (
 from pipeline.lite.draw import Drawn, DrawnPrompts
 from pipeline.lite.feed import Feed, Message, batches_beside
 from pipeline.lite.photos import Photo
+from pipeline.lite.report import Report
 from pipeline.lite.store import Store
 
 REPORT_STEPS = 20
@@ -61,6 +62,8 @@ class LiteRecipe:
     """Share of the steps that learn from the second pass too."""
     trunk_rate: float = 0.0
     """Of the rate, for the trunk: 0 leaves it as published."""
+    sam: bool = True
+    """Whether neck and decoder learn too; else the VRP encoder alone, for a SAM as it is."""
 
     def rate_at(self, step: int) -> float:
         """Warm up, hold, and fall linearly."""
@@ -77,6 +80,17 @@ class LiteRecipe:
         return StepForm(rng.random() < self.full, rng.random() < self.second)
 
 
+ADAPTING = LiteRecipe(steps=200, rate=2e-4, warmup=20, cooldown=0.6, sam=False)
+"""How the VRP encoder of `lite` is adapted to a user's photos."""
+
+
+class Hardware(NamedTuple):
+    """What trains, cpu or cuda, and the processes that draw beside it."""
+
+    device: str = "cpu"
+    processes: int = 1
+
+
 class LiteLearner:
     """Networks, their running mean, and the optimiser, on a device."""
 
@@ -89,11 +103,12 @@ class LiteLearner:
             torch.set_float32_matmul_precision("high")
             self.trunk = self.trunk.to(memory_format=torch.contiguous_format)
         learning = recipe.trunk_rate > 0
-        self.trunk.requires_grad_(learning)
         self.store = Store(self.trunk, recipe.bank, learning, device)
         self.networks = LiteNetworks(self.trunk).to(device)
+        self.networks.sam.requires_grad_(recipe.sam)
+        self.trunk.requires_grad_(learning)
         self.average = {k: v.clone() for k, v in self.learned().items()}
-        own = list(self.networks.parameters())
+        own = list((self.networks if recipe.sam else self.networks.vrp).parameters())
         self.optimiser = torch.optim.AdamW(
             [
                 {"params": [p for p in own if p.ndim > 1], "share": 1.0},
@@ -116,6 +131,11 @@ class LiteLearner:
         if self.recipe.trunk_rate > 0:
             state |= {f"trunk.{k}": v for k, v in self.trunk.state_dict().items()}
         return state
+
+    def begin_with(self, state: dict[str, Tensor]) -> None:
+        """Take weights to start from, without a trunk's."""
+        self.networks.load_state_dict(state, strict=False)
+        self.average = {k: v.clone() for k, v in self.learned().items()}
 
     def losses(self, batch: LiteBatch) -> dict[str, Tensor]:
         """Return a batch's losses, with this step's dropout and form."""
@@ -151,6 +171,7 @@ class LiteLearner:
                 "optimiser": self.optimiser.state_dict(),
                 "step": self.step,
                 "seconds": self.seconds,
+                "recipe": asdict(self.recipe),
             },
             partial,
         )
@@ -174,10 +195,14 @@ def train_lite(
     photos: Sequence[Photo],
     trunk: LiteTrunk,
     folder: Path,
-    device: str = "cpu",
-    processes: int = 1,
+    on: Hardware,
+    start: dict[str, Tensor] | None = None,
 ) -> None:
-    """Train, or go on from the checkpoint in `folder`, to the recipe's last step."""
+    """Train, or go on from the checkpoint in `folder`, to the recipe's last step.
+
+    start are the weights to begin with; without them, fresh ones.
+    """
+    device, processes = on
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "lite.pt"
@@ -185,6 +210,8 @@ def train_lite(
     seed = recipe.seed + 1000 * begun
     with batches_beside(photos, recipe.feed(processes), seed, processes) as messages:
         learner = LiteLearner(trunk, recipe, torch.device(device))
+        if start is not None and not begun:
+            learner.begin_with(start)
         learner.resume(checkpoint)
         batches = Batches(messages, learner)
         report = Report(folder / "progress.jsonl")
@@ -196,7 +223,7 @@ def train_lite(
             now = time.monotonic()
             learner.seconds, before = learner.seconds + now - before, now
             if learner.step % REPORT_STEPS == 0:
-                report.write(learner, batches.pictures)
+                report.write(learner.step, learner.seconds, recipe.rate_at(learner.step))
             if now - saved_at > SAVE_SECONDS or learner.step == recipe.steps:
                 learner.save(checkpoint)
                 saved_at = now
@@ -215,14 +242,12 @@ class Batches:
     def __init__(self, messages: "Queue[Message]", learner: LiteLearner) -> None:
         self._messages = messages
         self._learner = learner
-        self.pictures = 0
 
     def next(self) -> LiteBatch:
         """Wait for a batch; keep the pictures that come with it and before it."""
         while True:
             message = self._messages.get(timeout=300)
             self._learner.store.add(message.slots, message.images_NHW3)
-            self.pictures += len(message.slots)
             if message.drawn is not None:
                 return batch_of(message.drawn, self._learner.store, self._learner.device)
 
@@ -245,30 +270,3 @@ def batch_of(drawn: Drawn, store: Store, device: torch.device) -> LiteBatch:
     episodes = EpisodeBatch(references, given(drawn.mask_Rhw), given(drawn.truth_PHW), drawn.shots)
     targets = store.maps(drawn.targets, learns=True)
     return LiteBatch(targets, episodes, prompts(drawn.boxes), prompts(drawn.points))
-
-
-class Report:
-    """Means of losses, a line of progress.jsonl at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._values: dict[str, list[Tensor]] = {}
-
-    def add(self, losses: dict[str, Tensor]) -> None:
-        """Count a step's, without waiting for the device."""
-        for name, value in losses.items():
-            self._values.setdefault(name, []).append(value.detach())
-
-    def write(self, learner: LiteLearner, pictures: int) -> None:
-        """Append a line."""
-        means = {name: float(torch.stack(v).mean()) for name, v in sorted(self._values.items())}
-        line = {
-            "step": learner.step,
-            "minutes": round(learner.seconds / 60, 2),
-            "rate": round(learner.recipe.rate_at(learner.step), 6),
-            "pictures": pictures,
-            **{name: round(mean, 4) for name, mean in means.items()},
-        }
-        with self._path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        self._values = {}

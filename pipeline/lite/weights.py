@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from model.checkpoints.state_dict import save_weights
+from model.checkpoints.state_dict import read_state_dict, save_weights
 from model.networks.lite.sam import QUERIES
 from model.networks.lite.trunk import LiteTrunk
 from model.training.lite import LiteNetworks
 from pipeline.lite.train import LiteRecipe
+from pipeline.weights.catalogue import CATALOGUE
 from schemas.errors import BadWeights
 from schemas.job.method import VrpReading
 from schemas.record.card import SamCard, Training, VrpCard
@@ -34,6 +35,7 @@ class Trained:
     networks: LiteNetworks
     steps: int
     hours: float
+    recipe: LiteRecipe
 
 
 def load_trained(checkpoint: Path, trunk: LiteTrunk) -> Trained:
@@ -45,7 +47,18 @@ def load_trained(checkpoint: Path, trunk: LiteTrunk) -> Trained:
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     networks = LiteNetworks(trunk)
     networks.load_state_dict(saved["average"], strict=False)
-    return Trained(networks.eval().requires_grad_(False), saved["step"], saved["seconds"] / 3600)
+    networks.eval().requires_grad_(False)
+    hours = saved["seconds"] / 3600
+    return Trained(networks, saved["step"], hours, LiteRecipe(**saved["recipe"]))
+
+
+def published_state() -> dict[str, Tensor]:
+    """Return the weights that come with this package, as `LiteNetworks` names them."""
+    state = {}
+    for part in ("sam", "vrp"):
+        tensors = read_state_dict(Path(CATALOGUE[f"lite-{part}"].address))
+        state |= {f"{part}.{name}": value.float() for name, value in tensors.items()}
+    return state
 
 
 def export_weights(

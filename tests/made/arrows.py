@@ -88,6 +88,7 @@ ARROWS: dict[str, set[str]] = {
         "model/networks",
         "model/training",
         "pipeline/scenes",
+        "pipeline/weights",
     },
     "pipeline/episodes": {
         "model/draws",

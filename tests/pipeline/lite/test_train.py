@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from model.networks.lite.trunk import build_trunk
+from model.training.lite import LiteBatch
 from pipeline.lite.draw import Episodes
 from pipeline.lite.pictures import SIDE
 from pipeline.lite.tally import Tally
-from pipeline.lite.train import LiteLearner, LiteRecipe, batch_of, steps_done
+from pipeline.lite.train import ADAPTING, LiteLearner, LiteRecipe, batch_of, steps_done
+from pipeline.lite.weights import published_state
 from tests.made.pixels.pictures import entry, filled
 
 CPU = torch.device("cpu")
@@ -26,6 +28,30 @@ def test_the_rate_warms_up_holds_and_falls_to_nothing() -> None:
     assert rates[100] == 0
 
 
+def batch_for(learner: LiteLearner) -> LiteBatch:
+    """A batch of three pictures of noise that all show a cup."""
+    entries = [entry("cup", origin=f"g{n}", complete=True) for n in range(3)]
+    episodes = Episodes(filled(*entries, room=3), targets=2, garments=frozenset())
+    pixels = np.random.default_rng(0).integers(0, 255, (3, SIDE, SIDE, 3), dtype=np.uint8)
+    learner.store.add([0, 1, 2], pixels)
+    return batch_of(episodes.draw(np.random.default_rng(0)), learner.store, CPU)
+
+
+def test_adapting_teaches_the_encoder_alone_from_the_published_weights() -> None:
+    recipe = replace(ADAPTING, warmup=1, targets=2, bank=3)
+    learner = LiteLearner(build_trunk(), recipe, CPU)
+    learner.begin_with(published_state())
+    before = {k: v.clone() for k, v in learner.learned().items()}
+    losses = learner.losses(batch_for(learner))
+    assert "sam" not in losses
+    learner.learn(losses)
+    changed = {k for k, v in learner.learned().items() if not v.equal(before[k])}
+    assert changed
+    assert all(name.startswith("vrp.") for name in changed)
+    published = published_state()
+    assert all(before[k].equal(published[k]) for k in published)
+
+
 @pytest.mark.parametrize("trunk_rate", [0.0, 0.1])
 def test_a_step_changes_what_learns_and_its_average_and_nothing_else(
     tmp_path: Path, trunk_rate: float
@@ -36,11 +62,7 @@ def test_a_step_changes_what_learns_and_its_average_and_nothing_else(
     learner = LiteLearner(trunk, recipe, CPU)
     before = {k: v.clone() for k, v in trunk.state_dict().items()}
     networks = {k: v.clone() for k, v in learner.networks.state_dict().items()}
-    entries = [entry("cup", origin=f"g{n}", complete=True) for n in range(3)]
-    episodes = Episodes(filled(*entries, room=3), targets=2, garments=frozenset())
-    pixels = np.random.default_rng(0).integers(0, 255, (3, SIDE, SIDE, 3), dtype=np.uint8)
-    learner.store.add([0, 1, 2], pixels)
-    batch = batch_of(episodes.draw(np.random.default_rng(0)), learner.store, CPU)
+    batch = batch_for(learner)
     losses = learner.losses(batch)
     assert {"mask", "again", "sam", "present"} <= losses.keys()
     assert all(torch.isfinite(loss) for loss in losses.values())
