@@ -70,21 +70,18 @@ def decide(chance: float, choice: PresenceChoice) -> Decision:
 def thresholds(head: PresenceHead, wanted: Wanted) -> tuple[float, float]:
     """Return the least probability of a label, and the one below which an object is absent.
 
-    With a precision and a recall, what lies between is for review. One alone stands for both: then
-    as much is lost among the absent as is wrong among the labels.
+    With a precision and a recall, what lies between is for review. A precision alone is the recall
+    too: as much is lost among the absent as is wrong among the labels. A recall alone is of labels,
+    and leaves nothing for review.
     """
-    precision = wanted.precision if wanted.precision is not None else wanted.recall
     recall = wanted.recall if wanted.recall is not None else wanted.precision
-    assert precision is not None, "a job asks for a precision or a recall"
-    assert recall is not None, "likewise"
+    assert recall is not None, "a job asks for a precision or a recall"
     present, absent = np.array(head.present), np.array(head.absent)
-    precise = _least_precise(present, absent, precision, wanted.share)
-    found = float(np.quantile(present, 1 - recall))
-    low = at_share(min(found, precise), wanted.share)
-    if wanted.precision is None:
-        # The recall is of labels: none that it needs is left for review.
-        precise = min(precise, found)
-    return round(at_share(precise, wanted.share), 4), round(low, 4)
+    low = precise = float(np.quantile(present, 1 - recall))
+    if wanted.precision is not None:
+        precise = _least_precise(present, absent, wanted.precision, wanted.share)
+        low = min(low, precise)
+    return round(at_share(precise, wanted.share), 4), round(at_share(low, wanted.share), 4)
 
 
 def _least_precise(

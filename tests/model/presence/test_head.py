@@ -105,3 +105,12 @@ def test_no_pair_has_no_figure() -> None:
     assert np.isnan(calibration_error(none, none))
     assert np.isnan(false_masks_at_recall(np.ones(3), np.ones(3)))
     assert risk_coverage(none, none) == []
+
+
+def test_a_recall_alone_leaves_nothing_for_review_and_a_lower_one_labels_less(
+    head: PresenceHead,
+) -> None:
+    chosen = [thresholds(head, Wanted(None, recall, 0.5)) for recall in (0.95, 0.8, 0.6)]
+    assert all(labelled == absent for labelled, absent in chosen)
+    assert chosen == sorted(chosen)
+    assert chosen[0] < chosen[-1]
