@@ -9,6 +9,7 @@ from schemas.errors import BadInput
 
 # Trailing checksums, the AWS libraries' default, are refused by some S3 servers (Ceph RGW 16).
 WORKER_ENV = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required"}
+TOKEN_SETUP = "ray._private.authentication.authentication_token_setup"  # noqa: S105 - a logger
 
 
 def join_cluster() -> None:
@@ -35,6 +36,8 @@ def join_cluster() -> None:
             )
     # Ray Data's log of each execution, and its advice about progress bars, which are ours here.
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # That it asks for a token is as it should be; that it does not is still said.
+    logging.getLogger(TOKEN_SETUP).addFilter(lambda line: "is enabled" not in line.getMessage())
     ray.init(
         address=address,
         runtime_env={"env_vars": WORKER_ENV},
