@@ -74,7 +74,7 @@ LIBRARIES: dict[str, set[str]] = {
     "s3fs": {"pipeline/storage"},
     "botocore": {"pipeline/storage"},
     "aiobotocore": {"pipeline/storage"},
-    "jinja2": {"pipeline/certify", "pipeline/evaluate", "pipeline/references", "pipeline/report"},
+    "jinja2": {"pipeline/report"},
     "fastapi": {"pipeline/studio"},
     "starlette": {"jobs/review", "pipeline/studio"},
     "uvicorn": {"jobs/review"},

@@ -37,7 +37,7 @@ def join_cluster() -> None:
     # Ray Data's log of each execution, and its advice about progress bars, which are ours here.
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     # That it asks for a token is as it should be; that it does not is still said.
-    logging.getLogger(TOKEN_SETUP).addFilter(lambda line: "is enabled" not in line.getMessage())
+    logging.getLogger(TOKEN_SETUP).addFilter(_is_news)
     ray.init(
         address=address,
         runtime_env={"env_vars": WORKER_ENV},
@@ -46,3 +46,7 @@ def join_cluster() -> None:
         log_to_driver=is_submitted(),
         ignore_reinit_error=True,
     )
+
+
+def _is_news(line: logging.LogRecord) -> bool:
+    return "is enabled" not in line.getMessage()

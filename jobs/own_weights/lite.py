@@ -95,7 +95,7 @@ def export(
     training, validation = _divided(photos, held_out)
     trained = load_trained(folder / "lite.pt", build_trunk())
     figures = _figures(trained, validation, held_out, targets)
-    data = _described(training, held_out.split(","))
+    data = _described(training, _names(held_out))
     provenance = Provenance(data, _machine(), commit, trained.steps, trained.hours)
     for path in export_weights(trained.networks, trained.recipe, provenance, figures, output):
         typer.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
@@ -113,11 +113,15 @@ def _figures(
     from pipeline.lite.shown import pick, show_photos, show_scenes
 
     trunk = published_trunk()
-    shown = show_photos(trunk, validation, held_out.split(","))
+    shown = show_photos(trunk, validation, _names(held_out))
     choose_offset(trained.networks, shown, pick(shown, targets))
     figures = score_photos(trained.networks, shown, targets)
     figures["vrp"] |= score_scenes(trained.networks, show_scenes(trunk), targets)
     return figures
+
+
+def _names(held_out: str) -> list[str]:
+    return held_out.split(",") if held_out else []
 
 
 def _divided(folder: Path, held_out: str) -> tuple[list[Photo], list[Photo]]:
@@ -125,7 +129,7 @@ def _divided(folder: Path, held_out: str) -> tuple[list[Photo], list[Photo]]:
 
     photos = read_photos(folder)
     categories = {name for photo in photos for name in photo.masks}
-    apart = held_out.split(",") if held_out else []
+    apart = _names(held_out)
     unknown = sorted(set(apart) - categories)
     if unknown:
         raise BadInput(
@@ -142,9 +146,10 @@ def _described(photos: list[Photo], held_out: list[str]) -> str:
     for photo in photos:
         pairs[photo.source] = pairs.get(photo.source, 0) + len(photo.masks)
     sources = ", ".join(f"{name} {count}" for name, count in sorted(pairs.items()))
+    without = f", without {', '.join(held_out)}" if held_out else ""
     return (
-        f"{sum(pairs.values())} pairs of {len(photos)} photos by source ({sources}), without "
-        f"{', '.join(held_out)}; cut-outs of them pasted into each other; procedural scenes"
+        f"{sum(pairs.values())} pairs of {len(photos)} photos by source ({sources})"
+        f"{without}; cut-outs of them pasted into each other; procedural scenes"
     )
 
 

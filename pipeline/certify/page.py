@@ -2,16 +2,12 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from pipeline.certify.certificate import NAMES, Certificate
+from pipeline.report.template import filled
 
-TEMPLATE = "page.html.j2"
+TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 
 def page_of(certificate: Certificate) -> str:
     """Return the page; names are escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template(TEMPLATE).render(certificate=certificate, names=NAMES)
+    return filled(TEMPLATE, certificate=certificate, names=NAMES)

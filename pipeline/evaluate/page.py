@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.evaluate.chart import chart, references_of
 from pipeline.evaluate.risk_chart import risk_chart
 from pipeline.evaluate.table import per_cent
+from pipeline.report.template import filled
 from schemas.job.evaluate import EvaluateJob
 
-TEMPLATE = "page.html.j2"
+TEMPLATE = Path(__file__).with_name("page.html.j2")
 MASKS = {
     "mIoU, 512 grid": "miou_grid",
     "mIoU, own resolution": "miou",
@@ -59,10 +59,8 @@ def page(job: EvaluateJob, scores: pa.Table) -> str:
             "lie apart. Mean risk: wrong decisions, over the surest tenth to all of them."
         )
         tables.append(_table("Is the object there?", about, ABSENT, rows))
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template(TEMPLATE).render(
+    return filled(
+        TEMPLATE,
         protocol=job.protocol,
         random_weights=job.random_weights,
         tables=tables,

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TypeVar
 
 import numpy as np
 
-from pipeline.inputs.address import open_place
+from pipeline.inputs.address import open_place, split_uri
 from pipeline.inputs.read_again import read_again
 from pipeline.inputs.shards import EncodedImage, read_units
 from pipeline.inputs.sources import cut_list
@@ -44,18 +45,19 @@ def read_sample(sample: Sequence[Shard], job: LabelJob) -> Iterator[EncodedImage
 
 
 def read_chosen(chosen: Sequence[tuple[str, str]], job: LabelJob) -> Iterator[EncodedImage]:
-    """Read images given as (id, URI), one in memory, but for those that the job learns from.
+    """Read images given as (id, URI), those of one file together, but not what the job learns from.
 
     These are told by their bytes: an image of a shard was written out under another name.
     """
     learnt = (*(one.image for one in job.references), *job.negatives)
     known = {_digest(open_place(uri, job.storage).read()) for uri in dict.fromkeys(learnt)}
-    for image_id, uri in chosen:
-        ((_, read),) = read_again([uri], job.storage, job.targets)
-        if isinstance(read, str):
-            yield EncodedImage(image_id, uri, b"", ImageRejected("missing", read))
-        elif _digest(read) not in known:
-            yield EncodedImage(image_id, uri, read)
+    for _, named in groupby(chosen, key=lambda one: split_uri(one[1])[0]):
+        id_by_uri = {uri: image_id for image_id, uri in named}
+        for uri, read in read_again(id_by_uri, job.storage, job.targets):
+            if isinstance(read, str):
+                yield EncodedImage(id_by_uri[uri], uri, b"", ImageRejected("missing", read))
+            elif _digest(read) not in known:
+                yield EncodedImage(id_by_uri[uri], uri, read)
 
 
 def _digest(data: bytes) -> str:

@@ -134,8 +134,13 @@ class LiteLearner:
 
     def begin_with(self, state: dict[str, Tensor]) -> None:
         """Take weights to start from, without a trunk's."""
-        self.networks.load_state_dict(state, strict=False)
+        self._take(state)
         self.average = {k: v.clone() for k, v in self.learned().items()}
+
+    def _take(self, state: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, value in self.learned().items():
+                value.copy_(state[name])
 
     def losses(self, batch: LiteBatch) -> dict[str, Tensor]:
         """Return a batch's losses, with this step's dropout and form."""
@@ -182,9 +187,7 @@ class LiteLearner:
         if not path.is_file():
             return
         saved = torch.load(path, weights_only=True, map_location=self.device)
-        with torch.no_grad():
-            for name, value in self.learned().items():
-                value.copy_(saved["networks"][name])
+        self._take(saved["networks"])
         self.average.update(saved["average"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.step, self.seconds = saved["step"], saved["seconds"]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from model.segmenter import LoadedReference
@@ -21,8 +20,9 @@ from pipeline.report.pictures import (
     outline,
     small_copy,
 )
+from pipeline.report.template import filled
 
-TEMPLATE = "page.html.j2"
+TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,8 @@ def page_of(
     job: str, checked: Checked, said_by_id: Mapping[str, str], images: Sequence[Sampled]
 ) -> str:
     """Return the page; names are escaped. images are those of the collection that were read."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
     categories = [_cards(one, checked, said_by_id) for one in checked.categories]
-    return environment.get_template(TEMPLATE).render(
-        job=job, categories=categories, images=len(images)
-    )
+    return filled(TEMPLATE, job=job, categories=categories, images=len(images))
 
 
 def interval(expected: Expected) -> str:

@@ -73,7 +73,7 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/report",
         "pipeline/storage",
     },
-    "pipeline/certify": {"model/scores", "pipeline/masks", "pipeline/review"},
+    "pipeline/certify": {"model/scores", "pipeline/masks", "pipeline/report", "pipeline/review"},
     "pipeline/weights": {
         "model",
         "model/build",
@@ -121,6 +121,7 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/datasets",
         "pipeline/episodes",
         "pipeline/presence",
+        "pipeline/report",
         "pipeline/storage",
         "pipeline/weights",
     },

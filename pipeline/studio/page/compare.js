@@ -1,9 +1,8 @@
 // The audit sample before and after: as it was labelled, and as the job labels it by now.
 
 import { askJson, guarded } from "/page/ask.js";
+import { BUSY, LOOK_MS } from "/page/try.js";
 
-const LOOK_MS = 400;
-const BUSY = ["waiting", "studying", "labelling"];
 const OUTCOMES = ["improved", "worsened", "unchanged", "unknown"];
 const SAID = { unknown: "nobody drew what is right" };
 const find = (id) => document.getElementById(id);

@@ -2,8 +2,8 @@
 
 import { askJson, guarded } from "/page/ask.js";
 
-const LOOK_MS = 400;
-const BUSY = ["waiting", "studying", "labelling"];
+export const LOOK_MS = 400;
+export const BUSY = ["waiting", "studying", "labelling"];
 const SAID = {
   waiting: "waiting for the try before", studying: "loading the networks, studying the references",
   stopped: "another try was begun",

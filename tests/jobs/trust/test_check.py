@@ -51,6 +51,11 @@ def write_job(folder: Path, pictures: list[Picture], masks: list[np.ndarray]) ->
     return job
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VRP_CACHE", str(tmp_path / "cache"))
+
+
 def checked(capsys: pytest.CaptureFixture[str], job: Path, *options: str, code: int = 0) -> dict:
     with pytest.raises(SystemExit) as ended:
         main(["check", str(job), "--json", "--sample", "0", *options])
@@ -61,10 +66,8 @@ def checked(capsys: pytest.CaptureFixture[str], job: Path, *options: str, code: 
 def test_a_wrong_mask_among_four_references_is_named(
     tmp_path: Path,
     pictures: list[Picture],
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("VRP_CACHE", str(tmp_path / "cache"))
     wrong = other_of(pictures[3])
     assert wrong is not None
     masks = [picture.masks[SHOWN] for picture in pictures]
@@ -83,10 +86,8 @@ def test_a_wrong_mask_among_four_references_is_named(
 def test_good_references_are_kept_and_a_requirement_decides_the_exit_code(
     tmp_path: Path,
     pictures: list[Picture],
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("VRP_CACHE", str(tmp_path / "cache"))
     job = write_job(tmp_path, pictures, [picture.masks[SHOWN] for picture in pictures])
     said = checked(capsys, job, "--require", "iou=0.3")
     assert said["drop"] == []
@@ -106,10 +107,8 @@ def test_a_requirement_that_is_none_is_refused(tmp_path: Path, require: str) -> 
 def test_a_page_shows_the_references_and_says_how_many_images_were_read(
     tmp_path: Path,
     pictures: list[Picture],
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("VRP_CACHE", str(tmp_path / "cache"))
     job = write_job(tmp_path, pictures[:2], [picture.masks[SHOWN] for picture in pictures[:2]])
     (tmp_path / "nowhere").mkdir()
     for number, picture in enumerate(pictures):

@@ -16,20 +16,13 @@ from pipeline.train.metrics import write_metrics
 from schemas.errors import BadStorage
 from schemas.job.storage import Storage
 from schemas.job.train import FoldResult, TrainIdentity
-from schemas.record.commit import Identity
-from tests.made.outputs.committed import CATEGORIES, rejected_row
+from tests.made.outputs import predictions
+from tests.made.outputs.committed import rejected_row
 from tests.made.outputs.shards import tar
 
 HERE = Storage()
 A, B = "a" * 16, "b" * 16
-IDENTITY = Identity(
-    fingerprint="f",
-    model_fingerprint="m",
-    fields={},
-    categories=CATEGORIES,
-    source="webdataset",
-    random_weights=(),
-)
+IDENTITY = predictions.IDENTITY.model_copy(update={"source": "webdataset"})
 
 
 def label_status(folder: Path) -> LabelStatus:
