@@ -2,10 +2,12 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 import yaml
 from fastapi.testclient import TestClient
 
@@ -22,6 +24,13 @@ from tests.made.servers.s3 import KEY, SECRET, Bucket
 ADDRESS = "http://127.0.0.1:8765"
 TOKEN = "token-of-this-test-0"
 IMAGES = 3
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cluster() -> Iterator[None]:
+    """End the cluster that `vrp label` starts in this process: other modules start theirs."""
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture(autouse=True)
