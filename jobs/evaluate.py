@@ -84,7 +84,7 @@ def print_plan(checked: CheckedEvaluation, console: Console) -> None:
     for fold in checked.folds:
         few = ", ".join(names[number] for number in fold.too_few)
         console.print(
-            f"fold {fold.number}: {len(fold.episodes)} distinct episodes of "
+            f"fold {fold.number}: {len({e.number for e in fold.episodes})} distinct episodes of "
             f"{len({e.category_id for e in fold.episodes})} categories"
             + (f"; in too few images: {few}" if few else ""),
             markup=False,
@@ -122,10 +122,14 @@ def _score_table(scores: list[dict[str, Any]]) -> Table:
 
     names = {"mIoU 512": "miou_grid", "mIoU": "miou", "FB-IoU 512": "fb_iou_grid"}
     names["boundary IoU"] = "boundary_iou"
-    if any(row["metric"] == "calibration_error" and row["value"] is not None for row in scores):
+    known = {row["metric"] for row in scores if row["value"] is not None}
+    if "calibration_error" in known:
         names["AUROC"] = "presence_auroc"
         names["false masks at 95 % recall"] = "false_masks_at_95_recall"
         names["calibration error"] = "calibration_error"
+    if "miou_kept" in known:
+        names["exact ratio"] = "exact_ratio"
+        names["mIoU kept"] = "miou_kept"
     table = Table("method", "format", "shots", *names)
     rows: dict[tuple[str, ...], dict[str, float | None]] = {}
     for row in scores:

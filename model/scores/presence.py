@@ -7,6 +7,8 @@ import numpy as np
 
 BINS = 10
 KEPT = 0.95
+THERE_FROM = 0.5
+"""The least probability of an object that is said to be there."""
 
 
 def false_masks_at_recall(
@@ -22,6 +24,14 @@ def false_masks_at_recall(
     shown = np.sort(np.asarray(score_E)[present_E])
     least = shown[int(np.floor((1 - recall) * len(shown)))]
     return float(np.mean(np.asarray(score_E)[~present_E] >= least))
+
+
+def says_there(probability: float | None, predicted_px: int) -> bool:
+    """Return whether an object is said to be in an image: by its probability, from a half on.
+
+    Where no probability was asked for, by its mask: a method that finds none leaves it empty.
+    """
+    return predicted_px > 0 if probability is None else probability >= THERE_FROM
 
 
 def calibration_error(probability_E: np.ndarray, present_E: np.ndarray) -> float:
@@ -47,7 +57,7 @@ def risk_coverage(probability_E: np.ndarray, present_E: np.ndarray) -> list[tupl
     """
     probability_E, present_E = np.asarray(probability_E, float), np.asarray(present_E, dtype=bool)
     order_E = np.argsort(-np.abs(probability_E - 0.5), kind="stable")
-    wrong_E = ((probability_E >= 0.5) != present_E)[order_E]
+    wrong_E = ((probability_E >= THERE_FROM) != present_E)[order_E]
     counts = [max(1, round(len(wrong_E) * tenth / 10)) for tenth in range(1, 11)]
     return [(n / len(wrong_E), float(wrong_E[:n].mean())) for n in counts if len(wrong_E)]
 

@@ -141,11 +141,9 @@ def draw_episode(pool: EpisodePool, seed: int, epoch: int, number: int) -> Episo
     """
     settings = pool.settings
     assert 0 <= number < settings.per_epoch
-    block, place = divmod(number, len(pool.categories))
-    order = Draws("order", seed, epoch, block).permutation(len(pool.categories))
-    category = pool.categories[order[place]]
+    category = category_at(pool, seed, epoch, number)
     blocks_per_epoch = -(-settings.per_epoch // len(pool.categories))
-    occurrence = epoch * blocks_per_epoch + block
+    occurrence = epoch * blocks_per_epoch + number // len(pool.categories)
     draws = Draws("episode", seed, epoch, number)
     negative = draws.unit() < settings.negative_share and len(category.absent) > 0
     first, target = _pair(category, occurrence, seed, negative)
@@ -163,6 +161,13 @@ def draw_episode(pool: EpisodePool, seed: int, epoch: int, number: int) -> Episo
         target_object = int(category.present[target])
         image = int(pool.index.image_of_object[target_object])
     return Episode(seed, epoch, number, category.category_id, references, image, target_object)
+
+
+def category_at(pool: EpisodePool, seed: int, epoch: int, number: int) -> CategoryPool:
+    """Return the category whose turn it is: each once in every run of as many as there are."""
+    block, place = divmod(number, len(pool.categories))
+    order = Draws("order", seed, epoch, block).permutation(len(pool.categories))
+    return pool.categories[order[place]]
 
 
 def _pair(category: CategoryPool, occurrence: int, seed: int, negative: bool) -> tuple[int, int]:

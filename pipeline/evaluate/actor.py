@@ -44,12 +44,13 @@ class EvaluateUnits:
 
     def commit(self, unit: EvaluationUnit, names: tuple[str, ...], gpus: float) -> ScoredUnit:
         """Run the named methods on a unit and write a part of each."""
-        rows = self._evaluator_of(unit.fold, names, gpus).count(unit.episodes, names)
+        rows = self._evaluator_of(unit, names, gpus).count(unit.episodes, names)
         for name in names:
             self._parts.write(self._contents[name, unit.fold], unit.name, rows[name])
         return ScoredUnit(unit.name, names, sum(len(of_method) for of_method in rows.values()))
 
-    def _evaluator_of(self, fold: int, names: tuple[str, ...], gpus: float) -> Evaluator:
+    def _evaluator_of(self, unit: EvaluationUnit, names: tuple[str, ...], gpus: float) -> Evaluator:
+        fold = unit.fold
         if self._evaluator is not None and self._loaded is not None:
             loaded_fold, loaded = self._loaded
             if loaded_fold == fold and loaded >= set(names):
@@ -66,7 +67,7 @@ class EvaluateUnits:
             device,
             pick_precision(job.compute.precision, device),
             # Target and references, stretched for some methods and padded for others.
-            remembered=2 * (1 + max(job.shots)),
+            remembered=2 * (1 + job.ways * max(job.shots)),
             options=StudyOptions(cache_folder(), evidence=job.presence),
         )
         settings = Settings(
@@ -76,7 +77,8 @@ class EvaluateUnits:
             job.mask_logit,
             has_contours(job),
             {name: head for name, head in heads.items() if head is not None},
-            1 - job.negative_share,
+            unit.share,
+            job.absent == "partly",
         )
         self._evaluator = Evaluator(self._reader, methods, settings)
         self._loaded = (fold, frozenset(names))

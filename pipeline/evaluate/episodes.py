@@ -6,14 +6,16 @@ that their scores may be compared pair by pair. No pair of reference and target 
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, groupby
 
 import pyarrow as pa
 
 from pipeline.datasets.index import DatasetIndex
 from pipeline.episodes.draw import CategoryPool, Episode, EpisodePool, draw_episode, make_pool
 from pipeline.episodes.folds import split
+from pipeline.episodes.partly_absent import check_partly, draw_partly
 from schemas.errors import BadInput
 from schemas.job.episode import AnnotationFormat, EpisodeSettings
 from schemas.job.evaluate import EPISODES_SCHEMA, EvaluateJob
@@ -26,8 +28,11 @@ class FoldEpisodes:
 
     number: int
     episodes: tuple[Episode, ...]
+    """Those of one number are one of several categories, and of one target."""
     too_few: tuple[int, ...]
     """Categories in too few images for the references and a target."""
+    share: float = 1.0
+    """Of all that is asked for, what targets show: as a job says it in `thresholds.share`."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,13 @@ def draw_fold(job: EvaluateJob, index: DatasetIndex, number: int) -> FoldEpisode
         count = len(enough) * max(_pairs(category) for category in enough)
     settings = settings.model_copy(update={"per_epoch": count})
     pool = replace(pool, categories=enough, settings=settings)
-    return FoldEpisodes(number, tuple(_distinct(job, pool)), too_few)
+    if job.absent != "partly":
+        return FoldEpisodes(number, tuple(_distinct(job, pool)), too_few, 1 - job.negative_share)
+    check_partly(pool, job.ways)
+    episodes = tuple(chain.from_iterable(_distinct_partly(job, pool)))
+    shown = sum(episode.target_object is not None for episode in episodes)
+    # One more of either kind, so that nothing is sure where all are of one.
+    return FoldEpisodes(number, episodes, too_few, (shown + 1) / (len(episodes) + 2))
 
 
 def _pairs(category: CategoryPool) -> int:
@@ -105,8 +116,27 @@ def _distinct(job: EvaluateJob, pool: EpisodePool) -> Iterable[Episode]:
             yield episode
 
 
+def _distinct_partly(job: EvaluateJob, pool: EpisodePool) -> Iterable[tuple[Episode, ...]]:
+    seen: set[tuple[int, tuple[tuple[int, ...], ...]]] = set()
+    for number in range(pool.settings.per_epoch):
+        group = draw_partly(pool, job.ways, job.seed, number)
+        shown = tuple(tuple(r.object for r in episode.references) for episode in group)
+        if len(group) == job.ways and (group[0].target_image, shown) not in seen:
+            seen.add((group[0].target_image, shown))
+            yield group
+
+
+def by_number(episodes: Iterable[Episode]) -> Iterable[tuple[Episode, ...]]:
+    """Yield together what is asked of one target at once; it must lie side by side."""
+    for _, group in groupby(episodes, key=lambda episode: episode.number):
+        yield tuple(group)
+
+
 def annotation_key(job_seed: int, fold: int, episode: int, place: int) -> tuple[int | str, ...]:
-    """Return the key of `model.draws.Draws` that a reference's annotation is simulated with."""
+    """Return the key of `model.draws.Draws` that a reference's annotation is simulated with.
+
+    place is the reference's among all of the episode, its categories one after another.
+    """
     return "annotation", job_seed, fold, episode, place
 
 
@@ -115,35 +145,44 @@ def manifest(job: EvaluateJob, index: DatasetIndex, folds: Sequence[FoldEpisodes
     ids = index.images["image_id"].to_pylist()
     names = {category.id: category.name for category in index.commit.categories}
     rows = []
-    for fold in folds:
-        for episode in fold.episodes:
-            shown = [reference.object for reference in episode.references]
-            images = [ids[int(index.image_of_object[row])] for row in shown]
-            keys = [
-                json.dumps(annotation_key(job.seed, fold.number, episode.number, place))
-                for place in range(len(shown))
-            ]
-            for variant in variants_of(job):
-                rows.append(
-                    {
-                        "fold": fold.number,
-                        "episode": episode.number,
-                        "category_id": episode.category_id,
-                        "category": names[episode.category_id],
-                        "shots": variant.shots,
-                        "format": variant.form,
-                        "mask_growth_px": variant.mask_growth_px,
-                        "references": images[: variant.shots],
-                        "target": ids[episode.target_image],
-                        "negative": episode.target_object is None,
-                        "seed": job.seed,
-                        "annotation_seeds": keys[: variant.shots],
-                        "reference_rows": shown[: variant.shots],
-                        "target_image": episode.target_image,
-                        "target_row": episode.target_object,
-                    }
-                )
+    for fold, first, episode in _placed(folds):
+        shown = [reference.object for reference in episode.references]
+        images = [ids[int(index.image_of_object[row])] for row in shown]
+        keys = [
+            json.dumps(annotation_key(job.seed, fold, episode.number, first + place))
+            for place in range(len(shown))
+        ]
+        for variant in variants_of(job):
+            rows.append(
+                {
+                    "fold": fold,
+                    "episode": episode.number,
+                    "category_id": episode.category_id,
+                    "category": names[episode.category_id],
+                    "shots": variant.shots,
+                    "format": variant.form,
+                    "mask_growth_px": variant.mask_growth_px,
+                    "references": images[: variant.shots],
+                    "target": ids[episode.target_image],
+                    "negative": episode.target_object is None,
+                    "seed": job.seed,
+                    "annotation_seeds": keys[: variant.shots],
+                    "reference_rows": shown[: variant.shots],
+                    "target_image": episode.target_image,
+                    "target_row": episode.target_object,
+                }
+            )
     return pa.Table.from_pylist(rows, schema=EPISODES_SCHEMA)
+
+
+def _placed(folds: Sequence[FoldEpisodes]) -> Iterator[tuple[int, int, Episode]]:
+    """Yield each fold's number, the place of an episode's first reference, and the episode."""
+    for fold in folds:
+        for group in by_number(fold.episodes):
+            first = 0
+            for episode in group:
+                yield fold.number, first, episode
+                first += len(episode.references)
 
 
 def hash_manifest(table: pa.Table, index: DatasetIndex) -> str:

@@ -12,14 +12,17 @@ from model.masks.simulate import simulate_annotation
 from model.presence.decide import at_share
 from model.presence.head import odds_of
 from model.scores.episode_score import TargetTruth, count_pixels
+from model.scores.presence import says_there
+from model.scores.several_categories import kept_overlaps
 from model.segmenter import LoadedReference, Prediction, Segmenter
 from pipeline.episodes.draw import Episode
 from pipeline.episodes.load import EpisodeReader, LoadedEpisode
-from pipeline.evaluate.episodes import Variant, annotation_key
+from pipeline.evaluate.episodes import Variant, annotation_key, by_number
 from schemas.job.evaluate import GRID_PX
 from schemas.record.presence import PresenceHead
 
 Row = dict[str, Any]
+KEPT = ("kept_intersection_px", "kept_union_px")
 
 
 class Methods(Protocol):
@@ -42,7 +45,9 @@ class Settings:
     heads: Mapping[str, PresenceHead] = field(default_factory=dict)
     """By method, where probabilities of presence are asked for."""
     share: float = 0.5
-    """Of targets that show the category."""
+    """Of all that is asked for, what targets show."""
+    kept: bool = False
+    """Whether what decisions leave of the masks is counted too."""
 
 
 class Evaluator:
@@ -54,23 +59,46 @@ class Evaluator:
         self._settings = settings
 
     def count(self, episodes: Sequence[Episode], names: Sequence[str]) -> Mapping[str, list[Row]]:
-        """Return each named method's rows, COUNTS_SCHEMA: by episode, then by variant.
+        """Return each named method's rows, COUNTS_SCHEMA: by episode, by variant, by category.
+
+        Categories that are asked of one target are studied together, and the target is read and
+        segmented once for all of them.
 
         All methods and variants of an episode come before the next episode, so that its images are
         read once and their encodings are still remembered.
         """
         rows: dict[str, list[Row]] = {name: [] for name in names}
-        for episode in episodes:
-            loaded = self._reader.load(episode)
-            truth = TargetTruth(loaded.mask_HW, loaded.ignore_HW)
+        for group in by_number(episodes):
+            loaded = [self._reader.load(episode) for episode in group]
+            truths = [TargetTruth(one.mask_HW, one.ignore_HW) for one in loaded]
             for variant in self._settings.variants:
                 references = self._annotate(loaded, variant)
                 for name in names:
                     segmenter = self._methods.study(name, references)
-                    [[prediction]] = segmenter.segment([loaded.target_HW3])
-                    row = self._row(loaded, truth, variant, prediction)
-                    rows[name].append(row | {"probability": self._probability(name, prediction)})
+                    [predictions] = segmenter.segment([loaded[0].target_HW3])
+                    counted = [
+                        self._row(one, truth, prediction, variant)
+                        | {"probability": self._probability(name, prediction)}
+                        for one, truth, prediction in zip(loaded, truths, predictions, strict=True)
+                    ]
+                    rows[name] += self._kept(counted, predictions, truths)
         return rows
+
+    def _kept(
+        self, counted: list[Row], predictions: Sequence[Prediction], truths: Sequence[TargetTruth]
+    ) -> list[Row]:
+        """Return the rows of one target with what decisions leave of its masks."""
+        if not self._settings.kept:
+            return [row | dict.fromkeys(KEPT) for row in counted]
+        there = [says_there(row["probability"], row["predicted_px"]) for row in counted]
+        sure = [row["score"] if (p := row["probability"]) is None else p for row in counted]
+        logit = self._settings.mask_logit
+        return [
+            row | dict(zip(KEPT, (pair.intersection_px, pair.union_px), strict=True))
+            for row, pair in zip(
+                counted, kept_overlaps(predictions, truths, there, sure, logit), strict=True
+            )
+        ]
 
     def _probability(self, name: str, prediction: Prediction) -> float | None:
         head = self._settings.heads.get(name)
@@ -78,22 +106,24 @@ class Evaluator:
             return None
         return at_share(odds_of(head, prediction), self._settings.share)
 
-    def _annotate(self, loaded: LoadedEpisode, variant: Variant) -> list[LoadedReference]:
+    def _annotate(self, loaded: Sequence[LoadedEpisode], variant: Variant) -> list[LoadedReference]:
         """Draw the variant's annotations from the true masks that the references came with."""
-        drawn = []
-        for place, reference in enumerate(loaded.references[: variant.shots]):
-            truth_HW = reference.annotation
-            assert isinstance(truth_HW, np.ndarray), "episodes are loaded with true masks"
-            key = annotation_key(
-                self._settings.seed, self._settings.fold, loaded.episode.number, place
-            )
-            mask_HW = grown(truth_HW, variant.mask_growth_px)
-            annotation = simulate_annotation(mask_HW, variant.form, Draws(*key))
-            drawn.append(replace(reference, annotation=annotation))
+        drawn, first = [], 0
+        for one in loaded:
+            for place, reference in enumerate(one.references[: variant.shots], start=first):
+                truth_HW = reference.annotation
+                assert isinstance(truth_HW, np.ndarray), "episodes are loaded with true masks"
+                key = annotation_key(
+                    self._settings.seed, self._settings.fold, one.episode.number, place
+                )
+                mask_HW = grown(truth_HW, variant.mask_growth_px)
+                annotation = simulate_annotation(mask_HW, variant.form, Draws(*key))
+                drawn.append(replace(reference, annotation=annotation))
+            first += len(one.references)
         return drawn
 
     def _row(
-        self, loaded: LoadedEpisode, truth: TargetTruth, variant: Variant, prediction: Prediction
+        self, loaded: LoadedEpisode, truth: TargetTruth, prediction: Prediction, variant: Variant
     ) -> Row:
         counts = count_pixels(
             prediction,

@@ -22,10 +22,17 @@ from model.scores.presence import (
     false_masks_at_recall,
     risk_area,
     risk_coverage,
+    says_there,
 )
+from model.scores.several_categories import all_right
 
 RISK_AT = "risk_at_"
 """What begins the names of the risk-coverage curve's points; the coverage in per cent follows."""
+
+RIGHT, ALL_RIGHT = "right", "all_right"
+"""Columns made of the counts: whether a decision of presence is right, and all of its target."""
+
+ACCURACY = "decision_accuracy"
 
 Arrays = Mapping[str, np.ndarray]
 Score = Callable[[Arrays], float]
@@ -85,6 +92,44 @@ def _of_probability(value: Callable[[np.ndarray, np.ndarray], float]) -> Score:
     return score_of
 
 
+def with_decisions(rows: Arrays) -> Arrays:
+    """Return counts with what the methods decide of them: RIGHT, and ALL_RIGHT of the target's."""
+    there = np.array(
+        [
+            says_there(None if np.isnan(probability) else probability, predicted_px)
+            for probability, predicted_px in zip(
+                rows["probability"].astype(float), rows["predicted_px"], strict=True
+            )
+        ],
+        bool,
+    )
+    right = there != rows["negative"]
+    target = np.stack([rows["fold"].astype(np.int64), rows["episode"]])
+    _, target = np.unique(target, axis=1, return_inverse=True)
+    return {**rows, RIGHT: right, ALL_RIGHT: all_right(right, target.ravel())}
+
+
+def _of_decisions(column: str) -> Score:
+    """Return the share of right ones; NaN where nothing that is absent is asked for."""
+    return lambda rows: float(rows[column].mean()) if rows["negative"].any() else float("nan")
+
+
+def _kept(rows: Arrays) -> float:
+    """Return FS-CS's mIoU, NaN where nobody counted for it: see model/scores/several_categories."""
+    intersection, union = (rows[f"kept_{name}_px"] for name in ("intersection", "union"))
+    if not len(union) or np.isnan(union.astype(float)).any():
+        return float("nan")
+    none = np.zeros(len(union), np.int64)
+    return mean_iou(Overlaps(rows["category_id"], intersection, union, none, none))
+
+
+def _accuracy_by_category(rows: Arrays) -> Mapping[int, float]:
+    if not rows["negative"].any():
+        return {}
+    numbers = np.unique(rows["category_id"])
+    return {int(n): float(rows[RIGHT][rows["category_id"] == n].mean()) for n in numbers}
+
+
 def _risk_at(tenth: int) -> Score:
     return _of_probability(lambda chance, present: risk_coverage(chance, present)[tenth - 1][1])
 
@@ -134,6 +179,9 @@ METRICS: dict[str, Score] = {
     "presence_threshold": _of_presence(presence_threshold),
     "false_masks_at_95_recall": _of_presence(false_masks_at_recall),
     "calibration_error": _of_probability(calibration_error),
+    "exact_ratio": _of_decisions(ALL_RIGHT),
+    ACCURACY: _of_decisions(RIGHT),
+    "miou_kept": _kept,
     "mean_risk": _of_probability(risk_area),
     **{f"{RISK_AT}{10 * tenth}": _risk_at(tenth) for tenth in range(1, 11)},
     "davis_j": _of_objects(_region),
@@ -144,4 +192,5 @@ OF_CATEGORY: dict[str, Callable[[Arrays], Mapping[int, float]]] = {
     "iou_grid": lambda rows: iou_by_class(_overlaps(rows, "grid_")),
     "iou": lambda rows: iou_by_class(_overlaps(rows, "")),
     "boundary_iou": lambda rows: iou_by_class(_overlaps(rows, "boundary_", background=False)),
+    ACCURACY: _accuracy_by_category,
 }

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.evaluate.chart import chart, references_of
+from pipeline.evaluate.metrics import ACCURACY
 from pipeline.evaluate.risk_chart import risk_chart
 from pipeline.evaluate.table import per_cent
 from pipeline.report.template import filled
@@ -26,7 +27,10 @@ ABSENT = {
     "false masks at 95 % recall": "false_masks_at_95_recall",
     "calibration error": "calibration_error",
     "mean risk": "mean_risk",
+    "exact ratio": "exact_ratio",
+    "accuracy": ACCURACY,
 }
+KEPT = {"mIoU of what is kept": "miou_kept"}
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,15 @@ def page(job: EvaluateJob, scores: pa.Table) -> str:
     """Return the page; scores are SCORES_SCHEMA. Names are escaped."""
     rows = [row for row in scores.to_pylist() if row["fold"] is None and row["category"] is None]
     tables = [_table("Masks", "Of targets that show the category.", MASKS, rows)]
-    if job.negative_share:
+    if job.absent != "none":
         about = (
             "How targets that show the category are told from others, by the probability of "
             "presence where the job asks for it. Calibration error: how far said and true shares "
-            "lie apart. Mean risk: wrong decisions, over the surest tenth to all of them."
+            "lie apart. Mean risk: wrong decisions, over the surest tenth to all of them. Exact "
+            "ratio: targets of which every decision is right."
         )
-        tables.append(_table("Is the object there?", about, ABSENT, rows))
+        heads = ABSENT | KEPT if job.absent == "partly" else ABSENT
+        tables.append(_table("Is the object there?", about, heads, rows))
     return filled(
         TEMPLATE,
         protocol=job.protocol,

@@ -15,7 +15,7 @@ from pipeline.storage.tables import from_parquet, to_parquet
 from schemas.errors import MissingFile
 from schemas.job.evaluate import EvaluateResult
 
-REPORT_REVISION = 4  # raised by whoever changes what the same counts are told as
+REPORT_REVISION = 5  # raised by whoever changes what the same counts are told as
 
 
 def publish(checked: CheckedEvaluation) -> EvaluateResult:
@@ -54,6 +54,7 @@ def describe(checked: CheckedEvaluation) -> EvaluateResult:
         },
         random_weights=job.random_weights,
         too_few=tuple(names[number] for number in sorted(too_few)),
+        decided_by="probability" if job.presence else "mask",
         resamples=job.resamples,
         revision=REPORT_REVISION,
     )

@@ -12,7 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from model.scores.bootstrap import bootstrap_interval
-from pipeline.evaluate.metrics import METRICS, OF_CATEGORY, Arrays, Score
+from pipeline.evaluate.metrics import (
+    ACCURACY,
+    METRICS,
+    OF_CATEGORY,
+    Arrays,
+    Score,
+    with_decisions,
+)
 from schemas.job.evaluate import SCORES_SCHEMA
 
 KEYS = ("method", "format", "shots", "mask_growth_px")
@@ -64,7 +71,7 @@ def _groups(results: pa.Table) -> Iterator[tuple[dict[str, Any], Arrays]]:
     for row, key in enumerate(keys):
         rows.setdefault(key, []).append(row)
     for key, indices in rows.items():
-        yield dict(zip(KEYS, key, strict=True)), _chosen(columns, np.array(indices))
+        yield dict(zip(KEYS, key, strict=True)), with_decisions(_chosen(columns, np.array(indices)))
 
 
 def _chosen(arrays: Arrays, indices: np.ndarray) -> Arrays:
@@ -75,7 +82,8 @@ def _scored(arrays: Arrays, drawing: Drawing) -> Iterator[dict[str, Any]]:
     """Yield every metric over the folds that are there: their mean, if there are several."""
     for name, metric in METRICS.items():
         if np.isnan(value := _over_folds(metric, arrays)):
-            yield _score_row(name, None, (value, np.nan, np.nan), len(arrays["fold"]))
+            episodes = len(_rows_by_episode(arrays))
+            yield _score_row(name, None, (value, np.nan, np.nan), episodes)
             continue
         yield _with_interval(
             name,
@@ -104,15 +112,37 @@ def _gain(arrays: Arrays, against: Arrays, drawing: Drawing) -> dict[str, Any]:
 def _with_interval(
     name: str, score_of: Callable[[np.ndarray], float], arrays: Arrays, drawing: Drawing
 ) -> dict[str, Any]:
-    """Return a score over all episodes, and its interval over those of each fold and category."""
-    strata = np.unique(
-        np.stack([arrays["fold"], arrays["category_id"], arrays["negative"]]),
-        axis=1,
-        return_inverse=True,
-    )[1]
-    episodes = len(arrays["fold"])
-    low, high = bootstrap_interval(score_of, strata.ravel(), drawing.seed, drawing.resamples)
-    return _score_row(name, None, (score_of(np.arange(episodes)), low, high), episodes)
+    """Return a score over all episodes, and its interval over those of each stratum."""
+    rows_EN = _rows_by_episode(arrays)
+    low, high = bootstrap_interval(
+        lambda episodes: score_of(rows_EN[episodes].ravel()),
+        _strata(arrays, rows_EN),
+        drawing.seed,
+        drawing.resamples,
+    )
+    rows = len(arrays["fold"])
+    return _score_row(name, None, (score_of(np.arange(rows)), low, high), len(rows_EN))
+
+
+def _rows_by_episode(arrays: Arrays) -> np.ndarray:
+    """Return the rows of each episode, [E, N] for N categories, in the order of their first."""
+    episodes = np.stack([arrays["fold"].astype(np.int64), arrays["episode"]])
+    _, place = np.unique(episodes, axis=1, return_inverse=True)
+    ways = np.bincount(place.ravel())
+    assert (ways == ways[0]).all(), "every episode asks for as many categories"
+    rows_EN = np.argsort(place.ravel(), kind="stable").reshape(-1, ways[0])
+    return rows_EN[np.argsort(rows_EN[:, 0])]
+
+
+def _strata(arrays: Arrays, rows_EN: np.ndarray) -> np.ndarray:
+    """Return whose episodes are redrawn among each other: a fold's, and of one category its own.
+
+    Those of several categories mix too many ways to be told apart by them.
+    """
+    first = rows_EN[:, 0]
+    names = ("fold", "category_id", "negative") if rows_EN.shape[1] == 1 else ("fold",)
+    keys = np.stack([arrays[name][first] for name in names])
+    return np.unique(keys, axis=1, return_inverse=True)[1].ravel()
 
 
 def _over_folds(metric: Score, arrays: Arrays) -> float:
@@ -124,10 +154,12 @@ def _over_folds(metric: Score, arrays: Arrays) -> float:
 
 
 def _by_category(arrays: Arrays, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
-    shown = arrays["category_id"][~arrays["negative"]]
+    asked = arrays["category_id"]
+    shown = asked[~arrays["negative"]]
     for metric, of_classes in OF_CATEGORY.items():
         for category_id, value in of_classes(arrays).items():
-            episodes = int(np.count_nonzero(shown == category_id))
+            judged = asked if metric == ACCURACY else shown
+            episodes = int(np.count_nonzero(judged == category_id))
             yield _score_row(metric, names[category_id], (value, np.nan, np.nan), episodes)
 
 

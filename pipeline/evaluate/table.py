@@ -5,11 +5,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.evaluate.metrics import RISK_AT
+from pipeline.evaluate.metrics import ACCURACY, RISK_AT
 from pipeline.evaluate.papers import DAVIS_2017_ROWS, PAPER_ROWS
 from pipeline.evaluate.scores import GAIN
 from schemas.fold import FOLDS_OF
 from schemas.job.evaluate import EvaluateJob, EvaluateResult
+
+DECIDED = {
+    "probability": "probability of presence, from a half on",
+    "mask": "mask: a method that finds none leaves it empty",
+}
 
 Scores = Mapping[tuple[Any, ...], dict[str, Any]]
 Variant = tuple[str, str, int, int]
@@ -27,13 +32,15 @@ def markdown(job: EvaluateJob, result: EvaluateResult, scores: pa.Table) -> str:
         *_own_table(score_of, variants),
         *_everything(score_of, variants),
     ]
-    if job.negative_share:
+    if job.absent != "none":
         lines += _absent_table(score_of, variants)
+        lines += _decision_table(job, result, score_of, variants)
     if job.presence:
         lines += _presence_table(score_of, variants)
     if job.dataset.type == "davis":
         lines += _davis_table(score_of, variants)
-    lines += _category_tables(rows)
+    lines += _category_tables(rows, "iou_grid", "IoU on the 512 grid")
+    lines += _category_tables(rows, ACCURACY, "Decisions of presence that are right,")
     return "\n".join(lines) + "\n"
 
 
@@ -164,6 +171,31 @@ def _absent_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str
         yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
 
 
+def _decision_table(
+    job: EvaluateJob, result: EvaluateResult, score_of: Scores, variants: Sequence[Variant]
+) -> Iterator[str]:
+    growth = len({variant[3] for variant in variants}) > 1
+    ways = f"{job.ways} categories" if job.ways > 1 else "one category"
+    metrics = {"Exact ratio, %": "exact_ratio", "Accuracy, %": ACCURACY}
+    said = ""
+    if job.absent == "partly":
+        metrics["mIoU of what is kept, %"] = "miou_kept"
+        said = (
+            " Kept are the masks of what is said to be there, each pixel of one category; their "
+            "mIoU is over all targets, those without the category too (FS-CS, Kang and Cho 2022)."
+        )
+    yield from ("", f"## Decisions of presence, {ways} a target", "")
+    yield (
+        f"An object is said to be there by its {DECIDED[result.decided_by]}. Exact ratio: targets "
+        f"of which every decision is right; accuracy: single decisions that are.{said}"
+    )
+    yield ""
+    yield from _heads(["Method", "Label type", "Shots", *metrics])
+    for variant in variants:
+        cells = _cells(score_of, variant, metrics.values())
+        yield _line(variant[0], _label(variant, growth), str(variant[2]), *cells)
+
+
 def _presence_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str]:
     growth = len({variant[3] for variant in variants}) > 1
     yield from ("", "## Whether the object is there, by the probability of presence", "")
@@ -195,15 +227,15 @@ def _davis_table(score_of: Scores, variants: Sequence[Variant]) -> Iterator[str]
         yield _line(method, "mask", *(f"{value:.1f}" if value else "" for value in values), source)
 
 
-def _category_tables(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _category_tables(rows: Sequence[Mapping[str, Any]], metric: str, name: str) -> Iterator[str]:
     """Yield a table for each way of giving references: a row a category, a column a method."""
-    of_category = [row for row in rows if row["category"] and row["metric"] == "iou_grid"]
+    of_category = [row for row in rows if row["category"] and row["metric"] == metric]
     for given in dict.fromkeys(_variant(row)[1:] for row in of_category):
         chosen = [row for row in of_category if _variant(row)[1:] == given]
         methods = list(dict.fromkeys(row["method"] for row in chosen))
         form, shots, growth_px = given
         grown = f", reference masks grown by {growth_px} px" if growth_px else ""
-        yield from ("", f"## IoU by category, 512 grid, per cent: {form}, {shots}-shot{grown}", "")
+        yield from ("", f"## {name} by category, per cent: {form}, {shots}-shot{grown}", "")
         yield from _heads(["Fold", "Category", "Episodes", *methods])
         by_place: dict[tuple[int, str], dict[str, Mapping[str, Any]]] = {}
         for row in chosen:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Self
 
 import pyarrow as pa
 
 from pipeline.episodes.draw import Episode
-from pipeline.evaluate.episodes import FoldEpisodes
+from pipeline.evaluate.episodes import FoldEpisodes, by_number
 from pipeline.evaluate.paths import DIGITS, parts_folder
 from pipeline.storage.place import Place
 from pipeline.storage.tables import from_parquet, to_parquet
@@ -21,6 +22,8 @@ class EvaluationUnit:
     fold: int
     name: str
     episodes: tuple[Episode, ...]
+    share: float = 1.0
+    """Of all that the fold asks for, what targets show."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,14 @@ def cut(folds: Sequence[FoldEpisodes], size: int) -> tuple[EvaluationUnit, ...]:
     units = []
     for fold in folds:
         ordered = sorted(fold.episodes, key=lambda e: (e.target_image, e.number))
+        groups = tuple(by_number(ordered))
         units += [
             EvaluationUnit(
                 fold.number,
                 f"{fold.number}-{size}-{start // size:05d}",
-                tuple(ordered[start : start + size]),
+                tuple(chain.from_iterable(groups[start : start + size])),
+                fold.share,
             )
-            for start in range(0, len(ordered), size)
+            for start in range(0, len(groups), size)
         ]
     return tuple(units)

@@ -27,6 +27,10 @@ from schemas.spec import Spec, Uri
 GRID_PX = 512
 """Side of the square on which few-shot papers count pixels: images and masks stretched to it."""
 
+Absent = Literal["none", "swapped", "partly"]
+SWAPPED_SHARE, PARTLY_WAYS = 0.5, 2
+"""What `absent: swapped` and `absent: partly` mean where a job says no number."""
+
 MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+()/-]{0,60}$")]
 
 
@@ -86,8 +90,17 @@ class EvaluateJob(Spec):
     episodes_per_fold: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
         default=1000, description="all: every pair of a reference and a target there is; for video."
     )
+    absent: Absent = Field(
+        default="none",
+        description="none: every target shows what is asked for. swapped: a share of targets does "
+        "not, half of them unless negative_share says another. partly: several categories are "
+        "asked for at once, of which a target shows some or none (FS-CS, Kang and Cho 2022).",
+    )
     negative_share: float = Field(
-        default=0.0, ge=0, lt=1, description="Share of targets that do not show the category."
+        default=0.0, ge=0, lt=1, description="Of swapped: targets that do not show the category."
+    )
+    ways: int = Field(
+        default=1, ge=1, description="Of partly: categories an episode; 2 unless it says another."
     )
     presence: bool = Field(
         default=False,
@@ -118,6 +131,23 @@ class EvaluateJob(Spec):
             return value  # an unknown name fails as a field
         return merged(EVALUATIONS[value["preset"]], value)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_absent(cls, value: object) -> object:
+        """Let the word stand for its number, and the number for its word."""
+        if not isinstance(value, dict):
+            return value
+        match value.get("absent"):
+            case None if value.get("negative_share"):
+                return {**value, "absent": "swapped"}
+            case None if value.get("ways", 1) != 1:
+                return {**value, "absent": "partly"}
+            case "swapped":
+                return {"negative_share": SWAPPED_SHARE, **value}
+            case "partly":
+                return {"ways": PARTLY_WAYS, **value}
+        return value
+
     @model_validator(mode="after")
     def _folds_of_the_protocol(self) -> Self:
         folds = FOLDS_OF[self.protocol]
@@ -125,16 +155,29 @@ class EvaluateJob(Spec):
             raise ValueError(
                 f"folds {self.folds}; protocol {self.protocol} has folds 0 to {folds - 1}"
             )
-        if self.episodes_per_fold == "all" and self.negative_share:
-            raise ValueError("episodes_per_fold all with negative_share: wanted a number")
-        if self.presence and not self.negative_share:
-            raise ValueError("presence without negative_share; wanted targets without the object")
         if self.presence_head is not None and not self.presence:
             raise ValueError("presence_head without presence: true; wanted both or neither")
         for name in ("folds", "formats", "shots", "mask_growth_px"):
             values: tuple[Any, ...] = getattr(self, name) or ()
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} {values}; wanted each once")
+        return self
+
+    @model_validator(mode="after")
+    def _one_setting(self) -> Self:
+        if bool(self.negative_share) != (self.absent == "swapped"):
+            raise ValueError(
+                f"absent {self.absent} with negative_share {self.negative_share:g}; wanted a share "
+                "with swapped, and with nothing else"
+            )
+        if self.ways > 1 and self.absent != "partly":
+            raise ValueError(f"absent {self.absent} with ways {self.ways}; wanted absent: partly")
+        if self.episodes_per_fold == "all" and self.absent != "none":
+            raise ValueError(f"episodes_per_fold all with absent {self.absent}: wanted a number")
+        if self.presence and self.absent == "none":
+            raise ValueError(
+                "presence with absent none; wanted targets without the object: swapped or partly"
+            )
         return self
 
     @model_validator(mode="after")
@@ -169,15 +212,20 @@ class EvaluateResult(Spec):
     methods: dict[str, dict[int, str]] = Field(description="Contents by name and fold.")
     random_weights: tuple[str, ...]
     too_few: tuple[str, ...] = Field(description="Categories in too few images, left out.")
+    decided_by: Literal["probability", "mask"] = Field(
+        default="mask",
+        description="What says that an object is there: its probability, from a half on, or a mask "
+        "that is not empty.",
+    )
     resamples: int
     revision: int = Field(description="Of how counts become scores and pages.")
 
 
-# One row an episode, shots and annotation: the same targets and references in all of them.
+# One row an episode, category, shots and annotation: the same targets and references in all.
 EPISODES_SCHEMA = pa.schema(
     [
         ("fold", pa.int8()),
-        ("episode", pa.int32()),  # within the fold; the same reference and target for all rows
+        ("episode", pa.int32()),  # within the fold: one target; a row a category and variant
         ("category_id", pa.int32()),
         ("category", pa.string()),
         ("shots", pa.int16()),
@@ -220,6 +268,9 @@ COUNTS_SCHEMA = pa.schema(
         ("presence", pa.float32()),  # of a method that searches for the object; else null
         ("contour_f", pa.float32()),  # DAVIS's F of a frame; null for other data sets
         ("probability", pa.float32()),  # that the object is there; null where nobody asked
+        # Of what the decision leaves of the mask, each pixel one category's; null but for `partly`.
+        ("kept_intersection_px", pa.int64()),
+        ("kept_union_px", pa.int64()),
     ]
 )
 
