@@ -61,8 +61,8 @@ class Evaluator:
     def count(self, episodes: Sequence[Episode], names: Sequence[str]) -> Mapping[str, list[Row]]:
         """Return each named method's rows, COUNTS_SCHEMA: by episode, by variant, by category.
 
-        Categories that are asked of one target are studied together, and the target is read and
-        segmented once for all of them.
+        Categories that are asked of one target are studied together, as a labeling job's are, and
+        the target is segmented once for all of them.
 
         All methods and variants of an episode come before the next episode, so that its images are
         read once and their encodings are still remembered.

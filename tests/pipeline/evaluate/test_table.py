@@ -34,6 +34,11 @@ def _counts(method: str, fold: int, intersection_px: int, **changes: Any) -> dic
     }
 
 
+def _table(rows: list[dict[str, Any]]) -> pa.Table:
+    numbered = [row | {"episode": number} for number, row in enumerate(rows)]
+    return pa.Table.from_pylist(numbered, schema=RESULTS)
+
+
 def _page(tmp_path: Path, rows: list[dict[str, Any]], **changes: Any) -> tuple[str, str]:
     dataset = {"type": "folder", "root": "/data/photos"}
     job: EvaluateJob = a_job(tmp_path, dataset, **changes)
@@ -46,7 +51,7 @@ def _page(tmp_path: Path, rows: list[dict[str, Any]], **changes: Any) -> tuple[s
         resamples=20,
         revision=1,
     )
-    table = pa.Table.from_pylist(rows, schema=RESULTS)
+    table = _table(rows)
     scores = score(table, {0: "cat | dog", 1: "<cup>"}, Drawing(20, 0))
     return markdown(job, result, scores), chart(job, scores)
 
@@ -85,12 +90,22 @@ def test_probabilities_of_presence_are_scored_where_a_job_asks_for_them(tmp_path
     assert told == ["83.3", "33.3", "30.0", "50.0", "25.0", "20.0"]
 
 
+def test_decisions_are_told_with_what_decided_them(tmp_path: Path) -> None:
+    absent = {"negative": True, "predicted_px": 0}
+    rows = [_counts("vrp", 0, 40, predicted_px=40), _counts("vrp", 0, 0), _counts("vrp", 0, 0)]
+    page, _ = _page(tmp_path, [*rows, _counts("vrp", 0, 0, **absent)], absent="swapped")
+    section = "Decisions of presence, one category a target"
+    assert [cell.split()[0] for cell in _cells(page, section)] == ["50.0", "50.0"]
+    assert "by its mask: a method that finds none leaves it empty" in page
+    assert "| 0 | cat \\| dog | 4 | 50.0 |" in page
+
+
 def test_the_html_page_has_the_risk_of_the_surest_decisions(tmp_path: Path) -> None:
     said = [(0.92, False), (0.82, False), (0.42, True), (0.86, True)]
     rows = [_counts("vrp", 0, 40, probability=p, negative=absent) for p, absent in said]
     dataset = {"type": "folder", "root": "/data/photos"}
     job = a_job(tmp_path, dataset, negative_share=0.5, presence=True)
-    scores = score(pa.Table.from_pylist(rows, schema=RESULTS), {0: "<cup>"}, Drawing(20, 0))
+    scores = score(_table(rows), {0: "<cup>"}, Drawing(20, 0))
     html = page_of(job, scores)
     assert "<polyline" in html
     assert "calibration error" in html
