@@ -66,9 +66,13 @@ def main() -> None:
 
 def method(**changes: Any) -> Vrp:
     """Return the method of this repository's weights, by local files."""
+    return local_method(named_method(**changes), Storage())
+
+
+def named_method(**changes: Any) -> Vrp:
+    """Return the method of this repository's weights, by their names."""
     document = {"method": {"type": "vrp", "weights": "lite-vrp", **changes}}
-    filled = fill_methods(document, Path.cwd())["method"]
-    return local_method(Vrp.model_validate(filled), Storage())
+    return Vrp.model_validate(fill_methods(document, Path.cwd())["method"])
 
 
 def read_shown(folder: Path, categories: Sequence[str]) -> dict[str, list[Shown]]:
