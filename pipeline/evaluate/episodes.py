@@ -86,13 +86,11 @@ def draw_fold(job: EvaluateJob, index: DatasetIndex, number: int) -> FoldEpisode
         count = len(enough) * max(_pairs(category) for category in enough)
     settings = settings.model_copy(update={"per_epoch": count})
     pool = replace(pool, categories=enough, settings=settings)
-    if job.absent != "partly":
-        return FoldEpisodes(number, tuple(_distinct(job, pool)), too_few, 1 - job.negative_share)
-    check_partly(pool, job.ways)
-    episodes = tuple(chain.from_iterable(_distinct_partly(job, pool)))
-    shown = sum(episode.target_object is not None for episode in episodes)
-    # One more of either kind, so that nothing is sure where all are of one.
-    return FoldEpisodes(number, episodes, too_few, (shown + 1) / (len(episodes) + 2))
+    if job.absent == "partly":
+        episodes, share = _partly_absent(job, pool)
+    else:
+        episodes, share = tuple(_distinct(job, pool)), 1 - job.negative_share
+    return FoldEpisodes(number, episodes, too_few, share)
 
 
 def _pairs(category: CategoryPool) -> int:
@@ -116,14 +114,24 @@ def _distinct(job: EvaluateJob, pool: EpisodePool) -> Iterable[Episode]:
             yield episode
 
 
-def _distinct_partly(job: EvaluateJob, pool: EpisodePool) -> Iterable[tuple[Episode, ...]]:
-    seen: set[tuple[int, tuple[tuple[int, ...], ...]]] = set()
+def _partly_absent(job: EvaluateJob, pool: EpisodePool) -> tuple[tuple[Episode, ...], float]:
+    """Draw distinct episodes of several categories; return also what share of all is shown."""
+    check_partly(pool, job.ways)
+    groups: dict[tuple[tuple[int, ...], ...], tuple[Episode, ...]] = {}
     for number in range(pool.settings.per_epoch):
         group = draw_partly(pool, job.ways, job.seed, number)
-        shown = tuple(tuple(r.object for r in episode.references) for episode in group)
-        if len(group) == job.ways and (group[0].target_image, shown) not in seen:
-            seen.add((group[0].target_image, shown))
-            yield group
+        if len(group) == job.ways:
+            shown = (tuple(r.object for r in episode.references) for episode in group)
+            groups.setdefault(((group[0].target_image,), *shown), group)
+    if not groups:
+        raise BadInput(
+            "no target of which it is known for enough categories whether it shows them",
+            pool.index.commit.dataset.model_dump_json(), f"ways {job.ways}", "fewer ways",
+        )  # fmt: skip
+    episodes = tuple(chain.from_iterable(groups.values()))
+    there = sum(episode.target_object is not None for episode in episodes)
+    # One more of either kind, so that nothing is sure where all are of one.
+    return episodes, (there + 1) / (len(episodes) + 2)
 
 
 def by_number(episodes: Iterable[Episode]) -> Iterable[tuple[Episode, ...]]:
