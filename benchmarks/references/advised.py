@@ -1,10 +1,10 @@
 """Photos with masks become what the advised next reference is worth: IoU beside a random one's.
 
     VRP_PHOTOS=folder python -m benchmarks.references.advised --categories dog,horse
-        [--starts 4] [--candidates 16] [--seed 0]
+        [--starts 4] [--candidates 12] [--seed 0]
 
 The folder holds `<category>/<id>.jpg` with `<id>.png`. Of each category every third photo is a
-target, 12 at most; of the others as many as --candidates are the collection, with as many photos of
+target, 10 at most; of the others as many as --candidates are the collection, with as many photos of
 the other categories, which lack it. `vrp check`'s rule is asked, with one candidate given, which
 to annotate next; who looks at what it advises takes the first that shows the category. Beside it:
 the mean over every candidate (what random ones have), and the best. Categories that are not marked
@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.references.routing import MOST_TARGETS, method, named_method
-from model.build import load_method
+from benchmarks.references.routing import method, named_method
+from model.build import Study, load_method
 from model.checkpoints.load import Loader
 from model.draws import Draws
 from model.masks.upsample import mask_at
@@ -29,13 +29,12 @@ from model.presence.decide import at_share
 from model.presence.head import odds_of
 from model.scores.bootstrap import bootstrap_interval
 from model.scores.metrics import overlap
-from model.segmenter import LoadedReference, Segmenter, StudyOptions
+from model.segmenter import PLAIN, LoadedReference, Segmenter, StudyOptions
 from model.side_by_side import remember
 from model.whole_image import Look, load_look
 from pipeline.inputs.sample import spread
 from pipeline.presence.heads import head_for
 from pipeline.presence.pictures import Picture, photo_pictures
-from pipeline.presence.study import Study
 from pipeline.references.collection import Sampled
 from pipeline.references.next_reference import next_references
 from schemas.job.method import always_masked
@@ -43,6 +42,7 @@ from schemas.job.storage import Storage
 from schemas.record.presence import PresenceHead
 
 CATEGORY = 1
+MOST_TARGETS = 10
 LEAST_SHARE = 0.02
 """Of an image: smaller objects are no references that anyone would draw."""
 
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--photos", default=os.environ.get("VRP_PHOTOS"))
     parser.add_argument("--categories", required=True)
     parser.add_argument("--starts", type=int, default=4)
-    parser.add_argument("--candidates", type=int, default=16)
+    parser.add_argument("--candidates", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     names = asked.categories.split(",")
@@ -129,7 +129,7 @@ def divided(folder: Path, names: Sequence[str], count: int) -> Iterator[Asked]:
         rest = [one for place, one in enumerate(own) if place % 3]
         lacking = [picture for picture in pictures if name not in picture.masks]
         yield Asked(
-            lambda references: study(references, StudyOptions(evidence=True)),
+            study,
             look,
             head,
             name,
@@ -145,7 +145,7 @@ def starts(asked: Asked, count: int, seed: int) -> Iterator[Start]:
     pictures = [*asked.candidates, *asked.others]
     look_NC = np.stack([asked.look(picture.image_HW3) for picture in pictures])
     for given in Draws(seed, "advised", asked.category).distinct(count, len(shown)):
-        alone = asked.study([shown[given]])
+        alone = asked.study([shown[given]], StudyOptions(evidence=True))
         others = [place for place in range(len(pictures)) if place != given]
         images = tuple(
             Sampled(
@@ -157,7 +157,7 @@ def starts(asked: Asked, count: int, seed: int) -> Iterator[Start]:
             for place in others
         )
         iou_N = [
-            mean_iou(asked.study([shown[given], shown[place]]), asked)
+            mean_iou(asked.study([shown[given], shown[place]], PLAIN), asked)
             if place < len(shown)
             else np.nan
             for place in others
