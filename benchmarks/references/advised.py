@@ -25,8 +25,6 @@ from model.build import Study, load_method
 from model.checkpoints.load import Loader
 from model.draws import Draws
 from model.masks.upsample import mask_at
-from model.presence.decide import at_share
-from model.presence.head import odds_of
 from model.scores.bootstrap import bootstrap_interval
 from model.scores.metrics import overlap
 from model.segmenter import PLAIN, LoadedReference, Segmenter, StudyOptions
@@ -35,7 +33,7 @@ from model.whole_image import Look, load_look
 from pipeline.inputs.sample import spread
 from pipeline.presence.heads import head_for
 from pipeline.presence.pictures import Picture, photo_pictures
-from pipeline.references.collection import Sampled
+from pipeline.references.collection import Sampled, found_by
 from pipeline.references.next_reference import next_references
 from schemas.job.method import always_masked
 from schemas.job.storage import Storage
@@ -152,7 +150,7 @@ def starts(asked: Asked, count: int, seed: int) -> Iterator[Start]:
                 str(place),
                 look_NC[place],
                 Image.new("RGB", (1, 1)),
-                {CATEGORY: chance(alone, asked.head, pictures[place])},
+                {CATEGORY: found_by(asked.head, alone.segment([pictures[place].image_HW3])[0][0])},
             )
             for place in others
         )
@@ -169,12 +167,6 @@ def starts(asked: Asked, count: int, seed: int) -> Iterator[Start]:
 def reference(number: int, picture: Picture, name: str) -> LoadedReference:
     """Return a picture as a reference of its category."""
     return LoadedReference(str(number), CATEGORY, picture.image_HW3, picture.masks[name])
-
-
-def chance(segmenter: Segmenter, head: PresenceHead, picture: Picture) -> float:
-    """Return how likely a picture shows the category."""
-    [[found]] = segmenter.segment([picture.image_HW3])
-    return at_share(odds_of(head, found), 0.5)
 
 
 def mean_iou(segmenter: Segmenter, asked: Asked) -> float:

@@ -8,7 +8,8 @@ from PIL import Image
 
 from model.presence.decide import at_share
 from model.presence.head import odds_of
-from model.segmenter import LoadedReference
+from model.presence.signals import signals_of
+from model.segmenter import LoadedReference, Prediction
 from model.whole_image import Look
 from pipeline.images.decode import decode_image
 from pipeline.inputs.shards import EncodedImage
@@ -20,16 +21,24 @@ from schemas.record.presence import PresenceHead
 
 
 @dataclass(frozen=True)
-class Sampled:
-    """An image of the collection: what it looks like, [C], and how likely it shows each category.
+class Found:
+    """How likely an image shows a category, and how large: the root of its mask's share of it."""
 
-    chances are by category id; none where the method has no presence head.
+    chance: float
+    side: float
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """An image of the collection: what it looks like, [C], and what was found in it.
+
+    found is by category id; nothing where the method has no presence head.
     """
 
     image_id: str
     look_C: np.ndarray
     small: Image.Image
-    chances: Mapping[int, float]
+    found: Mapping[int, Found]
 
 
 def sampled(
@@ -52,8 +61,13 @@ def sampled(
             pixels_HW3 = decode_image(image.data, limits).pixels_HW3
         except ImageRejected:
             continue
-        chances = {}
+        found = {}
         if segmenter is not None and head is not None:
-            [found] = segmenter.segment([pixels_HW3])
-            chances = {one.category_id: at_share(odds_of(head, one), 0.5) for one in found}
-        yield Sampled(image.image_id, look(pixels_HW3), small_copy(pixels_HW3), chances)
+            [predictions] = segmenter.segment([pixels_HW3])
+            found = {one.category_id: found_by(head, one) for one in predictions}
+        yield Sampled(image.image_id, look(pixels_HW3), small_copy(pixels_HW3), found)
+
+
+def found_by(head: PresenceHead, prediction: Prediction) -> Found:
+    """Return what a prediction and its signals say of an image."""
+    return Found(at_share(odds_of(head, prediction), 0.5), signals_of(prediction)["area"])

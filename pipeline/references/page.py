@@ -97,5 +97,5 @@ def _drawn(reference: LoadedReference) -> Image.Image:
 
 
 def _advised_card(image: Sampled, category_id: int) -> Card:
-    line = f"shows it with a probability of {image.chances[category_id]:.2f}"
+    line = f"shows it with a probability of {image.found[category_id].chance:.2f}"
     return Card(as_picture(image.small, image.image_id), image.image_id, (line,))

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from pipeline.references.collection import Sampled
+from pipeline.references.collection import Found, Sampled
 from pipeline.references.domain import LEAST_IMAGES, foreign
 from pipeline.references.next_reference import MOST_ADVISED, next_references
 
@@ -15,8 +15,8 @@ def looks(count: int, towards: int, spread: float = 0.2) -> np.ndarray:
     return around / np.linalg.norm(around, axis=1, keepdims=True)
 
 
-def image(name: str, look: np.ndarray, chance: float) -> Sampled:
-    return Sampled(name, look, Image.new("RGB", (4, 4)), {1: chance})
+def image(name: str, look: np.ndarray, chance: float, side: float = 0.5) -> Sampled:
+    return Sampled(name, look, Image.new("RGB", (4, 4)), {1: Found(chance, side)})
 
 
 def test_a_reference_unlike_every_image_of_the_collection_is_foreign() -> None:
@@ -33,14 +33,19 @@ def test_a_handful_of_images_accuse_no_reference() -> None:
     assert not foreign(looks(5, 3), looks(LEAST_IMAGES - 1, 0)).any()
 
 
-def test_next_is_what_stands_for_the_images_that_no_reference_is_like() -> None:
-    known = [image(f"known {n}", look, 0.9) for n, look in enumerate(looks(4, 0, 0.05))]
-    new = [image(f"new {n}", look, 0.9) for n, look in enumerate(looks(6, 1, 0.05))]
-    empty = [image(f"empty {n}", look, 0.05) for n, look in enumerate(looks(9, 2, 0.05))]
-    advised = next_references([*known, *new, *empty], looks(2, 0, 0.05), 1)
-    assert advised[0].image_id.startswith("new")
+def test_next_are_the_largest_objects_that_are_likely_there() -> None:
+    sides = (0.3, 0.7, 0.5, 0.4)
+    shown = [image(f"{n}", look, 0.9, sides[n]) for n, look in enumerate(looks(4, 0))]
+    empty = [image(f"empty {n}", look, 0.05, 0.9) for n, look in enumerate(looks(9, 2))]
+    advised = next_references([*empty, *shown], looks(2, 0), 1)
+    assert [one.image_id for one in advised] == ["1", "2", "3"]
     assert len(advised) == MOST_ADVISED
-    assert not any(one.image_id.startswith("empty") for one in advised)
+
+
+def test_one_image_in_two_files_is_advised_once() -> None:
+    [look] = looks(1, 0)
+    twice = [image("first", look, 0.9), image("again", look, 0.9, 0.4)]
+    assert [one.image_id for one in next_references(twice, looks(1, 1), 1)] == ["first"]
 
 
 def test_a_reference_that_lies_in_the_collection_is_not_advised_again() -> None:
