@@ -23,8 +23,8 @@ def next_references(
     """Return images that likely show the category, those that show it largest first.
 
     look_RC are the category's references'; an image that looks the same as one of them, or as one
-    advised before, is passed over. A large object has more cells to be pooled and is told better
-    from what is around it: of the rules tried this one did best (docs/presence.md).
+    advised before, is passed over. Of some seventy rules tried this did best where the weights do
+    not know the category (docs/presence.md); a large object fills more cells to be compared with.
     """
     likely = [
         image
