@@ -95,6 +95,7 @@ def _summary(
     return {
         **commit.counts.model_dump(),
         "new_images": progress.images,
+        "taken_rows": progress.taken,
         "seconds": round(seconds, 2),
         "seconds_by_stage": {
             stage: round(value, 2) for stage, value in progress.seconds.model_dump().items()
@@ -111,6 +112,8 @@ def _print_summary(checked: CheckedJob, summary: dict[str, object], console: Con
     facts = [("state", done)]
     for key in ("images", "with_labels", "rejected", "rows", "labelled", "empty", "new_images"):
         facts.append((key.replace("_", " "), str(summary[key])))
+    if checked.earlier is not None:
+        facts.append(("taken rows", f"{summary['taken_rows']} from {checked.earlier.uri}"))
     facts.append(("seconds", f"{summary['seconds']}; by stage {summary['seconds_by_stage']}"))
     if summary["vanished"]:
         facts.append(("vanished inputs", ", ".join(map(str, checked.plan.vanished[:10]))))

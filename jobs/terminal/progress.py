@@ -27,6 +27,7 @@ class LabelProgress:
         from schemas.record.receipt import StageSeconds
 
         self.seconds = StageSeconds()
+        self.taken = 0
         self._tally = Tally(checked.unfinished)
         self._pace = Pace()
         self._console = console
@@ -63,6 +64,7 @@ class LabelProgress:
         if not self._tally.add(receipt):
             return
         self.seconds += receipt.seconds
+        self.taken += receipt.taken
         self._pace.add(receipt.part.images)
         if receipt.again:
             unit = f"{receipt.shard_id}-{receipt.number:05d}"

@@ -1,13 +1,16 @@
 """Turn a unit of encoded images into a committed part: the work of one actor."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from threading import Lock
 
 import numpy as np
 import pyarrow as pa
 
-from model.build import build_segmenter
+from model.build import load_method
+from model.checkpoints.load import Loader
 from model.networks.device import pick_device, pick_precision
 from model.presence.decide import Judge
 from model.segmenter import LoadedReference, Segmenter, StudyOptions
@@ -17,8 +20,11 @@ from pipeline.inputs.shards import Unit
 from pipeline.label.monitoring import LabelledUnit, UnitWatch
 from pipeline.label.retry import Retry, split_unit
 from pipeline.label.rows import RowContext
+from pipeline.label.stages import Row
 from pipeline.label.unit_labeler import UnitLabeler
 from pipeline.output.attempts import Attempt
+from pipeline.output.earlier import Earlier
+from pipeline.output.taken import TakenRows, take_rows
 from pipeline.output.unit import UnitName, read_part, write_unit
 from pipeline.presence.choose import kept_choice
 from pipeline.presence.heads import PresenceTask
@@ -43,6 +49,7 @@ class SegmentTask:
     gpus: float
     retry: Retry | None = None
     presence: PresenceTask | None = None
+    earlier: Earlier | None = None
 
 
 class SegmentUnits:
@@ -55,19 +62,12 @@ class SegmentUnits:
 
     def __init__(self, task: SegmentTask, segmenter: Segmenter | None = None) -> None:
         job = task.job
-        self._retry = task.retry
-        context = task.context
-        if segmenter is None:
-            segmenter, judge = _load_segmenter(task)
-            context = replace(context, judge=judge)
-        self._labeler = UnitLabeler(
-            segmenter,
-            context,
-            job.compute,
-            job.limits,
-            _open_store(task),
-        )
+        self._retry, self._earlier = task.retry, task.earlier
+        self._labelers = _Labelers(task, segmenter)
+        self._labelers.first()
         self._output = Place.open(job.output.uri, job.storage)
+        if task.earlier is not None:
+            self._before = Place.open(task.earlier.uri, job.storage)
         self._watch = UnitWatch(job.output.uri)
         self._turn = Lock()
 
@@ -85,45 +85,117 @@ class SegmentUnits:
         try:
             # A retried read task hands out all its units again: the committed ones cost a GET.
             part = read_part(self._output, name.path)
-            seconds, again = StageSeconds(), False
         except MissingFile:
-            part, seconds, again = self._write(unit, name, earlier)
-        return Receipt(
-            shard_id=name.shard_id,
-            number=name.number,
-            last=name.last,
-            part=part,
-            seconds=seconds,
-            again=again,
-        )
+            return self._write(unit, name, earlier)
+        return _receipt(name, part, StageSeconds())
 
-    def _write(
-        self, unit: Unit, name: UnitName, earlier: UnitName | None
-    ) -> tuple[Part, StageSeconds, bool]:
-        """Label a unit, or what is to be retried of it, and commit it whole.
-
-        Also returns whether an earlier try at it was cut off.
-        """
+    def _write(self, unit: Unit, name: UnitName, earlier: UnitName | None) -> Receipt:
+        """Label a unit, or what is to be retried of it or changed, and commit it whole."""
         attempt = Attempt(self._output, name)
         todo, stay = unit, None
         if earlier is not None and self._retry is not None:
             todo, stay = split_unit(self._output, unit, earlier, self._retry)
+        taken = take_rows(self._before, self._earlier, unit) if self._earlier else None
         with self._turn:
             begun = time.perf_counter()
-            new, faults, seconds = self._labeler.label(todo, attempt)
+            made = self._changed(unit, attempt, taken) if taken else None
+            if made is None:
+                new, faults, seconds = self._labelers.whole.label(todo, attempt)
+                labels, rejected = stay.merged(unit, new, faults) if stay else (new, faults)
+                made = _Made(labels, rejected, new, faults, seconds)
             attempt.labelled()
-        labels, rejected = stay.merged(unit, new, faults) if stay else (new, faults)
         start = time.perf_counter()
-        part = write_unit(self._output, name, labels, rejected, images=len(unit.images))
+        part = write_unit(self._output, name, made.labels, made.rejected, images=len(unit.images))
         attempt.forget()
-        seconds += StageSeconds(write=time.perf_counter() - start)
-        done = LabelledUnit(name, len(todo.images), new, faults, seconds, attempt.careful)
+        seconds = made.seconds + StageSeconds(write=time.perf_counter() - start)
+        done = LabelledUnit(name, len(todo.images), made.new, made.faults, seconds, attempt.careful)
         self._watch.end(done, begun)
-        return part, seconds, attempt.careful
+        count = len(made.labels) - len(made.new) if taken else 0
+        return _receipt(name, part, seconds, again=attempt.careful, taken=count)
+
+    def _changed(self, unit: Unit, attempt: Attempt, taken: TakenRows) -> "_Made | None":
+        """Label a unit with what changed and join the earlier rows; None where these do not fit."""
+        labeler = self._labelers.changed
+        if labeler is None:
+            rejected = taken.still_rejected(unit)
+            new, faults, seconds = [], rejected, StageSeconds()
+        else:
+            new, faults, seconds = labeler.label(unit, attempt)
+        labels = None if faults is None else taken.joined(unit, new, faults)
+        if faults is None or labels is None:
+            return None
+        return _Made(labels, faults, new, faults, seconds)
 
 
-def _load_segmenter(task: SegmentTask) -> tuple[Segmenter, Judge | None]:
-    """Build the method's networks on this process's device and study the references.
+@dataclass(frozen=True)
+class _Made:
+    """A unit's rows, and those of them that were made just now."""
+
+    labels: list[Row]
+    rejected: list[Row]
+    new: list[Row]
+    faults: list[Row]
+    seconds: StageSeconds
+
+
+def _receipt(
+    name: UnitName, part: Part, seconds: StageSeconds, *, again: bool = False, taken: int = 0
+) -> Receipt:
+    return Receipt(
+        shard_id=name.shard_id,
+        number=name.number,
+        last=name.last,
+        part=part,
+        seconds=seconds,
+        again=again,
+        taken=taken,
+    )
+
+
+class _Labelers:
+    """Makes what labels all categories, or those that are not taken over: when first asked for.
+
+    The networks are loaded once.
+    """
+
+    def __init__(self, task: SegmentTask, segmenter: Segmenter | None) -> None:
+        self._task, self._given = task, segmenter
+
+    def first(self) -> None:
+        """Make what most units need, so that a model that cannot run says so at once."""
+        _ = self.whole if self._task.earlier is None else self.changed
+
+    @cached_property
+    def whole(self) -> UnitLabeler:
+        return self._of(self._task.references)
+
+    @cached_property
+    def changed(self) -> UnitLabeler | None:
+        """None where all categories are taken over."""
+        kept = self._task.earlier.kept if self._task.earlier else frozenset()
+        left = [one for one in self._task.references if one.category_id not in kept]
+        return self._of(left) if left else None
+
+    def _of(self, references: Sequence[LoadedReference]) -> UnitLabeler:
+        job = self._task.job
+        study, judge, store = self._loaded
+        context = replace(self._task.context, judge=judge)
+        return UnitLabeler(study(references), context, job.compute, job.limits, store)
+
+    @cached_property
+    def _loaded(self) -> "_Loaded":
+        store = _open_store(self._task)
+        if (given := self._given) is not None:
+            return (lambda _: given), None, store
+        return *_load_study(self._task), store
+
+
+Study = Callable[[Sequence[LoadedReference]], Segmenter]
+_Loaded = tuple[Study, Judge | None, EmbeddingStore | None]
+
+
+def _load_study(task: SegmentTask) -> tuple[Study, Judge | None]:
+    """Build the method's networks on this process's device; return what studies references.
 
     Also returns what says whether an object is there, where the job asks.
     """
@@ -135,20 +207,24 @@ def _load_segmenter(task: SegmentTask) -> tuple[Segmenter, Judge | None]:
         study = load_study(task.job, task.gpus)
         output = Place.open(task.job.output.uri, task.job.storage)
         choice = kept_choice(output, study, task.references, task.presence)
-        segmenter, judge = study(task.references), Judge(task.presence.head, choice)
+        judge = Judge(task.presence.head, choice)
     else:
-        segmenter = build_segmenter(
-            local_method(task.job.method, task.job.storage),
-            task.references,
-            device,
-            precision,
-            StudyOptions(cache_folder(), instances.most if isinstance(instances, Iterative) else 1),
-            compute.attention,
-        )
-    # On a CPU, where a store spares the encoder, trying it would cost more than the job.
-    if device == "cuda" or task.job.embeddings is None:
-        try_out(segmenter, f"{device}, {precision}")
-    return segmenter, judge
+        most = instances.most if isinstance(instances, Iterative) else 1
+        options = StudyOptions(cache_folder(), most)
+        loader = Loader(device, precision, attention=compute.attention)
+        load = load_method(local_method(task.job.method, task.job.storage), loader)
+
+        def study(references: Sequence[LoadedReference], /) -> Segmenter:
+            return load(references, options)
+
+    def tried(references: Sequence[LoadedReference]) -> Segmenter:
+        segmenter = study(references)
+        # On a CPU, where a store spares the encoder, trying it would cost more than the job.
+        if device == "cuda" or task.job.embeddings is None:
+            try_out(segmenter, f"{device}, {precision}")
+        return segmenter
+
+    return tried, judge
 
 
 def try_out(segmenter: Segmenter, where: str) -> None:

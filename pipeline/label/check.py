@@ -7,6 +7,7 @@ from pipeline.inputs.shards import check_reading
 from pipeline.inputs.sources import Inputs, plan_inputs
 from pipeline.label.references import read_references
 from pipeline.output.commit import is_complete, read_commit, unfinished
+from pipeline.output.earlier import Earlier, read_earlier
 from pipeline.output.identity import check_identity, identify, read_identity
 from pipeline.output.namesakes import by_size
 from pipeline.output.plan import Plan, merge_plan, read_plan
@@ -34,6 +35,8 @@ class CheckedJob:
     unfinished: tuple[tuple[Shard, frozenset[int]], ...]
     commit: Commit | None
     presence: PresenceTask | None
+    earlier: Earlier | None
+    """What is taken over from the output that the job names as earlier; None once all is done."""
     done: bool
     """True when every shard of the inputs is in the commit, with its units' newest parts."""
 
@@ -72,5 +75,6 @@ def check(job: LabelJob) -> CheckedJob:
         unfinished=left,
         commit=commit,
         presence=presence,
+        earlier=read_earlier(job, identity, references) if left else None,
         done=not left and is_complete(commit, plan, units),
     )

@@ -45,6 +45,7 @@ def outlook(checked: CheckedJob) -> list[Prospect]:
             "begun, not committed: a process died or was stopped; done batch by batch, and image "
             f"by image where it died: {', '.join(begun_units[:NAMED])}",
         ),
+        *_of_categories(checked),
         Prospect("leave shards alone", left_alone, "every unit is committed, or the shard is gone"),
         Prospect(
             "report vanished inputs",
@@ -54,6 +55,20 @@ def outlook(checked: CheckedJob) -> list[Prospect]:
         Prospect("write commit.json", int(not checked.done), _commit_reason(checked)),
     ]
     return [prospect for prospect in prospects if prospect.count]
+
+
+def _of_categories(checked: CheckedJob) -> list[Prospect]:
+    """Say which categories' rows are taken from an earlier output, and which are made anew."""
+    if checked.earlier is None:
+        return []
+    fates = checked.earlier.fates
+    kept = [fate.category.name for fate in fates if fate.kept]
+    anew = [f"{fate.category.name}: {fate.why}" for fate in fates if not fate.kept]
+    same = f"the same references as in {checked.earlier.uri}, where it has the same units"
+    return [
+        Prospect("keep categories", len(kept), f"{same}: {', '.join(kept)}"),
+        Prospect("redo categories", len(anew), "; ".join(anew)),
+    ]
 
 
 def _commit_reason(checked: CheckedJob) -> str:

@@ -101,7 +101,13 @@ def _segment(
         return
     pool = check_pool(checked.job.compute)
     task = SegmentTask(
-        checked.job, checked.references, _row_context(checked), pool.gpus, again, checked.presence
+        checked.job,
+        checked.references,
+        _row_context(checked),
+        pool.gpus,
+        retry=again,
+        presence=checked.presence,
+        earlier=checked.earlier if again is None else None,
     )
     for text in stream_receipts(checked.job, work, SegmentUnits, (task,), pool):
         yield Receipt.model_validate_json(text)

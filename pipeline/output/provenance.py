@@ -36,7 +36,7 @@ def keep_run(
     A run with nothing to do leaves nothing.
     """
     begun, start = datetime.now(UTC), time.monotonic()
-    units = images = rejected = 0
+    units = images = rejected = taken = 0
     stages = StageSeconds()
     try:
         for receipt in receipts:
@@ -45,6 +45,7 @@ def keep_run(
             units += 1
             images += receipt.part.images
             rejected += receipt.part.rejected
+            taken += receipt.taken
             stages += receipt.seconds
             yield receipt
     finally:
@@ -55,6 +56,7 @@ def keep_run(
                 units=units,
                 images=images,
                 rejected=rejected,
+                taken=taken,
                 stages=stages,
             )
             name = f"{begun:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"

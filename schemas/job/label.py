@@ -94,6 +94,11 @@ class LabelJob(Spec):
     )
     method: Method
     output: Output
+    earlier: Uri | None = Field(
+        default=None,
+        description="A finished output of a job that differs in references or categories only: "
+        "rows of categories whose references are the same are taken from it, not made again.",
+    )
     thresholds: Thresholds = Thresholds()
     negatives: tuple[Uri, ...] = Field(
         default=(),
@@ -148,6 +153,14 @@ class LabelJob(Spec):
                 )
             if bare := sorted(ids.keys() - used):
                 raise ValueError(f"no reference shows {', '.join(bare)}; wanted at least one each")
+        return self
+
+    @model_validator(mode="after")
+    def _earlier_is_another(self) -> Self:
+        if self.earlier is not None and self.earlier.rstrip("/") == self.output.uri.rstrip("/"):
+            raise ValueError(
+                f"earlier {self.earlier} is the job's own output; wanted another output, or none"
+            )
         return self
 
     @model_validator(mode="after")

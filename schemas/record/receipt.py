@@ -31,4 +31,5 @@ class Receipt(Spec):
     last: bool
     part: Part
     seconds: StageSeconds
+    taken: int = Field(default=0, description="Rows taken from the job's earlier output.")
     again: bool = Field(default=False, description="An earlier try never came to its end.")

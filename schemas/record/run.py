@@ -31,4 +31,5 @@ class Run(Spec):
     units: int
     images: int
     rejected: int
+    taken: int = Field(default=0, description="Rows taken from the job's earlier output.")
     stages: StageSeconds = Field(description="Added up over all actors and their threads.")

@@ -146,6 +146,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "pipeline/label": {
         "model/build",
+        "model/checkpoints",
         "model/masks",
         "model/networks",
         "model/presence",
