@@ -18,10 +18,11 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	VIRTUAL_ENV=$(VENV) $(RUN)uv pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
-# On one thread each where they run side by side: threads that wait for each other cost more.
+# On one thread each, as they run side by side: threads that wait for each other cost more. Modules
+# that start Ray keep it to their end, and those that may take longest begin (tests/conftest.py).
 test: install
 	OMP_NUM_THREADS=1 $(RUN)python -m pytest -m "not cluster" -n auto
-	$(RUN)python -m pytest -m cluster
+	OMP_NUM_THREADS=1 $(RUN)python -m pytest -m cluster -n 2 --dist loadfile --no-loadscope-reorder
 
 # Against the S3 server that VRP_S3_ENDPOINT names (see .ci/rgw), else moto.
 test-storage: install

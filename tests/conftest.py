@@ -2,8 +2,10 @@
 
 import os
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -13,6 +15,22 @@ from tests.made.servers.s3 import Bucket, create_bucket, serve_s3
 # The same examples in every run, however slow the machine is.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_clusters() -> Iterator[None]:
+    """Keep Ray's files of this process's clusters apart, and those of other clusters out of sight.
+
+    Ray has one folder for all clusters of a machine, with one file that says which began last.
+    """
+    # Short: sockets lie 80 bytes below, and Linux takes 107.
+    own = tempfile.TemporaryDirectory(prefix="vrp-", dir="/tmp", ignore_cleanup_errors=True)
+    with own as folder, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RAY_TMPDIR", folder)
+        environment.delenv("RAY_ADDRESS", raising=False)
+        # Ray's workers have niceness 15 by default: beside other work they would hardly run.
+        environment.setenv("RAY_worker_niceness", "0")
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +44,18 @@ def s3_endpoint() -> Iterator[str]:
 def bucket(s3_endpoint: str) -> Bucket:
     """A bucket no other test has seen."""
     return create_bucket(s3_endpoint, f"test-{uuid.uuid4().hex[:12]}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that may take longest: a last long one would keep a single core busy.
+
+    How long a test may take is its timeout mark; others take far less.
+    """
+    longest: dict[Path, float] = {}
+    for item in items:
+        mark = item.get_closest_marker("timeout")
+        longest[item.path] = max(longest.get(item.path, 0.0), mark.args[0] if mark else 0.0)
+    items.sort(key=lambda item: -longest[item.path])
 
 
 STATUS = pytest.StashKey[int]()

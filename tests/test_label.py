@@ -36,7 +36,7 @@ from tests.made.jobs.labelling import four_references, job_of
 from tests.made.pixels.photos import photo, tar_of
 from tests.made.servers.s3 import Bucket
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 IMAGES_PER_SHARD = 7
 SHARDS = 3
 

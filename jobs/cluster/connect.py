@@ -34,10 +34,7 @@ def join_cluster() -> None:
                 f"cluster {found}",
                 f"cluster {home}, which is lost: submit the job again",
             )
-    # Ray Data's log of each execution, and its advice about progress bars, which are ours here.
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    # That it asks for a token is as it should be; that it does not is still said.
-    logging.getLogger(TOKEN_SETUP).addFilter(_is_news)
+    quiet_ray()
     ray.init(
         address=address,
         runtime_env={"env_vars": WORKER_ENV},
@@ -46,6 +43,14 @@ def join_cluster() -> None:
         log_to_driver=is_submitted(),
         ignore_reinit_error=True,
     )
+
+
+def quiet_ray() -> None:
+    """Keep lines of Ray's Python that tell an operator nothing out of a command's output."""
+    # Ray Data's log of each execution, and its advice about progress bars, which are ours here.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # That it asks for a token is as it should be; that it does not is still said.
+    logging.getLogger(TOKEN_SETUP).addFilter(_is_news)
 
 
 def _is_news(line: logging.LogRecord) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 LOST_S = 30.0  # a tunnel that is opened again takes seconds
 LOOK_S = 3.0
+KILLED = 128 + signal.SIGKILL  # as a shell says what ended its command
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,20 @@ def follow(job: Followed, *, verbose: bool, echo: Callable[[str], None]) -> JobD
 
 def tell_end(job: Followed, details: JobDetails) -> int:
     """Print how a job ended to standard error; return its exit code."""
-    code = exit_code(details)
-    # Before its command began nothing of ours was printed: Ray says why.
-    why = f": {details.message}" if code and details.driver_exit_code is None else ""
-    typer.echo(f"{job.submission}: {details.status}{why}", err=True)
-    return code
+    why = ending_of(details)
+    typer.echo(f"{job.submission}: {details.status}{why and f': {why}'}", err=True)
+    return exit_code(details)
+
+
+def ending_of(details: JobDetails) -> str:
+    """Return why a job ended, where its log cannot say it: it never began, or was killed whole."""
+    from jobs.remote.persist import SUBMIT_AGAIN
+
+    if details.driver_exit_code == KILLED:
+        return f"all of it was killed (by SIGKILL: often by the system, for memory). {SUBMIT_AGAIN}"
+    if details.driver_exit_code is None and exit_code(details):
+        return details.message or ""
+    return ""
 
 
 @dataclass

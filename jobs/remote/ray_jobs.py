@@ -32,6 +32,10 @@ _TALKATIVE = (
     "ray.dashboard.modules.job.sdk",
     "ray._private.runtime_env.packaging",
 )
+WANTED_DASHBOARD = (
+    "the dashboard of a head, which `ray start --head` prints (http://host:8265, not the 6379 of "
+    "the head itself); `ray dashboard cluster.yaml` forwards it to this machine"
+)
 LOCAL_DASHBOARD = "http://127.0.0.1:8265"
 SubmissionId = Annotated[str, typer.Argument(metavar="ID", help="As `vrp jobs` prints it.")]
 
@@ -46,14 +50,14 @@ def open_client(address: str) -> JobSubmissionClient:
     # Ray lets RAY_ADDRESS, which may name another cluster, win over the address it is given; only
     # this variable wins over that.
     os.environ["RAY_API_SERVER_ADDRESS"] = address
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(logging.WARNING)
     token = read_token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with answered(address):
         _check_dashboard(address, headers)
         from ray.job_submission import JobSubmissionClient
 
+        for name in _TALKATIVE:  # now: they set their own levels when they are imported
+            logging.getLogger(name).setLevel(logging.WARNING)
         return JobSubmissionClient(address, headers=headers)
 
 
@@ -77,8 +81,7 @@ def _check_dashboard(address: str, headers: dict[str, str]) -> None:
             "an address that is no Ray dashboard's",
             address,
             f"HTTP status {answer.status_code}, {len(answer.content)} bytes of {kind}",
-            "the dashboard of a head, which `ray start --head` prints (http://host:8265, not the "
-            "6379 of the head itself); `ray dashboard cluster.yaml` forwards it to this machine",
+            WANTED_DASHBOARD,
         )
 
 
@@ -102,7 +105,7 @@ def answered(address: str) -> Iterator[None]:
             "a cluster that does not answer",
             address,
             "no answer" if isinstance(error, requests.Timeout) else "no connection",
-            "the dashboard's address; `ray dashboard cluster.yaml` forwards it to this machine",
+            WANTED_DASHBOARD,
         ) from error
     except requests.RequestException as error:
         raise BadInput(

@@ -1,11 +1,14 @@
 """Where RAY_ADDRESS leads: to this machine, to a head, or to a message within seconds."""
 
+import logging
 import socket
 import time
 from collections.abc import Iterator
 
 import pytest
+from ray._private.authentication import authentication_token_setup
 
+from jobs.cluster.connect import TOKEN_SETUP, quiet_ray
 from jobs.cluster.head import cluster_of, resolve_address
 from schemas.errors import BadInput
 from tests.made.servers.s3 import free_port, serve_denials
@@ -60,3 +63,16 @@ def test_an_address_that_no_driver_can_join_is_named(
     with pytest.raises(BadInput) as refused:
         resolve_address()
     assert refused.value.got == address
+
+
+def test_that_ray_asks_for_a_token_is_not_told_and_that_it_does_not_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    quiet_ray()
+    logger = logging.getLogger(TOKEN_SETUP)
+    logger.addHandler(caplog.handler)  # whatever Ray has done about propagation
+    authentication_token_setup._warn_token_auth_enabled()
+    authentication_token_setup._warn_token_auth_disabled()
+    logger.removeHandler(caplog.handler)
+    told = {record.getMessage().split(".")[0] for record in caplog.records}
+    assert told == {"Token authentication is disabled for this Ray cluster"}

@@ -7,7 +7,7 @@ import pytest
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from jobs.remote import follow as following
-from jobs.remote.follow import Followed, follow
+from jobs.remote.follow import Followed, ending_of, follow
 from pipeline.output.paths import ENDED
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage
@@ -72,3 +72,13 @@ def test_a_head_that_died_is_told_with_the_job_and_the_next_command(tmp_path: An
     assert "storage: state not begun, last run failed" in text
     assert f"vrp status {output} --watch" in text
     assert "vrp submit label" in text
+
+
+def test_a_job_that_was_killed_whole_says_so_and_what_to_do_as_its_log_cannot() -> None:
+    details = JobDetails.model_construct(
+        status=JobStatus.FAILED, message="Job entrypoint command failed", driver_exit_code=137
+    )
+    assert "SIGKILL" in ending_of(details)
+    assert "submit the same job again" in ending_of(details)
+    told_in_its_log = details.model_copy(update={"driver_exit_code": 1})
+    assert ending_of(told_in_its_log) == ""

@@ -1,6 +1,9 @@
 """An address that is no Ray dashboard's, or that never answers, is told as what it is."""
 
+import json
 import socket
+import subprocess
+import sys
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -24,6 +27,17 @@ class _Elsewhere(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
         """Keep the test output quiet."""
+
+
+class _Dashboard(_Elsewhere):
+    """The version of Ray's own dashboard, and nothing else of it."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        shown = {"version": "4", "ray_version": "2.60.0", "ray_commit": "", "session_name": ""}
+        self.wfile.write(json.dumps(shown).encode())
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +70,20 @@ def test_a_dashboard_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPa
 def test_an_address_where_nobody_listens_is_told() -> None:
     with pytest.raises(BadInput, match="does not answer"):
         open_client(f"http://127.0.0.1:{free_port()}")
+
+
+# A process of its own: Ray's modules set the levels of their loggers when they are imported.
+_SENT = """
+import logging, sys
+from jobs.remote.ray_jobs import open_client
+open_client(sys.argv[1])
+logging.getLogger("ray.dashboard.modules.dashboard_sdk").info("Uploading package")
+logging.getLogger("ray.dashboard.modules.job.sdk").info("WebSocket closed")
+"""
+
+
+def test_a_submission_prints_nothing_of_packages_and_connections() -> None:
+    with serve_handler(_Dashboard) as address:
+        command = [sys.executable, "-c", _SENT, address]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""

@@ -18,16 +18,15 @@ from tests.made.jobs.commands import run
 from tests.made.pixels.photos import photo, tar_of
 from tests.made.servers.s3 import KEY, SECRET, Bucket
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 IMAGES = 8
 NODE_S = 240.0  # a driver's imports and a node's start, on a busy machine
 
 
 @pytest.fixture(scope="module")
-def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
-    # Ray's sockets lie below: a path of at most 107 bytes.
-    with serve_head(tmp_path_factory.mktemp("ray")) as found:
+def head() -> Iterator[Head]:
+    with serve_head() as found:
         yield found
 
 

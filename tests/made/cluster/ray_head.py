@@ -10,6 +10,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -81,8 +82,14 @@ def _as_processes(config: dict[str, Any], gcs_address: str) -> dict[str, Any]:
 
 
 @contextmanager
-def serve_head(folder: Path) -> Iterator[Head]:
+def serve_head() -> Iterator[Head]:
     """Run a head without cores of its own, on free ports, until the block ends."""
+    # Its sockets lie 62 bytes below, and Linux takes 107: a test's own folder is too deep.
+    with tempfile.TemporaryDirectory(prefix="vrp-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        yield from _serve(Path(name))
+
+
+def _serve(folder: Path) -> Iterator[Head]:
     token = secrets.token_hex(32)
     dashboard, port = free_port(), free_port()
     config = cluster_config()
@@ -93,13 +100,15 @@ def serve_head(folder: Path) -> Iterator[Head]:
         "--node-ip-address", "127.0.0.1", "--port", str(port), "--num-cpus", "0",
         "--temp-dir", str(folder), "--autoscaling-config", str(folder / "autoscaling.json"),
         "--dashboard-host", "127.0.0.1", "--dashboard-port", str(dashboard),
-        "--dashboard-agent-listen-port", str(free_port()), "--disable-usage-stats",
+        "--dashboard-agent-listen-port", str(free_port()),
+        "--ray-client-server-port", str(free_port()), "--disable-usage-stats",
     ]  # fmt: skip
     environment = {
         **{key: text for key, text in os.environ.items() if not key.startswith("RAY_")},
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": token,
         "RAY_FAKE_CLUSTER": "1",
+        "RAY_worker_niceness": "0",  # beside other work they would hardly run
         "RAY_enable_autoscaler_v2": "1",
         "RAY_CLOUD_INSTANCE_ID": node_provider.FAKE_HEAD_NODE_ID,
         "RAY_OVERRIDE_NODE_ID_FOR_TESTING": node_provider.FAKE_HEAD_NODE_ID,

@@ -5,6 +5,7 @@ Or use the one that VRP_S3_ENDPOINT names, such as the Ceph gateway that .ci/rgw
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -133,10 +134,15 @@ def serve_denials() -> Iterator[str]:
 
 
 def free_port() -> int:
-    """Return a loopback port on which nobody listens now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Return a port on which nobody listens now, and that Linux gives to nobody who asks for any.
+
+    A server may take seconds until it listens; another test run's may connect hundreds of times.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)  # Linux's own begin at 32768
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("", port))
+            return port
 
 
 def _wait_until_ready(endpoint: str, server: subprocess.Popen[bytes]) -> None:
