@@ -28,6 +28,9 @@ def own_clusters() -> Iterator[None]:
     with own as folder, pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_TMPDIR", folder)
         environment.delenv("RAY_ADDRESS", raising=False)
+        # A first local cluster would else make this process ask for a token from then on, and not
+        # the server that drivers are forked from. Heads with a token are started with their own.
+        environment.setenv("RAY_AUTH_MODE", "disabled")
         # Ray's workers have niceness 15 by default: beside other work they would hardly run.
         environment.setenv("RAY_worker_niceness", "0")
         yield
