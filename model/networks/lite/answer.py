@@ -36,6 +36,13 @@ FEWEST_CELLS = 4
 """A first mask of fewer is widened to its likeliest ones: a reference is never empty."""
 
 
+BEST = 3
+"""References of a pair that its second pass asks by: those of the greatest predicted IoU."""
+
+SHARPNESS = 10.0
+"""Of two references the one whose mask promises 0.1 more IoU counts e times as much."""
+
+
 @dataclass(frozen=True)
 class LiteAnswer:
     """Of P pairs: logits [P, 2h, 2w], and the first pass's predicted IoU and presence logit [P].
@@ -59,23 +66,68 @@ def answer_references(
     shots: int,
 ) -> LiteAnswer:
     """Ask B images for P = B * K pairs; studied holds P * shots references, pair by pair."""
-    prompts = vrp.prompt(target, studied, shots)
     embedding_BDhw = neck_of(sam)(on_half_grid(target))
-    first_PHW, score_P = decode_lite(sam, embedding_BDhw, prompts)
-    boxed_PHW = by_box(sam, embedding_BDhw, first_PHW)
-    own_Phw = first_mask_cells(first_PHW, boxed_PHW)
-    again = with_own_reference(vrp, target, studied, own_Phw, shots)
+    first = _first_pass(sam, vrp, target, embedding_BDhw, studied, shots)
+    boxed_PHW = by_box(sam, embedding_BDhw, first.logits_PHW)
+    own_Phw = first_mask_cells(first.logits_PHW, boxed_PHW)
+    again = with_own_reference(vrp, target, first.best, own_Phw, first.shots)
     last_PHW, again_P = decode_lite(sam, embedding_BDhw, again)
     logits_PHW = last_PHW + vrp.offset
     signals = {
-        "present_logit": prompts.present_P,
+        "present_logit": first.present_P,
         "present_again": again.present_P,
         "score_again": again_P,
-        "first_and_box": _iou(first_PHW, boxed_PHW),
-        "first_and_last": _iou(first_PHW + vrp.offset, logits_PHW),
-        **_standing_out(prompts.pseudo_P1hw[:, 0], logits_PHW),
+        "first_and_box": _iou(first.logits_PHW, boxed_PHW),
+        "first_and_last": _iou(first.logits_PHW + vrp.offset, logits_PHW),
+        **_standing_out(first.pseudo_Phw, logits_PHW),
     }
-    return LiteAnswer(logits_PHW, score_P, prompts.present_P, signals)
+    return LiteAnswer(logits_PHW, first.score_P, first.present_P, signals)
+
+
+@dataclass(frozen=True)
+class FirstPass:
+    """Of P pairs, what their references say at first, and the best of these: `shots` each."""
+
+    logits_PHW: Tensor
+    score_P: Tensor
+    present_P: Tensor
+    pseudo_Phw: Tensor
+    best: StudiedLite
+    shots: int
+
+
+def _first_pass(
+    sam: Sam,
+    vrp: LiteVrp,
+    target: FeatureMaps,
+    embedding_BDhw: Tensor,
+    studied: StudiedLite,
+    shots: int,
+) -> FirstPass:
+    """Ask by each reference alone: a mask counts by its predicted IoU, a presence as any other.
+
+    Asked together, references that do not fit a target blur those that do.
+    """
+    alone = vrp.prompt(target, studied, 1)
+    logits_RHW, score_R = decode_lite(sam, embedding_BDhw, alone)
+    pseudo_Rhw = alone.pseudo_P1hw[:, 0]
+    if shots == 1:
+        return FirstPass(logits_RHW, score_R, alone.present_P, pseudo_Rhw, studied, 1)
+    score_PM = score_R.unflatten(0, (-1, shots))
+    weight_PM = torch.softmax(SHARPNESS * score_PM, dim=1)
+    weight_PM11 = weight_PM[..., None, None]
+    share_PHW = (logits_RHW.sigmoid().unflatten(0, (-1, shots)) * weight_PM11).sum(1)
+    kept = min(BEST, shots)
+    firsts_P1 = torch.arange(0, len(score_R), shots, device=score_R.device)[:, None]
+    best_PM = firsts_P1 + score_PM.topk(kept).indices
+    return FirstPass(
+        share_PHW.logit(eps=1e-4),
+        (score_PM * weight_PM).sum(1),
+        alone.present_P.unflatten(0, (-1, shots)).mean(1),
+        (pseudo_Rhw.unflatten(0, (-1, shots)) * weight_PM11).sum(1),
+        studied.chosen(best_PM.flatten()),
+        kept,
+    )
 
 
 def on_half_grid(maps: FeatureMaps) -> FeatureMaps:
