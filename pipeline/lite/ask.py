@@ -52,7 +52,9 @@ def ask(
 
 def _together(maps: Sequence[FeatureMaps]) -> FeatureMaps:
     return FeatureMaps(
-        torch.cat([m.mid_BChw for m in maps]), torch.cat([m.high_BChw for m in maps])
+        torch.cat([m.mid_BChw for m in maps]),
+        torch.cat([m.high_BChw for m in maps]),
+        torch.cat([m.pixels_B3HW for m in maps if m.pixels_B3HW is not None]),
     )
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.trunk import INPUT_PX, LiteTrunk, joined
-from model.networks.pixels import squash
+from model.networks.pixels import normalise, squash
 from pipeline.lite.photos import EVERY_PIXEL, Photo
 from pipeline.lite.pictures import LEAST_SHARE
 from pipeline.lite.store import encode
@@ -43,9 +44,11 @@ def show(
     lacks: frozenset[str] = frozenset(),
 ) -> Shown:
     """Encode a picture once for all its episodes."""
-    pixels = squash(image_HW3, INPUT_PX, torch.device("cpu"))[0].permute(1, 2, 0)
-    fine_1hwC, deep_1hwC = encode(trunk, pixels.byte()[None])
-    maps = joined(*(m.float().permute(0, 3, 1, 2) for m in (fine_1hwC, deep_1hwC)))
+    squashed_13HW = squash(image_HW3, INPUT_PX, torch.device("cpu")).byte()
+    levels = (
+        m.float().permute(0, 3, 1, 2) for m in encode(trunk, squashed_13HW.permute(0, 2, 3, 1))
+    )
+    maps = joined(*levels, pixels_B3HW=F.avg_pool2d(normalise(squashed_13HW.float()), 2))
     return Shown(category, group, maps, mask_HW, lacks)
 
 

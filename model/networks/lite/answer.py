@@ -3,7 +3,8 @@
 A first mask has two uses. SAM asked by its box knows where such an object ends; their mean is a
 better mask than either. And an object resembles itself more than another photo's: so that mask is
 studied as one more reference, on the target itself (self-support, Fan et al., ECCV 2022), and the
-target is asked again. What each gave on categories never trained on stands in docs/lite.md.
+target is asked again. Last, the mask's edges become the picture's (model/networks/lite/edges.py).
+What each gave on categories never trained on stands in docs/lite.md.
 
 Letters beyond those of model/segmenter.py: P pairs of an image and a category, image by image;
 S shots, the references of a pair; h w the fine grid.
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
+from model.networks.lite.edges import along_edges
 from model.networks.lite.sam import (
     LiteDropout,
     LitePrompts,
@@ -45,7 +47,7 @@ SHARPNESS = 10.0
 
 @dataclass(frozen=True)
 class LiteAnswer:
-    """Of P pairs: logits [P, 2h, 2w], and the first pass's predicted IoU and presence logit [P].
+    """Of P pairs: logits [P, 4h, 4w], and the first pass's predicted IoU and presence logit [P].
 
     signals are numbers [P] by name that tell an object from one that is only asked for: how sure
     either pass is, how well their masks and SAM's by the box agree, and how the pseudo-mask stands
@@ -72,15 +74,17 @@ def answer_references(
     own_Phw = first_mask_cells(first.logits_PHW, boxed_PHW)
     again = with_own_reference(vrp, target, first.best, own_Phw, first.shots)
     last_PHW, again_P = decode_lite(sam, embedding_BDhw, again)
-    logits_PHW = last_PHW + vrp.offset
+    coarse_PHW = last_PHW + vrp.offset
     signals = {
         "present_logit": first.present_P,
         "present_again": again.present_P,
         "score_again": again_P,
         "first_and_box": _iou(first.logits_PHW, boxed_PHW),
-        "first_and_last": _iou(first.logits_PHW + vrp.offset, logits_PHW),
-        **_standing_out(first.pseudo_Phw, logits_PHW),
+        "first_and_last": _iou(first.logits_PHW + vrp.offset, coarse_PHW),
+        **_standing_out(first.pseudo_Phw, coarse_PHW),
     }
+    assert target.pixels_B3HW is not None, "the trunk gives pixels with its maps"
+    logits_PHW = along_edges(target.pixels_B3HW, last_PHW) + vrp.offset
     return LiteAnswer(logits_PHW, first.score_P, first.present_P, signals)
 
 
