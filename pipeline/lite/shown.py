@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.trunk import INPUT_PX, LiteTrunk, joined
+from model.networks.lite.trunk import INPUT_PX, LiteTrunk, halved, joined
 from model.networks.pixels import normalise, squash
 from pipeline.lite.photos import EVERY_PIXEL, Photo
 from pipeline.lite.pictures import LEAST_SHARE
@@ -45,10 +44,9 @@ def show(
 ) -> Shown:
     """Encode a picture once for all its episodes."""
     squashed_13HW = squash(image_HW3, INPUT_PX, torch.device("cpu")).byte()
-    levels = (
-        m.float().permute(0, 3, 1, 2) for m in encode(trunk, squashed_13HW.permute(0, 2, 3, 1))
-    )
-    maps = joined(*levels, pixels_B3HW=F.avg_pool2d(normalise(squashed_13HW.float()), 2))
+    levels = encode(trunk, squashed_13HW.permute(0, 2, 3, 1))
+    fine_1Chw, deep_1Chw = (level.float().permute(0, 3, 1, 2) for level in levels)
+    maps = joined(fine_1Chw, deep_1Chw, halved(normalise(squashed_13HW.float())))
     return Shown(category, group, maps, mask_HW, lacks)
 
 

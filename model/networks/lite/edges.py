@@ -4,7 +4,7 @@ The trunk's finest map has cells of 8 pixels, and masks are decoded on cells of 
 box (dogs and horses; held-out photos) 8 to 12 points were lost within 4 pixels of an edge. The
 guided filter (He, Sun and Tang, TPAMI 2013, with colour: equations 14 to 16) explains a mask's
 probability around each pixel by the pixel's colour, linearly; it learns nothing. As in the fast
-guided filter (He and Sun, 2015) that is found out on the mask's own grid, and used on a finer one.
+guided filter (He and Sun, 2015) that is found out on one grid, and used on a finer one.
 
 Letters beyond those of model/segmenter.py: P pairs of an image and a category, image by image; C
 the three colours.
@@ -14,8 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.networks.lite.trunk import GRID
+
+SIDE = 2 * GRID
+"""Of the grid on which colours explain masks, in cells of 4 pixels of the input."""
+
 RADIUS = 6
-"""Of the windows, in cells of a mask of 96 x 96: 24 pixels of the input."""
+"""Of the windows, in those cells."""
 
 EPSILON = 2e-4
 """How little colour may vary in a window, in squares of the normalised unit, and still explain."""
@@ -26,9 +31,9 @@ LEAST = 1e-3
 
 def along_edges(pixels_B3HW: Tensor, logits_PHW: Tensor) -> Tensor:
     """Return logits of P = B * K square masks of B normalised images, at the images' size."""
-    side = logits_PHW.shape[-1]
-    guide = Guide(F.adaptive_avg_pool2d(pixels_B3HW, side))
-    slope_PCHW, shift_P1HW = guide.explain(logits_PHW.sigmoid()[:, None])
+    guide = Guide(F.adaptive_avg_pool2d(pixels_B3HW, SIDE))
+    share_P1HW = F.adaptive_avg_pool2d(logits_PHW.sigmoid()[:, None], SIDE)
+    slope_PCHW, shift_P1HW = guide.explain(share_P1HW)
     size_HW = pixels_B3HW.shape[-2:]
     slope_PCHW, shift_P1HW = (
         F.interpolate(one, size_HW, mode="bilinear", align_corners=False)

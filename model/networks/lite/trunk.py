@@ -55,13 +55,18 @@ class LiteTrunk(nn.Module):
         """Encode normalised images of INPUT_PX; a mask has no meaning here."""
         if mask_B1hw is not None:
             raise ValueError("masked_block5 has no meaning for efficientnet_lite2")
-        return joined(*self.levels(images_B3HW), F.avg_pool2d(images_B3HW, 2))
+        return joined(*self.levels(images_B3HW), halved(images_B3HW))
 
     def levels(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `joined` takes: stride 8, [B, 48, 48, 48], and deeper, [B, 472, 24, 24]."""
         x = images_B3HW * cast(Tensor, self.scale) + cast(Tensor, self.shift)
         fine, middle, coarse = self.net(fast_layout(x))
         return fine, torch.cat([middle, coarse], dim=1)
+
+
+def halved(images_B3HW: Tensor) -> Tensor:
+    """Return images at half of their size: what masks' edges are drawn by."""
+    return F.avg_pool2d(images_B3HW, 2)
 
 
 def joined(fine_BChw: Tensor, deep_BChw: Tensor, pixels_B3HW: Tensor | None = None) -> FeatureMaps:
