@@ -13,6 +13,9 @@ from torch import Tensor
 from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
 from model.methods.prompted_sam import PromptedSam, Prompts
+from model.networks.lite.edges import along_edges
+from model.networks.lite.trunk import INPUT_PX, halved
+from model.networks.pixels import normalise, squash
 from model.segmenter import Prediction
 from schemas.job.networks import Sam
 
@@ -21,10 +24,11 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Embedded:
-    """An image as SAM's decoder wants it, and its size as displayed."""
+    """An image as SAM's decoder wants it, and its size as displayed; `lite`'s pixels."""
 
     embedding_1Dhw: Tensor
     size_HW: tuple[int, int]
+    pixels_13HW: Tensor | None
 
 
 class ClickedSam:
@@ -32,14 +36,18 @@ class ClickedSam:
 
     def __init__(self, sam: Sam, device: str) -> None:
         # SAM's own way of scaling an image; `lite` was trained on stretched ones.
-        frame = "resize_once" if sam.type == "lite" else "letterbox"
+        self._is_lite = sam.type == "lite"
+        frame = "resize_once" if self._is_lite else "letterbox"
         self._sam = PromptedSam(Loader(device, "fp32").sam(sam), frame)
 
     @torch.inference_mode()
     def embed(self, image_HW3: np.ndarray) -> Embedded:
         """Embed a uint8 RGB image: slow, once for each image."""
         height, width, _ = image_HW3.shape
-        return Embedded(self._sam.embed([image_HW3]), (height, width))
+        pixels_13HW = None
+        if self._is_lite:
+            pixels_13HW = halved(normalise(squash(image_HW3, INPUT_PX, self._sam.device)))
+        return Embedded(self._sam.embed([image_HW3]), (height, width), pixels_13HW)
 
     @torch.inference_mode()
     def mask(
@@ -65,7 +73,10 @@ class ClickedSam:
         logits_1Mhw, scores_1M = self._sam.masks(image.embedding_1Dhw, [0], prompts)
         alone = len(points) == 1 and box_xyxy is None
         chosen = 1 + int(scores_1M[0, 1:].argmax()) if alone else 0
-        logits_hw = logits_1Mhw[0, chosen].cpu().numpy()
+        logits_1hw = logits_1Mhw[:, chosen]
+        if image.pixels_13HW is not None:
+            logits_1hw = along_edges(image.pixels_13HW, logits_1hw)
+        logits_hw = logits_1hw[0].cpu().numpy()
         found = Prediction(0, logits_hw, float(scores_1M[0, chosen]), self._sam.frame)
         return mask_at(found, image.size_HW, 0.0)
 

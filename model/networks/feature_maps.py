@@ -1,6 +1,6 @@
 """What a backbone gives, and the numbers that tell one backbone from another."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -29,14 +29,18 @@ class BackboneSize:
 
 @dataclass(frozen=True)
 class FeatureMaps:
-    """Maps of B images: the high-level one on the backbone's grid, the mid-level one no coarser."""
+    """Maps of B images: the high-level one on the backbone's grid, the mid-level one no coarser.
+
+    pixels are the images themselves, normalised and smaller, where a network looks at them again.
+    """
 
     mid_BChw: Tensor
     high_BChw: Tensor
+    pixels_B3HW: Tensor | None = None
 
     def to(self, dtype: torch.dtype) -> "FeatureMaps":
         """Return the maps in another precision, or as they are."""
-        return FeatureMaps(self.mid_BChw.to(dtype), self.high_BChw.to(dtype))
+        return replace(self, mid_BChw=self.mid_BChw.to(dtype), high_BChw=self.high_BChw.to(dtype))
 
 
 def mid_on_grid(maps: FeatureMaps) -> Tensor:

@@ -15,6 +15,7 @@ from model.masks.extent import extent_of
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.answer import LiteAnswer, answer_references
 from model.networks.lite.completion import complete
+from model.networks.lite.edges import along_edges
 from model.networks.lite.sam import neck_of
 from model.networks.lite.trunk import INPUT_PX
 from model.training.lite import LiteNetworks, PromptBatch, answer, with_click
@@ -52,7 +53,9 @@ def ask(
 
 def _together(maps: Sequence[FeatureMaps]) -> FeatureMaps:
     return FeatureMaps(
-        torch.cat([m.mid_BChw for m in maps]), torch.cat([m.high_BChw for m in maps])
+        torch.cat([m.mid_BChw for m in maps]),
+        torch.cat([m.high_BChw for m in maps]),
+        torch.cat([m.pixels_B3HW for m in maps if m.pixels_B3HW is not None]),
     )
 
 
@@ -169,4 +172,6 @@ def tight_box(mask_HW: np.ndarray) -> Tensor:
 
 
 def _count(tally: Tally, target: Shown, logits_1HW: Tensor) -> None:
+    assert target.maps.pixels_B3HW is not None, "pictures are shown with their pixels"
+    logits_1HW = along_edges(target.maps.pixels_B3HW, logits_1HW)
     tally.add(target.category, (_enlarged(logits_1HW, target) > 0).numpy(), target.mask_HW)

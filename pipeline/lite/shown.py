@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.trunk import INPUT_PX, LiteTrunk, joined
-from model.networks.pixels import squash
+from model.networks.lite.trunk import INPUT_PX, LiteTrunk, halved, joined
+from model.networks.pixels import normalise, squash
 from pipeline.lite.photos import EVERY_PIXEL, Photo
 from pipeline.lite.pictures import LEAST_SHARE
 from pipeline.lite.store import encode
@@ -43,9 +43,10 @@ def show(
     lacks: frozenset[str] = frozenset(),
 ) -> Shown:
     """Encode a picture once for all its episodes."""
-    pixels = squash(image_HW3, INPUT_PX, torch.device("cpu"))[0].permute(1, 2, 0)
-    fine_1hwC, deep_1hwC = encode(trunk, pixels.byte()[None])
-    maps = joined(*(m.float().permute(0, 3, 1, 2) for m in (fine_1hwC, deep_1hwC)))
+    squashed_13HW = squash(image_HW3, INPUT_PX, torch.device("cpu")).byte()
+    levels = encode(trunk, squashed_13HW.permute(0, 2, 3, 1))
+    fine_1Chw, deep_1Chw = (level.float().permute(0, 3, 1, 2) for level in levels)
+    maps = joined(fine_1Chw, deep_1Chw, halved(normalise(squashed_13HW.float())))
     return Shown(category, group, maps, mask_HW, lacks)
 
 

@@ -3,7 +3,8 @@
 A first mask has two uses. SAM asked by its box knows where such an object ends; their mean is a
 better mask than either. And an object resembles itself more than another photo's: so that mask is
 studied as one more reference, on the target itself (self-support, Fan et al., ECCV 2022), and the
-target is asked again. What each gave on categories never trained on stands in docs/lite.md.
+target is asked again. Last, the mask's edges become the picture's (model/networks/lite/edges.py).
+What each gave on categories never trained on stands in docs/lite.md.
 
 Letters beyond those of model/segmenter.py: P pairs of an image and a category, image by image;
 S shots, the references of a pair; h w the fine grid.
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
+from model.networks.lite.edges import along_edges
 from model.networks.lite.sam import (
     LiteDropout,
     LitePrompts,
@@ -36,9 +38,16 @@ FEWEST_CELLS = 4
 """A first mask of fewer is widened to its likeliest ones: a reference is never empty."""
 
 
+BEST = 3
+"""References of a pair that its second pass asks by: those of the greatest predicted IoU."""
+
+SHARPNESS = 10.0
+"""Of two references the one whose mask promises 0.1 more IoU counts e times as much."""
+
+
 @dataclass(frozen=True)
 class LiteAnswer:
-    """Of P pairs: logits [P, 2h, 2w], and the first pass's predicted IoU and presence logit [P].
+    """Of P pairs: logits [P, 4h, 4w], and the first pass's predicted IoU and presence logit [P].
 
     signals are numbers [P] by name that tell an object from one that is only asked for: how sure
     either pass is, how well their masks and SAM's by the box agree, and how the pseudo-mask stands
@@ -59,23 +68,70 @@ def answer_references(
     shots: int,
 ) -> LiteAnswer:
     """Ask B images for P = B * K pairs; studied holds P * shots references, pair by pair."""
-    prompts = vrp.prompt(target, studied, shots)
     embedding_BDhw = neck_of(sam)(on_half_grid(target))
-    first_PHW, score_P = decode_lite(sam, embedding_BDhw, prompts)
-    boxed_PHW = by_box(sam, embedding_BDhw, first_PHW)
-    own_Phw = first_mask_cells(first_PHW, boxed_PHW)
-    again = with_own_reference(vrp, target, studied, own_Phw, shots)
+    first = _first_pass(sam, vrp, target, embedding_BDhw, studied, shots)
+    boxed_PHW = by_box(sam, embedding_BDhw, first.logits_PHW)
+    own_Phw = first_mask_cells(first.logits_PHW, boxed_PHW)
+    again = with_own_reference(vrp, target, first.best, own_Phw, first.shots)
     last_PHW, again_P = decode_lite(sam, embedding_BDhw, again)
-    logits_PHW = last_PHW + vrp.offset
+    coarse_PHW = last_PHW + vrp.offset
     signals = {
-        "present_logit": prompts.present_P,
+        "present_logit": first.present_P,
         "present_again": again.present_P,
         "score_again": again_P,
-        "first_and_box": _iou(first_PHW, boxed_PHW),
-        "first_and_last": _iou(first_PHW + vrp.offset, logits_PHW),
-        **_standing_out(prompts.pseudo_P1hw[:, 0], logits_PHW),
+        "first_and_box": _iou(first.logits_PHW, boxed_PHW),
+        "first_and_last": _iou(first.logits_PHW + vrp.offset, coarse_PHW),
+        **_standing_out(first.pseudo_Phw, coarse_PHW),
     }
-    return LiteAnswer(logits_PHW, score_P, prompts.present_P, signals)
+    assert target.pixels_B3HW is not None, "the trunk gives pixels with its maps"
+    logits_PHW = along_edges(target.pixels_B3HW, last_PHW) + vrp.offset
+    return LiteAnswer(logits_PHW, first.score_P, first.present_P, signals)
+
+
+@dataclass(frozen=True)
+class FirstPass:
+    """Of P pairs, what their references say at first, and the best of these: `shots` each."""
+
+    logits_PHW: Tensor
+    score_P: Tensor
+    present_P: Tensor
+    pseudo_Phw: Tensor
+    best: StudiedLite
+    shots: int
+
+
+def _first_pass(
+    sam: Sam,
+    vrp: LiteVrp,
+    target: FeatureMaps,
+    embedding_BDhw: Tensor,
+    studied: StudiedLite,
+    shots: int,
+) -> FirstPass:
+    """Ask by each reference alone: a mask counts by its predicted IoU, a presence as any other.
+
+    Asked together, references that do not fit a target blur those that do.
+    """
+    alone = vrp.prompt(target, studied, 1)
+    logits_RHW, score_R = decode_lite(sam, embedding_BDhw, alone)
+    pseudo_Rhw = alone.pseudo_P1hw[:, 0]
+    if shots == 1:
+        return FirstPass(logits_RHW, score_R, alone.present_P, pseudo_Rhw, studied, 1)
+    score_PM = score_R.unflatten(0, (-1, shots))
+    weight_PM = torch.softmax(SHARPNESS * score_PM, dim=1)
+    weight_PM11 = weight_PM[..., None, None]
+    share_PHW = (logits_RHW.sigmoid().unflatten(0, (-1, shots)) * weight_PM11).sum(1)
+    kept = min(BEST, shots)
+    firsts_P1 = torch.arange(0, len(score_R), shots, device=score_R.device)[:, None]
+    best_PM = firsts_P1 + score_PM.topk(kept).indices
+    return FirstPass(
+        share_PHW.logit(eps=1e-4),
+        (score_PM * weight_PM).sum(1),
+        alone.present_P.unflatten(0, (-1, shots)).mean(1),
+        (pseudo_Rhw.unflatten(0, (-1, shots)) * weight_PM11).sum(1),
+        studied.chosen(best_PM.flatten()),
+        kept,
+    )
 
 
 def on_half_grid(maps: FeatureMaps) -> FeatureMaps:

@@ -55,7 +55,7 @@ class LiteTrunk(nn.Module):
         """Encode normalised images of INPUT_PX; a mask has no meaning here."""
         if mask_B1hw is not None:
             raise ValueError("masked_block5 has no meaning for efficientnet_lite2")
-        return joined(*self.levels(images_B3HW))
+        return joined(*self.levels(images_B3HW), halved(images_B3HW))
 
     def levels(self, images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `joined` takes: stride 8, [B, 48, 48, 48], and deeper, [B, 472, 24, 24]."""
@@ -64,13 +64,21 @@ class LiteTrunk(nn.Module):
         return fine, torch.cat([middle, coarse], dim=1)
 
 
-def joined(fine_BChw: Tensor, deep_BChw: Tensor) -> FeatureMaps:
-    """Return the maps as a backbone's: the middle depth is part of both."""
+def halved(images_B3HW: Tensor) -> Tensor:
+    """Return images at half of their size: what masks' edges are drawn by."""
+    return F.avg_pool2d(images_B3HW, 2)
+
+
+def joined(fine_BChw: Tensor, deep_BChw: Tensor, pixels_B3HW: Tensor | None = None) -> FeatureMaps:
+    """Return the maps as a backbone's: the middle depth is part of both.
+
+    pixels are the normalised images at half of the input's size, for who draws masks' edges.
+    """
     grid_hw = fine_BChw.shape[-2:]
     middle_BChw = F.interpolate(
         deep_BChw[:, :MIDDLE], grid_hw, mode="bilinear", align_corners=False
     )
-    return FeatureMaps(torch.cat([fine_BChw, middle_BChw], dim=1), deep_BChw)
+    return FeatureMaps(torch.cat([fine_BChw, middle_BChw], dim=1), deep_BChw, pixels_B3HW)
 
 
 def trunk_state(published: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -60,13 +60,40 @@ def test_a_pair_is_answered_alike_alone_and_among_others(images: Tensor) -> None
     masks_Rhw[0, 4:20, 4:20] = 1
     masks_Rhw[1, 30:31, 30:31] = 1
     studied = vrp.study(maps, masks_Rhw)
-    target = type(maps)(maps.mid_BChw[:1], maps.high_BChw[:1])
+    target = trunk(images[:1])
     both = answer_references(sam, vrp, target, studied, shots=1)
-    assert both.logits_PHW.shape == (2, 2 * GRID, 2 * GRID)
+    assert both.logits_PHW.shape == (2, 4 * GRID, 4 * GRID)
     for pair in range(2):
         alone = answer_references(sam, vrp, target, studied.chosen(torch.tensor([pair])), shots=1)
         torch.testing.assert_close(alone.logits_PHW[0], both.logits_PHW[pair], rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(alone.score_P[0], both.score_P[pair], rtol=1e-3, atol=1e-3)
+
+
+@torch.no_grad()
+def test_of_several_references_the_best_three_ask_again_whatever_their_order(
+    images: Tensor,
+) -> None:
+    trunk, vrp = build_trunk(), LiteVrp().eval()
+    torch.nn.init.normal_(vrp.similarity.dense.weight)
+    sam = build_lite_sam(trunk)
+    masks_Rhw = torch.zeros(4, GRID, GRID)
+    for place in range(4):
+        masks_Rhw[place, 4 : 12 + 8 * place, 4:20] = 1
+    studied = vrp.study(trunk(images[[0, 0, 1, 1]]), masks_Rhw)
+    target = trunk(images[:1])
+    alone = answer_references(sam, vrp, target, studied, shots=1)
+    four = answer_references(sam, vrp, target, studied, shots=4)
+    assert four.logits_PHW.shape == (1, 4 * GRID, 4 * GRID)
+    torch.testing.assert_close(four.present_P[0], alone.present_P.mean())
+    assert alone.score_P.min() <= four.score_P[0] <= alone.score_P.max()
+    turned = studied.chosen(torch.tensor([2, 0, 3, 1]))
+    again = answer_references(sam, vrp, target, turned, shots=4)
+    torch.testing.assert_close(again.logits_PHW, four.logits_PHW, rtol=1e-3, atol=1e-3)
+    worst = int(alone.score_P.argmin())
+    best = studied.chosen(torch.tensor([place for place in range(4) if place != worst]))
+    torch.testing.assert_close(again.score_P, four.score_P, rtol=1e-3, atol=1e-3)
+    three = answer_references(sam, vrp, target, best, shots=3)
+    assert three.score_P[0] >= four.score_P[0]
 
 
 def test_a_first_mask_of_nothing_is_still_studied_by_its_likeliest_cells() -> None:
