@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
+from pipeline.output.committed import read_committed
+from pipeline.output.earlier import may_be_earlier
 from pipeline.output.identity import is_claimed
 from pipeline.review.drawn_mask import drawn_mask
 from pipeline.storage.place import Place
@@ -17,7 +19,7 @@ from pipeline.studio.collection import Collection
 from pipeline.studio.job_text import as_yaml, version_of, whole_uri
 from pipeline.trial.moved import Moved, moved_document
 from pipeline.weights.from_card import fill_methods
-from schemas.errors import BadInput
+from schemas.errors import BadInput, BadStorage
 from schemas.faults import faults_of
 from schemas.job.label import LabelJob
 from schemas.job.reference import Box, Points, Scribbles
@@ -114,13 +116,11 @@ class Draft:
             self._check_version(self._version)
             image = self._image(uri)
             mask = {"type": "mask", "uri": self._beside.mask(category, mask_HW)}
-            others = [
-                one
-                for one in self._document["references"]
-                if (one["image"], one["category"]) != (image, category)
-            ]
             added = {"category": category, "image": image, "annotation": mask}
-            self._write({**self._document, "references": [*others, added]})
+            # In its place: categories are numbered as first referenced.
+            placed = {(one["image"], one["category"]): one for one in self._document["references"]}
+            placed[image, category] = added
+            self._write({**self._document, "references": list(placed.values())})
 
     def add_negative(self, uri: str) -> None:
         """Add an image that shows none of the job's categories. Raises BadInput."""
@@ -157,7 +157,8 @@ class Draft:
         job = self._checked(document)
         if document != self._document:
             uri = document["output"]["uri"]
-            document["output"] = {**document["output"], "uri": _free_output(uri, job)}
+            free = {**document["output"], "uri": _free_output(uri, job)}
+            document = _with_output(document, free, _earlier(document, job))
         Place.open(str(self.path), Storage()).replace(as_yaml(document).encode())
         self._document, self._version, self._job = document, version_of(self.path), None
 
@@ -177,6 +178,36 @@ class Draft:
         else:
             annotation["type"] = one.annotation.type
         return {"category": one.category, "image": self._image(uri), "annotation": annotation}
+
+
+def _earlier(document: Document, job: LabelJob) -> str | None:
+    """Return the output, as the file names it, whose rows the changed job may take over.
+
+    What was labelled last, or, where that never came to its end, what it took over from itself.
+    """
+    named = [(document["output"]["uri"], job.output.uri), (document.get("earlier"), job.earlier)]
+    return next((uri for uri, whole in named if whole and _is_like(job, whole)), None)
+
+
+def _is_like(job: LabelJob, output: str) -> bool:
+    try:
+        _, before = read_committed(Place.open(output, job.storage))
+    except BadStorage:  # no commit, or none that can be read: then all is labelled
+        return False
+    return may_be_earlier(job, before)
+
+
+def _with_output(document: Document, output: Document, earlier: str | None) -> Document:
+    """Return the document with this output, and what is taken over from where beside it."""
+    made: Document = {}
+    for key, value in document.items():
+        if key == "output":
+            made["output"] = output
+            if earlier is not None:
+                made["earlier"] = earlier
+        elif key != "earlier":
+            made[key] = value
+    return made
 
 
 def _free_output(uri: str, job: LabelJob) -> str:

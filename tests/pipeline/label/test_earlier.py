@@ -1,6 +1,6 @@
 """A job that names an earlier output has the rows of a run from nothing, and asks for less."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,55 +10,21 @@ import pytest
 from model.segmenter import LoadedReference
 from pipeline.label import actor
 from pipeline.label.check import check
-from pipeline.label.preview import outlook
 from pipeline.output.audit import audit
 from pipeline.storage.place import Place
-from schemas.errors import BadStorage, OtherJob
 from schemas.job.label import LabelJob
 from schemas.job.storage import Output, Storage
+from tests.made.jobs.changed import CHANGED, FIRST, Written, collection
 from tests.made.jobs.here import label_here
 from tests.made.networks.methods import METHODS, NANO, OTHER
 from tests.made.pixels.photos import photo
 from tests.made.servers.s3 import Bucket
 
-FIRST = (("cat", 0), ("cow", 1), ("dog", 2))
-CHANGED = (*FIRST, ("cow", 3), ("emu", 4))
-EXACT = {"sam": NANO, **METHODS["matcher"]}
-"""Looks for each category apart; others ask for several at once, and kernels round by how many."""
-
-Written = Callable[..., LabelJob]
-
 
 @pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Written:
-    """Six photos and one that is none, in units of four; a job of references by their numbers."""
     monkeypatch.setenv("VRP_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "photos").mkdir()
-    for number in range(6):
-        (tmp_path / "photos" / f"{number}.jpg").write_bytes(photo(number))
-        (tmp_path / f"r{number}.jpg").write_bytes(photo(100 + number))
-    (tmp_path / "photos" / "6.jpg").write_bytes(b"not an image")
-
-    def job(output: str, shown: Sequence[tuple[str, int]] = FIRST, **changes: Any) -> LabelJob:
-        box = {"type": "box", "xyxy": [2, 3, 30, 40]}
-        compute = {"images_per_unit": 4, "batch_size": 2, "precision": "fp32"}
-        document = {
-            "targets": {"type": "images", "uris": str(tmp_path / "photos")},
-            "references": [
-                {"category": name, "image": str(tmp_path / f"r{number}.jpg"), "annotation": box}
-                for name, number in shown
-            ],
-            "method": EXACT,
-            "output": {"uri": str(tmp_path / output)},
-            "allow_random_weights": True,
-            **changes,
-            "compute": {**compute, **changes.get("compute", {})},
-        }
-        if "earlier" in changes:
-            document["earlier"] = str(tmp_path / changes["earlier"])
-        return LabelJob.model_validate(document)
-
-    return job
+    return collection(tmp_path)
 
 
 @pytest.fixture
@@ -238,66 +204,6 @@ def test_references_of_a_category_in_another_order_are_asked_for_anew(written: W
     label_here(turned)
     label_here(from_nothing)
     assert files(turned) == files(from_nothing)
-
-
-def test_an_earlier_output_is_no_part_of_the_identity(written: Written) -> None:
-    label_here(written("first"))
-    plain, faster = written("new", CHANGED), written("new", CHANGED, earlier="first")
-    assert check(plain).identity == check(faster).identity
-
-
-def test_what_differs_besides_categories_is_named_and_refused(written: Written) -> None:
-    label_here(written("first"))
-    other = {"sam": NANO, **METHODS["matcher"], "seed": 5}
-    job = written("new", CHANGED, earlier="first", method=other, thresholds={"min_score": 0.5})
-    with pytest.raises(OtherJob) as refused:
-        check(job)
-    said = str(refused.value)
-    assert "method.seed: 0 in the output, 5 in this job" in said
-    assert "thresholds.min_score: 0.0 in the output, 0.5 in this job" in said
-    assert "reference " not in said
-    assert "where:  earlier: " in said
-
-
-def test_an_earlier_output_without_a_commit_is_refused(written: Written) -> None:
-    label_here(written("first"), most_units=1)
-    with pytest.raises(BadStorage, match="without a commit"):
-        check(written("new", CHANGED, earlier="first"))
-
-
-def test_a_job_cannot_be_earlier_than_itself(written: Written) -> None:
-    with pytest.raises(ValueError, match="is the job's own output"):
-        written("first", earlier="first")
-
-
-def test_the_plan_says_which_categories_are_kept_and_why_others_are_not(written: Written) -> None:
-    label_here(written("first"))
-    new = {one.what: one for one in outlook(check(written("new", CHANGED, earlier="first")))}
-    assert new["keep categories"].count == 2
-    assert new["keep categories"].why.endswith(": cat, dog")
-    assert new["redo categories"].why == "cow: references: 1 added, 0 dropped or changed; emu: new"
-    shifted = written("new", FIRST[1:], earlier="first")
-    said = {one.what: one.why for one in outlook(check(shifted))}
-    assert "cow: its id was 2 and is 1; `categories` keeps ids" in said["redo categories"]
-
-
-COUPLED = {
-    "argmax": {"overlaps": "argmax"},
-    "precision": {"thresholds": {"precision": 0.9}},
-}
-
-
-@pytest.mark.parametrize("how", COUPLED.values(), ids=COUPLED)
-def test_where_categories_know_of_each_other_all_are_made_anew_and_the_plan_says_why(
-    written: Written, how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    label_here(written("first"))
-    monkeypatch.setattr("pipeline.label.check.presence_task", lambda _: None)
-    checked = check(written("new", CHANGED, earlier="first", **how))
-    assert checked.earlier is not None
-    assert not checked.earlier.kept
-    (said,) = [one.why for one in outlook(checked) if one.what == "redo categories"]
-    assert "cat: overlaps" in said or "cat: thresholds.precision" in said
 
 
 def test_on_s3_its_rows_are_those_of_a_run_from_nothing(written: Written, bucket: Bucket) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from jobs.review.work import open_work
 from jobs.terminal.job_file import read_job
+from pipeline.label.check import check
 from pipeline.label.references import read_references
 from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.studio.app import make_app
@@ -20,6 +21,7 @@ from pipeline.studio.gate import Entry
 from schemas.job.label import LabelJob
 from schemas.job.storage import Storage
 from tests.made.jobs.commands import write_job
+from tests.made.jobs.here import label_here
 from tests.made.outputs.committed import commit_units
 from tests.made.outputs.labels import CAT, DOG, NOTHING, row, square
 from tests.made.pixels.photos import photo
@@ -142,3 +144,53 @@ def test_an_image_inside_a_parquet_file_is_shown_in_review_and_becomes_a_referen
     image = yaml.safe_load(job.read_text())["references"][1]["image"]
     assert image.startswith("job-references/trip-1-")
     assert (tmp_path / image).read_bytes() == photo(1)
+
+
+def test_what_is_taught_names_the_output_before_so_that_only_its_category_is_labelled_anew(
+    tmp_path: Path,
+) -> None:
+    job = two_categories(tmp_path)
+    label_here(read_job(LabelJob, job))
+    client = client_of(job)
+    for image in ("1.jpg", "2.jpg"):  # the second before the first was run
+        runs = run_lengths(encode_rle(lower_half())["counts"])
+        assert teach(client, say(client, image, 2, "corrected", runs=runs))[0] == 200
+        document = yaml.safe_load(job.read_text())
+        assert (document["output"], document["earlier"]) == ({"uri": "out-2"}, "out")
+    earlier = check(read_job(LabelJob, job)).earlier
+    assert earlier is not None
+    assert [fate.category.name for fate in earlier.fates if fate.kept] == ["cat"]
+    _, receipts = label_here(read_job(LabelJob, job))
+    assert sum(receipt.taken for receipt in receipts) == 3
+
+
+def test_an_output_of_other_thresholds_is_no_earlier_one(tmp_path: Path) -> None:
+    job = two_categories(tmp_path)
+    label_here(read_job(LabelJob, job))
+    document = yaml.safe_load(job.read_text())
+    job.write_text(yaml.safe_dump({**document, "thresholds": {"min_score": 0.1}}))
+    client = client_of(job)
+    runs = run_lengths(encode_rle(lower_half())["counts"])
+    assert teach(client, say(client, "1.jpg", 2, "corrected", runs=runs))[0] == 200
+    document = yaml.safe_load(job.read_text())
+    assert document["output"] == {"uri": "out-2"}
+    assert "earlier" not in document
+
+
+def two_categories(folder: Path) -> Path:
+    """Write three photos and a job of a cat and a dog."""
+    (folder / "photos").mkdir()
+    for number in range(3):
+        (folder / "photos" / f"{number}.jpg").write_bytes(photo(number))
+    (folder / "ref.jpg").write_bytes(photo(9))
+    shown = [
+        {"category": name, "image": "ref.jpg", "annotation": {"type": "box", "xyxy": box}}
+        for name, box in (("cat", [1, 2, 30, 40]), ("dog", [20, 10, 50, 40]))
+    ]
+    return Path(write_job(folder, references=shown))
+
+
+def lower_half() -> np.ndarray:
+    mask_HW = np.zeros((44, 60), bool)
+    mask_HW[22:] = True
+    return mask_HW
