@@ -23,8 +23,7 @@ def next_references(
     """Return images that likely show the category, those that show it largest first.
 
     look_RC are the category's references'; an image that looks the same as one of them, or as one
-    advised before, is passed over. Of some seventy rules tried this did best where the weights do
-    not know the category (docs/presence.md); a large object fills more cells to be compared with.
+    advised before, is passed over. What this was measured to be worth: docs/presence.md.
     """
     likely = [
         image
