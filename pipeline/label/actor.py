@@ -186,7 +186,7 @@ class _Labelers:
     def _loaded(self) -> "_Loaded":
         store = _open_store(self._task)
         if (given := self._given) is not None:
-            return (lambda _: given), None, store
+            return (lambda _: given), self._task.context.judge, store
         return *_load_study(self._task), store
 
 

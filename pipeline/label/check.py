@@ -40,6 +40,11 @@ class CheckedJob:
     done: bool
     """True when every shard of the inputs is in the commit, with its units' newest parts."""
 
+    @property
+    def takes_rows(self) -> bool:
+        """True where rows of some category may be taken over from an earlier output."""
+        return self.earlier is not None and bool(self.earlier.kept)
+
 
 def check(job: LabelJob) -> CheckedJob:
     """Find everything that is wrong with a job before any actor starts.

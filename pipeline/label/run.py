@@ -107,7 +107,7 @@ def _segment(
         pool.gpus,
         retry=again,
         presence=checked.presence,
-        earlier=checked.earlier if again is None else None,
+        earlier=checked.earlier if again is None and checked.takes_rows else None,
     )
     for text in stream_receipts(checked.job, work, SegmentUnits, (task,), pool):
         yield Receipt.model_validate_json(text)

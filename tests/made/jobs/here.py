@@ -32,7 +32,7 @@ def label_here(job: LabelJob, most_units: int | None = None) -> tuple[Commit | N
             context,
             0.0,
             presence=checked.presence,
-            earlier=checked.earlier,
+            earlier=checked.earlier if checked.takes_rows else None,
         )
     )
     receipts = []

@@ -225,3 +225,12 @@ def test_on_s3_its_rows_are_those_of_a_run_from_nothing(written: Written, bucket
     assert [receipt.taken for receipt in receipts] == [8, 4]
     whole, _ = label_here(job("from-nothing", CHANGED))
     assert commit == whole
+
+
+def test_where_nothing_is_taken_over_the_references_are_studied_once(
+    written: Written, studied: list[list[int]]
+) -> None:
+    label_here(written("first"))
+    _, receipts = label_here(written("new", earlier="first", overlaps="argmax"))
+    assert studied[1:] == [[1, 2, 3]]
+    assert [receipt.taken for receipt in receipts] == [0, 0]
