@@ -29,6 +29,7 @@ ARROWS: dict[str, set[str]] = {
         "model/checkpoints",
         "model/masks",
         "model/methods",
+        "model/networks",
         "model/segmenter",
     },
     "model/embed": {"model/checkpoints", "model/methods", "model/networks"},

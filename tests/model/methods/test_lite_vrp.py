@@ -92,7 +92,7 @@ def test_categories_with_other_numbers_of_references_change_nothing_and_cost_one
     for image, predictions in enumerate(together):
         assert [p.category_id for p in predictions] == [2, 7]
         same(predictions, (*alone[0][image], *alone[1][image]))
-        assert all(p.logits_hw.shape == (96, 96) for p in predictions)
+        assert all(p.logits_hw.shape == (192, 192) for p in predictions)
         assert all(0 < (p.presence or 0) < 1 for p in predictions)
 
 
