@@ -74,8 +74,8 @@ class RunRecord:
     ) -> None:
         from jobs.terminal.console import is_submitted
 
-        begun = self._presence is not None or (is_submitted() and isinstance(error, BadInput))
-        if self._told or not begun:
+        # Of a submitted job also where there was nothing to do: it is waited for.
+        if self._told or not (self._presence is not None or is_submitted()):
             return
         with _undisturbed(), suppress(BadStorage, OSError):  # what counts is how the run ended
             self._tell_end(*how_ended(error))

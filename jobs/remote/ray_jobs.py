@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -59,6 +59,27 @@ def open_client(address: str) -> JobSubmissionClient:
         for name in _TALKATIVE:  # now: they set their own levels when they are imported
             logging.getLogger(name).setLevel(logging.WARNING)
         return JobSubmissionClient(address, headers=headers)
+
+
+def ask_once(address: str, submission: str) -> dict[str, Any] | None:
+    """Return what the head says of a job, None where it knows none of this id; no Ray is imported.
+
+    Raises BadInput where no dashboard answers, or it refuses this user.
+    """
+    import requests
+
+    token = read_token()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with answered(address):
+        _check_dashboard(address, headers)
+        url = f"{address.rstrip('/')}/api/jobs/{submission}"
+        answer = requests.get(url, headers=headers, timeout=ANSWER_S)
+    if answer.status_code == requests.codes.not_found:
+        return None
+    if answer.status_code != requests.codes.ok:
+        had = f"HTTP status {answer.status_code}" + ("" if token else ", and no token")
+        raise BadInput("the cluster refuses this user", address, had, WANTED_TOKEN)
+    return answer.json()
 
 
 def _check_dashboard(address: str, headers: dict[str, str]) -> None:

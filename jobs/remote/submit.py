@@ -76,7 +76,7 @@ def submit(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     if wait and kind != "embed":
         command.append("--wait")
     with answered(address):
-        submission = _submit(client, job, document, command)
+        submission = _submit(client, job, document, command, address)
     output = results_uri(job)
     console.print(f"submitted {submission}; results in {output}", markup=False)
     shown: dict[str, object] = {"id": submission, "output": output}
@@ -130,6 +130,7 @@ def _submit(
     job: SubmittedJob,
     document: Document,
     command: list[str],
+    address: str,
 ) -> str:
     from pipeline.output.paths import SUBMITTED
     from pipeline.storage.place import Place
@@ -149,7 +150,9 @@ def _submit(
             submission_id=submission,
         )
     output = Place.open(results_uri(job), job.storage)
-    record = Submitted(run=submission, kind=command[0], at=began.isoformat(timespec="seconds"))
+    at = began.isoformat(timespec="seconds")
+    head = None if "@" in address else address.rstrip("/")  # no password to lie on storage
+    record = Submitted(run=submission, kind=command[0], at=at, head=head)
     output.below(SUBMITTED).replace(record.model_dump_json().encode())
     return submission
 

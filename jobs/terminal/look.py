@@ -23,7 +23,12 @@ class Look:
 
     @property
     def done(self) -> bool:
-        return self.found is not None and self.found.done
+        from pipeline.status.find import EmbedStatus
+
+        # What a store is to hold only its jobs know: done is one when its last job has said so.
+        if self.found is None or isinstance(self.found, EmbedStatus):
+            return self.run.state == "done"
+        return self.found.done
 
     @property
     def over(self) -> bool:
@@ -59,7 +64,8 @@ def _facts(look: Look) -> list[tuple[str, str]]:
     from pipeline.status.find import EmbedStatus
 
     state, *others = _job_facts(look.found)
-    if look.done or isinstance(look.found, EmbedStatus):
+    is_store = isinstance(look.found, EmbedStatus)
+    if look.run.run is None if is_store else look.done and look.found:
         return [state, *others]
     return [state, ("last run", look.run.says), *others]
 

@@ -33,6 +33,8 @@ class RunState:
     run: str | None
     says: str
     """One line for people."""
+    unbegun: Submitted | None = None
+    """The submitted job, where it was never seen at work: only its head may know more."""
 
 
 def read_run_state(output: Place) -> RunState:
@@ -56,7 +58,7 @@ def read_run_state(output: Place) -> RunState:
             "lost",
             last.run,
             f"lost: {last.run} on {last.host} was last seen at work {last.seen}; "
-            f"{_again(last.kind)}",
+            f"{goes_on(last.kind)}",
         )
     if ended is None:
         return RunState("unknown", None, "unknown: no run has left a word here")
@@ -82,13 +84,12 @@ def _at_work(record: AtWork) -> RunState:
 
 
 def _submitted(job: Submitted) -> RunState:
+    told = f"{job.run}, sent {job.at}"
     if age_s(job.at) < LONG_S:
-        return RunState("submitted", job.run, f"submitted: {job.run}, {job.at}, has not begun yet")
-    return RunState(
-        "lost",
-        job.run,
-        f"lost: {job.run}, submitted {job.at}, was never seen at work; {_again(job.kind)}",
-    )
+        says = f"submitted: {told}, has not begun yet"
+        return RunState("submitted", job.run, says, job)
+    says = f"lost: {told}, was never seen at work; {goes_on(job.kind)}"
+    return RunState("lost", job.run, says, job)
 
 
 def _ended(record: Ended) -> RunState:
@@ -97,14 +98,15 @@ def _ended(record: Ended) -> RunState:
         case "done":
             return RunState("done", record.run, f"done: {told}")
         case "stopped":
-            return RunState("stopped", record.run, f"stopped: {told}; {_again(record.kind)}")
+            return RunState("stopped", record.run, f"stopped: {told}; {goes_on(record.kind)}")
         case "failed":
             return RunState("failed", record.run, f"failed: {record.said} ({told})")
         case "wrong-input":
             return RunState("failed", record.run, f"failed, wrong input: {record.said} ({told})")
 
 
-def _again(kind: str) -> str:
+def goes_on(kind: str) -> str:
+    """Name the next command for a job that has ended before it was done."""
     return f"`vrp {kind}` or `vrp submit {kind}` of the same job goes on"
 
 

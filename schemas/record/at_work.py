@@ -37,3 +37,4 @@ class Submitted(Spec):
     run: str
     kind: str
     at: str
+    head: str | None = Field(None, description="The dashboard that it was sent to.")

@@ -65,7 +65,8 @@ def test_watching_a_job_that_failed_is_lost_or_unknown_says_so_and_ends(
     (line,) = [line for line in out.splitlines() if "failed" in line]
     assert said in line
 
-    submitted = Submitted(run="train-2", kind="train", at=ago(3600))
+    elsewhere = "http://of-another-laptop:8265"
+    submitted = Submitted(run="train-2", kind="train", at=ago(3600), head=elsewhere)
     place.below(SUBMITTED).replace(submitted.model_dump_json().encode())
     earlier = failed.model_copy(update={"at": ago(9999)})
     place.below(ENDED).replace(earlier.model_dump_json().encode())

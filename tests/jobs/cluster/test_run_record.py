@@ -93,3 +93,12 @@ def test_a_run_that_waits_begins_when_the_other_has_ended(
     with RunRecord("label", str(tmp_path), Storage()) as second:
         assert second.begin(open_console(), wait=True)
         assert len(read_at_work(place)) == 1
+
+
+def test_a_submitted_job_that_finds_nothing_to_do_says_that_it_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LINES_FD, "2")
+    with RunRecord("embed", str(tmp_path), Storage()):
+        pass
+    assert state_of(tmp_path)[0] == "done"
