@@ -15,28 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ConfigDict
 
 from jobs.remote.follow import LOST_S
 from jobs.remote.ray_jobs import LOCAL_DASHBOARD, Address
 from jobs.terminal.look import Look, in_lines, in_one_line, look_at
 from jobs.terminal.options import Anonymous, AsJson, EndpointUrl, Region
 from schemas.errors import BadStorage
-from schemas.job.storage import Output, Storage
-from schemas.spec import Spec, Uri
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-
-class _Destination(Spec):
-    """What any job says of where its results go; its other keys are for its own command."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    output: Output | None = None
-    embeddings: Uri | None = None
-    storage: Storage = Storage()
+    from schemas.job.storage import Storage
 
 
 def status(  # noqa: PLR0913, PLR0917 - typer makes one option of each
@@ -59,11 +48,12 @@ def status(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     or is lost, or its head does not answer (1).
     """
     from jobs.terminal.console import open_console
-    from jobs.terminal.job_file import read_job
+    from jobs.terminal.job_file import Destination, read_job
+    from schemas.job.storage import Storage
 
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     if output.endswith((".yaml", ".yml")):
-        job = read_job(_Destination, Path(output))
+        job = read_job(Destination, Path(output))
         output = job.output.uri if job.output else job.embeddings or ""
         storage = job.storage
     console = open_console(as_json)

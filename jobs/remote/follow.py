@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import time
 from collections.abc import Callable
@@ -59,6 +58,8 @@ def follow(job: Followed, *, verbose: bool, echo: Callable[[str], None]) -> JobD
 
     Raises OSError where the head is lost, with what storage tells of the job.
     """
+    import asyncio
+
     import aiohttp
 
     reader = Reader(verbose)

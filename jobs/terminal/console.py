@@ -4,14 +4,18 @@ In a submitted job our lines come out by a way of their own (VRP_LINES_FD), so t
 the command can tell them from what Ray, its workers and Python print beside them.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 import sys
 from functools import cache
-from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.console import Console
 
 LINES_FD = "VRP_LINES_FD"
 SUBMISSION = "VRP_SUBMISSION"  # the id that `vrp jobs` prints
@@ -21,6 +25,8 @@ PACKAGES = ("jobs", "pipeline", "model")
 
 def open_console(as_json: bool = False) -> Console:
     """Return where a command's lines go; with `as_json` standard output is left to the JSON."""
+    from rich.console import Console
+
     own = _own_lines()
     if own is not None:
         return Console(file=own, highlight=False, soft_wrap=True, width=PIPE_COLUMNS)
@@ -43,8 +49,7 @@ def _own_lines() -> TextIO | None:
 
 def tell_warnings() -> None:
     """Print our own packages' warnings as lines of the command; uncaught errors too, once each."""
-    console = open_console(as_json=True)
-    handler = _Lines(console)
+    handler = _Lines(logging.WARNING)
     for package in PACKAGES:
         logger = logging.getLogger(package)
         if not logger.handlers:
@@ -54,6 +59,7 @@ def tell_warnings() -> None:
         return
 
     def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        console = open_console(as_json=True)
         console.print(f"error: a fault of vrp itself: {kind.__name__}: {error}", markup=False)
         sys.__excepthook__(kind, error, trace)
 
@@ -61,9 +67,5 @@ def tell_warnings() -> None:
 
 
 class _Lines(logging.Handler):
-    def __init__(self, console: Console) -> None:
-        super().__init__(logging.WARNING)
-        self._console = console
-
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.print(record.getMessage(), markup=False)
+        open_console(as_json=True).print(record.getMessage(), markup=False)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from jobs.terminal.strict_yaml import MAX_BYTES, load_yaml
 from pipeline.weights.from_card import fill_methods
@@ -15,8 +15,9 @@ from schemas.job.episode import EpisodeJob
 from schemas.job.evaluate import EvaluateJob
 from schemas.job.label import LabelJob
 from schemas.job.method import Vrp
+from schemas.job.storage import Output, Storage
 from schemas.job.train import TrainJob
-from schemas.spec import Spec
+from schemas.spec import Spec, Uri
 
 Job = TypeVar("Job", bound=Spec)
 KINDS: dict[str, type[Spec]] = {
@@ -27,6 +28,16 @@ KINDS: dict[str, type[Spec]] = {
     "evaluate": EvaluateJob,
 }
 _FAULTS_SHOWN = 20
+
+
+class Destination(Spec):
+    """What any job says of where its results go; its other keys are for its own command."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    output: Output | None = None
+    embeddings: Uri | None = None
+    storage: Storage = Storage()
 
 
 def read_job(kind: type[Job], path: Path, overrides: list[str] | None = None) -> Job:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schemas.job.storage import Storage
-
 if TYPE_CHECKING:
     from pipeline.status.find import Status
     from pipeline.status.labeling import LabelStatus
     from pipeline.status.run_state import RunState
     from pipeline.status.training import TrainStatus
+    from schemas.job.storage import Storage
 
 
 @dataclass(frozen=True)
