@@ -34,7 +34,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from pipeline.images import png
+from pipeline.images import jpeg, png
 from pipeline.images.formats import is_installed, package_of
 from schemas.errors import ImageRejected
 from schemas.job.compute import Limits
@@ -199,6 +199,11 @@ def _decode(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> DecodedI
         raise ImageRejected("animated", f"{getattr(image, 'n_frames', 'several')} frames or pages")
     # Pillow turns TIFF files itself while loading them, and then forgets their tag.
     before = _orientation(image) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.mode == "RGB":
+        stored_HW3 = jpeg.pixels_at_once(data)
+        if stored_HW3 is not None and stored_HW3.shape[:2] == (image.height, image.width):
+            found = _orientation(image)
+            return DecodedImage(_displayed(stored_HW3, found), found)
     # Libraries set it for the whole process, and half an image passes for one.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     # Before all else that loads pixels: a second load() of a damaged file does nothing.
@@ -253,8 +258,8 @@ def _displayed(stored_HW3: np.ndarray, orientation: int) -> np.ndarray:
     swap, flip_rows, flip_columns = _TURNS[orientation]
     turned_HW3 = stored_HW3.transpose(1, 0, 2) if swap else stored_HW3
     turned_HW3 = turned_HW3[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
-    # A copy in any case: Pillow's array is read-only, which torch.from_numpy warns about.
-    return np.array(turned_HW3, order="C")
+    # A copy of Pillow's array in any case: it is read-only, which torch.from_numpy warns about.
+    return np.require(turned_HW3, requirements=("C", "W"))
 
 
 UNREADABLE = (
