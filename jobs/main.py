@@ -91,16 +91,25 @@ def main(arguments: list[str] | None = None) -> None:
     except _ray_errors() as error:
         # Most of it is the worker's stack: beside our lines, in the last of which is the reason.
         typer.echo(str(error), err=True)
-        _print_error(
-            "a worker failed; run the same command again to go on\n"
-            "its lines are in session_latest/logs below Ray's folder (/tmp/ray) there\n"
-            + str(error).strip().splitlines()[-1]
-        )
+        _print_error(_of_worker(str(error).strip().splitlines()[-1]))
         sys.exit(1)
     except OSError as error:
         # Storage that kept failing after all retries; the message names the object.
         _print_error(str(error))
         sys.exit(1)
+
+
+def _of_worker(reason: str) -> str:
+    """Say that a worker failed, and what to do; a submitted command is begun again by itself."""
+    from jobs.terminal.console import is_submitted
+
+    if is_submitted():
+        return f"a worker failed: {reason}"
+    return (
+        f"a worker failed: {reason}\n"
+        "what is committed stays; run the same command again to go on\n"
+        "its own lines are in session_latest/logs below Ray's folder (/tmp/ray) on its node"
+    )
 
 
 def _print_error(message: str) -> None:

@@ -29,8 +29,7 @@ def plan(
     A job whose output is another job's is refused with every field that differs. Exit codes: 0
     fine, 2 wrong input.
     """
-    from rich.console import Console
-
+    from jobs.terminal.console import open_console
     from jobs.terminal.job_file import read_job
     from schemas.job.label import LabelJob
 
@@ -41,29 +40,25 @@ def plan(
 
     checked = check(job)
     check_space(checked)
-    print_plan(checked, Console(stderr=as_json, highlight=False))
+    print_plan(checked, open_console(as_json))
     if as_json:
         typer.echo(json.dumps(describe(checked)))
 
 
 def print_plan(checked: CheckedJob, console: Console) -> None:
     """Print what a run would do, then what it would do it with."""
-    from rich.table import Table
-
     from pipeline.label.preview import outlook
 
-    table = Table("a run would", "", "because", title="nothing is labelled yet")
+    console.print("nothing is labelled yet; a run would")
     for prospect in outlook(checked):
-        table.add_row(prospect.what, str(prospect.count), prospect.why)
+        console.print(f"  {prospect.what}: {prospect.count} ({prospect.why})", markup=False)
     if checked.done:
-        table.add_row("do nothing", "", "the job is finished")
-    console.print(table)
-    table = Table("", "", show_header=False)
+        console.print("  do nothing: the job is finished")
+    # Not a table: that would cut addresses and fingerprints on a narrow screen.
     for key, value in describe(checked).items():
         if key not in ("would", "understood"):
             shown = ", ".join(map(str, value[:10])) if isinstance(value, list) else value
-            table.add_row(key.replace("_", " "), str(shown))
-    console.print(table)
+            console.print(f"{key.replace('_', ' '):<16}{shown}", markup=False)
     print_understood(checked, console)
 
 

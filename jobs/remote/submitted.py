@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.remote.follow import find_job, follow, tell_end
+from jobs.remote.follow import Followed, find_job, follow, tell_end
 from jobs.remote.job_log import Reader
 from jobs.remote.ray_jobs import (
     LOCAL_DASHBOARD,
@@ -20,11 +22,13 @@ from jobs.remote.ray_jobs import (
     open_client,
 )
 from jobs.terminal.options import AsJson
-from schemas.errors import BadInput
+from schemas.errors import BadInput, BadStorage
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails
 
+STOP_S = 20.0  # Ray kills what has not ended after 3 s
+LOOK_S = 1.0
 Verbose = Annotated[bool, typer.Option("--verbose", help="Ray's and its workers' lines too.")]
 
 
@@ -103,9 +107,45 @@ def logs(
 def cancel(submission: SubmissionId, address: Address = LOCAL_DASHBOARD) -> None:
     """Stop a submitted job. What it has committed stays; submitting it again goes on."""
     client = open_client(address)
+    job = find_job(client, submission, address)
     with answered(address):
         stopped = client.stop_job(submission)
         status = client.get_job_info(submission).status
     if not stopped:
         raise BadInput("a job that has ended", submission, str(status), "one that is still running")
     typer.echo(f"{submission}: asked to stop")
+    if leave_word(job):
+        typer.echo(f"{submission}: stopped; what it has committed stays")
+
+
+def leave_word(job: Followed) -> bool:
+    """Wait for a job's end, and say on its output that it was stopped where it could not itself.
+
+    Ray kills a job 3 s after it asked it to end: too soon on a busy machine, and its output would
+    call it lost. False where it does not end within STOP_S.
+    """
+    from pipeline.output.paths import ENDED
+    from pipeline.status.run_state import read_ended
+    from pipeline.storage.place import Place
+    from schemas.record.at_work import Ended
+
+    deadline = time.monotonic() + STOP_S
+    while True:
+        with answered(job.address):
+            details = job.client.get_job_info(job.submission)
+        if details.status.is_terminal():
+            break
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(LOOK_S)
+    if not job.output:
+        return True
+    # Where this machine cannot write there, the job has still been stopped.
+    with suppress(BadStorage, OSError):
+        output = Place.open(job.output, job.storage)
+        ended = read_ended(output)
+        if ended is None or ended.run != job.submission:
+            at = datetime.now(UTC).isoformat(timespec="seconds")
+            word = Ended(run=job.submission, kind=job.kind, at=at, outcome="stopped", said="")
+            output.below(ENDED).replace(word.model_dump_json().encode())
+    return True

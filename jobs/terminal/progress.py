@@ -29,6 +29,7 @@ class LabelProgress:
         self.seconds = StageSeconds()
         self.taken = 0
         self._tally = Tally(checked.unfinished)
+        self._names = {shard.id: shard.name for shard, _ in checked.unfinished}
         self._pace = Pace()
         self._console = console
         self._seldom = Seldom(time.monotonic())
@@ -67,9 +68,11 @@ class LabelProgress:
         self.taken += receipt.taken
         self._pace.add(receipt.part.images)
         if receipt.again:
-            unit = f"{receipt.shard_id}-{receipt.number:05d}"
+            shard = self._names.get(receipt.shard_id, receipt.shard_id)
             self._console.print(
-                f"a worker died or was stopped; its unit is done again: {unit}", markup=False
+                "a worker died or was stopped; its unit is done again: "
+                f"{receipt.part.images} images of {shard}",
+                markup=False,
             )
         line = describe(self._tally, self._pace)
         total = self._tally.total()

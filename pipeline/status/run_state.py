@@ -47,7 +47,7 @@ def read_run_state(output: Place) -> RunState:
     working = fresh[0] if fresh else (find_working(output, "") if records else None)
     if working is not None:
         return _at_work(working)
-    ended = _read(output.below(ENDED), Ended)
+    ended = read_ended(output)
     submitted = _read(output.below(SUBMITTED), Submitted)
     silent = list(read_at_work(output).values())
     last = max(silent, key=lambda record: record.seen, default=None)
@@ -63,6 +63,11 @@ def read_run_state(output: Place) -> RunState:
     if ended is None:
         return RunState("unknown", None, "unknown: no run has left a word here")
     return _ended(ended)
+
+
+def read_ended(output: Place) -> Ended | None:
+    """Return how the last run ended that could still say so. Raises BadStorage."""
+    return _read(output.below(ENDED), Ended)
 
 
 def _newer(submitted: Submitted, ended: Ended | None, last: AtWork | None) -> bool:

@@ -16,6 +16,7 @@ from pipeline.storage.place import Place
 from schemas.job.storage import Storage
 from tests.made.data.training import a_job, write_dataset
 from tests.made.jobs.commands import run, write_job
+from tests.made.jobs.evaluation import a_document
 from tests.made.pixels.photos import photo
 
 
@@ -85,6 +86,29 @@ def test_a_reference_that_is_no_image_is_told_before_anything_is_sent(
     job = labeling(tmp_path)
     (tmp_path / "ref.jpg").write_text("hello")
     assert "ref.jpg" in refused(capsys, asked, "label", job)
+
+
+def test_an_evaluation_of_a_fold_without_enough_images_is_told_before_anything_is_sent(
+    tmp_path: Path, asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_dataset(tmp_path / "data")
+    document = a_document(tmp_path, {"type": "folder", "root": str(root)}, shots=[500])
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(document))
+    refused(capsys, asked, "evaluate", str(tmp_path / "job.yaml"))
+
+
+def test_an_embedding_of_targets_that_are_not_there_is_told_before_anything_is_sent(
+    tmp_path: Path, asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    nano = {"type": "nano", "weights": "random:1"}
+    document = {
+        "targets": {"type": "webdataset", "shards": str(tmp_path / "none" / "{0..3}.tar")},
+        "method": {"type": "vrp", "weights": "random:2", "sam": nano, "backbone": nano},
+        "embeddings": str(tmp_path / "store"),
+        "allow_random_weights": True,
+    }
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(document))
+    assert "none" in refused(capsys, asked, "embed", str(tmp_path / "job.yaml"))
 
 
 def test_an_output_at_work_is_told_before_anything_is_sent(

@@ -1,0 +1,39 @@
+"""What a command says in its last lines: why it ended, and what follows; nothing of it is cut."""
+
+from pathlib import Path
+
+import pytest
+from ray.exceptions import RayError
+
+from jobs import main as main_module
+from jobs.terminal.console import LINES_FD
+from tests.made.jobs.commands import photo_folder, run, write_job
+
+
+def fails(*_: object) -> None:
+    raise RayError("ray::SegmentUnits()\n  a stack of a worker\nFileNotFoundError: no weights")
+
+
+def test_a_worker_that_failed_is_told_with_its_reason_and_what_follows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main_module, "app", fails)
+    code, _, err = run(capsys, "label", "job.yaml")
+    assert code == 1
+    assert "error: a worker failed: FileNotFoundError: no weights\n" in err
+    assert "run the same command again to go on" in err
+    # A submitted command is begun again, and what repeats it says so.
+    monkeypatch.setenv(LINES_FD, "2")
+    assert "again" not in main_module._of_worker("FileNotFoundError: no weights")
+
+
+def test_a_plan_is_told_in_lines_that_are_never_cut(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    output = str(tmp_path / ("far/" * 40) / "out")
+    job = write_job(photo_folder(tmp_path), output={"uri": output})
+    code, out, err = run(capsys, "plan", job)
+    assert code == 0, err
+    assert output in out
+    assert "…" not in out
