@@ -13,7 +13,6 @@ from jobs.terminal.options import AsJson, Overrides, Preset, Wait, with_preset
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from jobs.cluster.run_record import RunRecord
     from jobs.terminal.pace import Pace
@@ -52,7 +51,7 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
 
     with RunRecord("train", job.output.uri, job.storage) as record:
         checked = check(job, folds or [0])
-        console.print(_plan_table(checked))
+        _print_plan(checked, console)
         if dry_run:
             return
         results = _run(checked, record, console, wait=wait)
@@ -128,29 +127,29 @@ class FoldLines:
             self._console.print(
                 f"fold {progress.fold} step {progress.step}/{progress.steps}: "
                 f"loss {progress.loss:.4f}, lr {progress.learning_rate:.2e}, "
-                f"{progress.episodes_per_s:.1f} episodes/s on {progress.workers} workers"
+                f"{progress.episodes_per_s:.1f} episodes/s on {progress.workers} "
+                f"worker{'s' if progress.workers != 1 else ''}"
                 f"{self._paces[fold].to_go(progress.steps - progress.step)}{judged}",
                 soft_wrap=True,
             )
 
 
-def _plan_table(checked: CheckedTraining) -> Table:
-    from rich.table import Table
-
-    table = Table("fold", "categories", "images", "steps", "episodes", "novel", "embeddings", "")
+def _print_plan(checked: CheckedTraining, console: Console) -> None:
+    """Print a line for each fold: a table is no line of a log."""
     for run in checked.runs:
-        done = "finished" if run.fold.number in checked.results else ""
-        table.add_row(
-            str(run.fold.number),
-            str(len(run.pool.categories)),
-            str(len(run.index.images)),
-            str(run.schedule.steps),
-            str(run.schedule.steps * run.schedule.batch),
-            str(len(run.fold.novel)),
-            "none" if run.store is None else str(len(run.store)),
-            done,
-        )
+        batch = run.schedule.batch
+        parts = [
+            f"{len(run.index.images)} images of {len(run.pool.categories)} categories",
+            f"{run.schedule.steps} steps of {batch} episodes",
+        ]
+        if run.fold.novel:
+            parts.append(f"{len(run.fold.novel)} categories held back as novel")
+        if run.store is not None:
+            parts.append(f"{len(run.store)} embeddings in the store")
+        if run.fold.number in checked.results:
+            parts.append("finished")
+        console.print(f"fold {run.fold.number}: {', '.join(parts)}")
     problems = checked.runs[0].index.commit.problems
     if problems:
-        table.caption = f"{problems} problems listed in {checked.job.index}/problems.parquet"
-    return table
+        where = f"{checked.job.index}/problems.parquet"
+        console.print(f"{problems} problems listed in {where}", markup=False)

@@ -126,17 +126,21 @@ def _details(job: Followed) -> JobDetails:
 
 def lost_head(job: Followed) -> str:
     """Say what is known of a job whose head does not answer, and what to do."""
-
+    done = False
     try:
-        told = in_one_line(look_at(job.output, job.storage))
+        look = look_at(job.output, job.storage)
+        told, done = in_one_line(look), look.done
     except (BadInput, OSError) as error:
         told = f"cannot be asked from here: {str(error).splitlines()[0]}"
-    return (
-        f"the head at {job.address} has not answered for {LOST_S:.0f} s\n"
-        f"  job:     {job.submission}. It has ended if the head died, and goes on if only the way "
-        "to it is cut\n"
-        f"  storage: {told}\n"
+    ended = "It has ended if the head died, and goes on if only the way to it is cut"
+    after = (
         f"  next:    vrp status {job.output} --watch\n"
         f"           vrp submit {job.kind} JOB.yaml, once a head answers: it goes on where this "
         "one stopped"
+    )
+    return (
+        f"the head at {job.address} has not answered for {LOST_S:.0f} s\n"
+        f"  job:     {job.submission}. {'Its output is done' if done else ended}\n"
+        f"  storage: {told}\n"
+        f"{'  next:    nothing, all of it is committed' if done else after}"
     )

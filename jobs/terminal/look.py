@@ -124,7 +124,8 @@ def _train_facts(found: TrainStatus) -> list[tuple[str, str]]:
         if fold.held_out_miou is not None:
             parts.append(f"held-out mIoU {fold.held_out_miou:.4f}")
         if fold.episodes_per_s is not None:
-            parts.append(f"{fold.episodes_per_s:.1f} episodes/s on {fold.workers} workers")
+            workers = f"{fold.workers} worker{'s' if fold.workers != 1 else ''}"
+            parts.append(f"{fold.episodes_per_s:.1f} episodes/s on {workers}")
         if fold.weights is not None:
             parts.append(f"finished: {fold.weights}")
         facts.append((f"fold {fold.fold}", ", ".join(parts)))

@@ -9,9 +9,12 @@ from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 from jobs.remote import follow as following
 from jobs.remote.follow import Followed, ending_of, follow
 from pipeline.output.paths import ENDED
+from pipeline.output.plan import extend_plan
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage
 from schemas.record.at_work import Ended
+from tests.made.outputs.committed import commit_units, rejected_row
+from tests.made.outputs.shards import tar
 
 ID = "label-20261125-184801-a1b2c3"
 LOG = "".join(f"vrp 11-25 18:48:0{i} line {i}\n" for i in range(4))
@@ -72,6 +75,16 @@ def test_a_head_that_died_is_told_with_the_job_and_the_next_command(tmp_path: An
     assert "storage: state not begun, last run failed" in text
     assert f"vrp status {output} --watch" in text
     assert "vrp submit label" in text
+
+
+def test_a_head_that_died_when_the_job_was_done_asks_for_nothing(tmp_path: Any) -> None:
+    output = str(tmp_path)
+    commit_units(output, [([], [rejected_row("0")])])
+    extend_plan(Place.open(output, Storage()), [tar(f"{1:016x}")])
+    with pytest.raises(OSError, match="has not answered") as told:
+        follow(job(Client([40], []), output), verbose=False, echo=lambda _: None)
+    assert "Its output is done" in str(told.value)
+    assert "vrp submit" not in str(told.value)
 
 
 def test_a_job_that_was_killed_whole_says_so_and_what_to_do_as_its_log_cannot() -> None:
