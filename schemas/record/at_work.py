@@ -37,4 +37,4 @@ class Submitted(Spec):
     run: str
     kind: str
     at: str
-    head: str | None = Field(None, description="The dashboard that it was sent to.")
+    head: str | None = Field(default=None, description="The dashboard that it was sent to.")
