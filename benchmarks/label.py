@@ -121,9 +121,12 @@ def _members(folder: Path) -> Iterator[bytes]:
                 yield file.read()
 
 
-def pipeline(checked: CheckedJob) -> tuple[float, float]:
-    """Return the seconds to the first committed unit, and to the commit."""
-    ray.init(address="local", logging_level=logging.WARNING, include_dashboard=False)
+def pipeline(checked: CheckedJob, cpus: int | None = None) -> tuple[float, float]:
+    """Return the seconds to the first committed unit, and to the commit.
+
+    cpus are what Ray counts, where that is to be more than the machine has.
+    """
+    ray.init(address="local", num_cpus=cpus, logging_level=logging.WARNING, include_dashboard=False)
     configure_ray_data(progress=False)
     first: list[float] = []
     start = time.perf_counter()
