@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.networks.pseudo_mask import unit_cells
-
 
 def look(foreground_FC: Sequence[Tensor]) -> Tensor:
     """Return what an object looks like, [C]: the mean of its references, each weighing the same.
@@ -30,5 +28,8 @@ def presence(high_BChw: Tensor, logits_BKhw: Tensor, looks_KC: Tensor) -> Tensor
     """
     h, w = high_BChw.shape[-2:]
     share_BKhw = F.adaptive_avg_pool2d(logits_BKhw.float().sigmoid(), (h, w))
-    found_BKC = share_BKhw.flatten(2) @ unit_cells(high_BChw).float()
+    maps_BCS = high_BChw.float().flatten(2)
+    # A cell of length 1 is the cell, over its length: weights are divided, not 2,048 channels.
+    length_BS = maps_BCS.square().sum(dim=1).sqrt().clamp(min=1e-12)
+    found_BKC = (share_BKhw.flatten(2) / length_BS[:, None]) @ maps_BCS.transpose(1, 2)
     return F.cosine_similarity(found_BKC, looks_KC.float(), dim=2)

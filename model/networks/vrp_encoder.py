@@ -22,6 +22,9 @@ from schemas.job.method import QueryInit, VrpReading
 # At 64 x 64 cells and width 256 a pair holds about 12 MB of bf16 activations.
 PAIRS_PER_STEP = 64
 
+PAIRS_PER_STEP_ON_CPU = 1
+"""There a pair alone takes half of the time: see model/networks/mask_decoder.py."""
+
 
 @dataclass(frozen=True)
 class StudiedReferences:
@@ -213,6 +216,7 @@ class VrpEncoder(nn.Module):
         """Return the tokens of pairs of a target and a reference, given by number: [P, N, D]."""
         features_BDhw = self._features(mid_on_grid(target))
         projected_BSD, position_1SD = self._project(features_BDhw), self._position(features_BDhw)
+        step = PAIRS_PER_STEP_ON_CPU if pseudo_PS.device.type == "cpu" else PAIRS_PER_STEP
         prompts = [
             self._attend_target(
                 projected_BSD[image],
@@ -222,9 +226,9 @@ class VrpEncoder(nn.Module):
                 studied.tokens_RND[reference],
             )
             for image, reference, pseudo_PS in zip(
-                images_P.split(PAIRS_PER_STEP),
-                references_P.split(PAIRS_PER_STEP),
-                pseudo_PS.split(PAIRS_PER_STEP),
+                images_P.split(step),
+                references_P.split(step),
+                pseudo_PS.split(step),
                 strict=True,
             )
         ]
