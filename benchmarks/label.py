@@ -13,7 +13,7 @@ import logging
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -121,10 +121,13 @@ def _members(folder: Path) -> Iterator[bytes]:
                 yield file.read()
 
 
-def pipeline(checked: CheckedJob, cpus: int | None = None) -> tuple[float, float]:
+def pipeline(
+    checked: CheckedJob, cpus: int | None = None, told: Callable[[], None] = lambda: None
+) -> tuple[float, float]:
     """Return the seconds to the first committed unit, and to the commit.
 
-    cpus are what Ray counts, where that is to be more than the machine has.
+    cpus are what Ray counts, where that is to be more than the machine has; told is called at each
+    unit.
     """
     ray.init(address="local", num_cpus=cpus, logging_level=logging.WARNING, include_dashboard=False)
     configure_ray_data(progress=False)
@@ -133,6 +136,7 @@ def pipeline(checked: CheckedJob, cpus: int | None = None) -> tuple[float, float
 
     def arrived(_: Receipt) -> None:
         first.append(time.perf_counter() - start)
+        told()
 
     label(checked, arrived)
     all_s = time.perf_counter() - start

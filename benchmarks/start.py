@@ -17,17 +17,11 @@ from benchmarks.parts.figure import Figure, tell
 
 REPEATS = 2
 OURS = """
-import sys, time
+import sys
 from pathlib import Path
-import ray
-from benchmarks.label import small_job
-from pipeline.cluster.pool import configure_ray_data
+from benchmarks.label import pipeline, small_job
 from pipeline.label.check import check
-from pipeline.label.run import label
-checked = check(small_job(Path(sys.argv[1])))
-ray.init(address="local", logging_level="WARNING", include_dashboard=False)
-configure_ray_data(progress=False)
-label(checked, lambda receipt: print("committed", flush=True))
+pipeline(check(small_job(Path(sys.argv[1]))), told=lambda: print("committed", flush=True))
 """
 BARE = """
 import sys

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipeline.status.at_work import Presence
+    from pipeline.storage.place import Place
     from schemas.job.storage import Storage
     from schemas.record.at_work import Outcome
 
@@ -81,21 +82,21 @@ class RunRecord:
             self._tell_end(*how_ended(error))
 
     def _tell_end(self, outcome: Outcome, said: str) -> None:
-        from pipeline.output.paths import ENDED
         from pipeline.storage.place import Place
-        from schemas.record.at_work import Ended
 
-        record = Ended(
-            run=self._run,
-            kind=self._kind,
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
-            outcome=outcome,
-            said=said,
-        )
-        output = Place.open(self._uri, self._storage)
-        output.below(ENDED).replace(record.model_dump_json().encode())
+        leave_ended(Place.open(self._uri, self._storage), self._run, self._kind, outcome, said)
         if self._presence is not None:
             self._presence.end()
+
+
+def leave_ended(output: Place, run: str, kind: str, outcome: Outcome, said: str) -> None:
+    """Leave a word on an output of how a run ended, now."""
+    from pipeline.output.paths import ENDED
+    from schemas.record.at_work import Ended
+
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    record = Ended(run=run, kind=kind, at=at, outcome=outcome, said=said)
+    output.below(ENDED).replace(record.model_dump_json().encode())
 
 
 @contextmanager

@@ -50,8 +50,7 @@ def open_client(address: str) -> JobSubmissionClient:
     # Ray lets RAY_ADDRESS, which may name another cluster, win over the address it is given; only
     # this variable wins over that.
     os.environ["RAY_API_SERVER_ADDRESS"] = address
-    token = read_token()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = _headers()
     with answered(address):
         _check_dashboard(address, headers)
         from ray.job_submission import JobSubmissionClient
@@ -68,8 +67,7 @@ def ask_once(address: str, submission: str) -> dict[str, Any] | None:
     """
     import requests
 
-    token = read_token()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = _headers()
     with answered(address):
         _check_dashboard(address, headers)
         url = f"{address.rstrip('/')}/api/jobs/{submission}"
@@ -77,9 +75,14 @@ def ask_once(address: str, submission: str) -> dict[str, Any] | None:
     if answer.status_code == requests.codes.not_found:
         return None
     if answer.status_code != requests.codes.ok:
-        had = f"HTTP status {answer.status_code}" + ("" if token else ", and no token")
+        had = f"HTTP status {answer.status_code}" + ("" if headers else ", and no token")
         raise BadInput("the cluster refuses this user", address, had, WANTED_TOKEN)
     return answer.json()
+
+
+def _headers() -> dict[str, str]:
+    token = read_token()
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _check_dashboard(address: str, headers: dict[str, str]) -> None:

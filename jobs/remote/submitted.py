@@ -124,10 +124,9 @@ def leave_word(job: Followed) -> bool:
     Ray kills a job 3 s after it asked it to end: too soon on a busy machine, and its output would
     call it lost. False where it does not end within STOP_S.
     """
-    from pipeline.output.paths import ENDED
+    from jobs.cluster.run_record import leave_ended
     from pipeline.status.run_state import read_ended
     from pipeline.storage.place import Place
-    from schemas.record.at_work import Ended
 
     deadline = time.monotonic() + STOP_S
     while True:
@@ -145,7 +144,5 @@ def leave_word(job: Followed) -> bool:
         output = Place.open(job.output, job.storage)
         ended = read_ended(output)
         if ended is None or ended.run != job.submission:
-            at = datetime.now(UTC).isoformat(timespec="seconds")
-            word = Ended(run=job.submission, kind=job.kind, at=at, outcome="stopped", said="")
-            output.below(ENDED).replace(word.model_dump_json().encode())
+            leave_ended(output, job.submission, job.kind, "stopped", "")
     return True

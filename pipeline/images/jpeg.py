@@ -2,8 +2,9 @@
 
 Pillow keeps four bytes a pixel and copies them twice on the way to an array. torchvision's libjpeg
 gives the same pixels in two fifths of the time (a photo of 12 megapixels: 0.044 s of CPU against
-0.11), and leaves other threads their turn. It reads no more than Pillow does: 300 photos, whole,
-cut or with a changed byte, were refused by both or gave the same.
+0.11), and leaves other threads their turn. It reads no more than Pillow does: 60 photos and 300
+damaged copies, cut or with a changed byte, were refused by both or gave the same, but for 3 without
+their last two bytes, which Pillow alone read.
 """
 
 from typing import cast

@@ -1,18 +1,19 @@
 """A log that is followed while its head dies ends with what storage tells, and the next command."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
+from ray.job_submission import JobDetails, JobStatus
 
 from jobs.remote import follow as following
-from jobs.remote.follow import Followed, ending_of, follow
+from jobs.remote.follow import ending_of, follow
 from pipeline.output.paths import ENDED
 from pipeline.output.plan import extend_plan
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage
 from schemas.record.at_work import Ended
+from tests.made.cluster.followed import followed
 from tests.made.outputs.committed import commit_units, rejected_row
 from tests.made.outputs.shards import tar
 
@@ -46,11 +47,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "LOST_S", 0.05)
 
 
-def job(client: Client, output: str) -> Followed:
-    stand_in = cast("JobSubmissionClient", client)
-    return Followed(stand_in, ID, "http://head:8265", "label", output, Storage())
-
-
 def lines(pieces: list[str]) -> Iterator[Any]:
     return (line.split(" ", 2)[2] for line in "".join(pieces).splitlines())
 
@@ -58,7 +54,7 @@ def lines(pieces: list[str]) -> Iterator[Any]:
 def test_a_cut_connection_is_taken_up_again_without_a_line_lost_or_twice(tmp_path: Any) -> None:
     client = Client([40, 60, None], [JobStatus.RUNNING, JobStatus.RUNNING, JobStatus.SUCCEEDED])
     pieces: list[str] = []
-    details = follow(job(client, str(tmp_path)), verbose=False, echo=pieces.append)
+    details = follow(followed(client, ID, tmp_path), verbose=False, echo=pieces.append)
     assert details.status == JobStatus.SUCCEEDED
     assert list(lines(pieces)) == [f"line {i}" for i in range(4)]
 
@@ -68,7 +64,7 @@ def test_a_head_that_died_is_told_with_the_job_and_the_next_command(tmp_path: An
     ended = Ended(run=ID, kind="label", at="2026-11-25T18:48:01+00:00", outcome="failed", said="x")
     Place.open(output, Storage()).below(ENDED).replace(ended.model_dump_json().encode())
     with pytest.raises(OSError, match="has not answered") as told:
-        follow(job(Client([40], []), output), verbose=False, echo=lambda _: None)
+        follow(followed(Client([40], []), ID, output), verbose=False, echo=lambda _: None)
     text = str(told.value)
     assert "1006" not in text
     assert ID in text
@@ -82,7 +78,7 @@ def test_a_head_that_died_when_the_job_was_done_asks_for_nothing(tmp_path: Any) 
     commit_units(output, [([], [rejected_row("0")])])
     extend_plan(Place.open(output, Storage()), [tar(f"{1:016x}")])
     with pytest.raises(OSError, match="has not answered") as told:
-        follow(job(Client([40], []), output), verbose=False, echo=lambda _: None)
+        follow(followed(Client([40], []), ID, output), verbose=False, echo=lambda _: None)
     assert "Its output is done" in str(told.value)
     assert "vrp submit" not in str(told.value)
 

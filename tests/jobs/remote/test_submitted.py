@@ -1,19 +1,18 @@
 """A job that was cancelled is called stopped by its output, also where it was killed too soon."""
 
 from pathlib import Path
-from typing import cast
 
 import pytest
-from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
+from ray.job_submission import JobDetails, JobStatus
 
 from jobs.remote import submitted
-from jobs.remote.follow import Followed
 from jobs.remote.submitted import leave_word
 from pipeline.output.paths import ENDED
 from pipeline.status.run_state import read_run_state
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage
 from schemas.record.at_work import Ended
+from tests.made.cluster.followed import followed
 
 ID = "label-20261126-203942-810ae7"
 
@@ -36,15 +35,10 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submitted, "STOP_S", 0.2)
 
 
-def job(running: int, output: Path) -> Followed:
-    client = cast("JobSubmissionClient", Client(running))
-    return Followed(client, ID, "http://head:8265", "label", str(output), Storage())
-
-
 def test_a_cancelled_job_that_was_killed_before_it_could_say_so_is_stopped_and_not_lost(
     tmp_path: Path,
 ) -> None:
-    assert leave_word(job(2, tmp_path))
+    assert leave_word(followed(Client(2), ID, tmp_path))
     found = read_run_state(Place.open(str(tmp_path), Storage()))
     assert (found.state, found.run) == ("stopped", ID)
 
@@ -53,10 +47,10 @@ def test_what_a_cancelled_job_said_of_its_end_stays(tmp_path: Path) -> None:
     place = Place.open(str(tmp_path), Storage())
     done = Ended(run=ID, kind="label", at="2026-11-26T20:42:05+00:00", outcome="done", said="")
     place.below(ENDED).replace(done.model_dump_json().encode())
-    assert leave_word(job(0, tmp_path))
+    assert leave_word(followed(Client(0), ID, tmp_path))
     assert read_run_state(place).state == "done"
 
 
 def test_a_job_that_does_not_end_is_not_called_stopped(tmp_path: Path) -> None:
-    assert not leave_word(job(1000, tmp_path))
+    assert not leave_word(followed(Client(1000), ID, tmp_path))
     assert not (tmp_path / ENDED).exists()
