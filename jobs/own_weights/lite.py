@@ -41,9 +41,19 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     steps: Annotated[int | None, typer.Option(min=1, help="Left out: the recipe's.")] = None,
     targets: Annotated[int | None, typer.Option(min=1, help="A step's; left out: 8.")] = None,
     start: Annotated[
-        Literal["nothing", "lite"],
-        typer.Option(help="lite: adapt this package's VRP encoder to your photos; SAM stays."),
+        Literal["nothing", "lite", "lite-whole"],
+        typer.Option(
+            help="lite: adapt this package's VRP encoder to your photos; SAM stays. "
+            "lite-whole: go on with all of this package's weights."
+        ),
     ] = "nothing",
+    cutouts: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of <category>/<name>.png with transparency, of other categories than "
+            "the photos': pasted into them."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     processes: Annotated[int, typer.Option(min=1, help="That draw pictures beside.")] = 1,
 ) -> None:
@@ -52,15 +62,16 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     With `--start lite` the VRP encoder alone, from the weights of this package, in fewer steps.
     """
     from model.networks.lite.trunk import published_trunk
-    from pipeline.lite.train import ADAPTING, Hardware, LiteRecipe, train_lite
+    from pipeline.lite.photos import Material, read_cutouts
+    from pipeline.lite.train import ADAPTING, CONTINUING, Hardware, LiteRecipe, train_lite
     from pipeline.lite.weights import published_state
 
     training, _ = _divided(photos, held_out)
-    adapting = start == "lite"
-    recipe = ADAPTING if adapting else LiteRecipe()
+    material = Material(training, read_cutouts(cutouts) if cutouts else {})
+    recipe = {"nothing": LiteRecipe(), "lite": ADAPTING, "lite-whole": CONTINUING}[start]
     recipe = replace(recipe, steps=steps or recipe.steps, targets=targets or recipe.targets)
-    state = published_state() if adapting else None
-    train_lite(recipe, training, published_trunk(), folder, Hardware(device, processes), state)
+    state = None if start == "nothing" else published_state()
+    train_lite(recipe, material, published_trunk(), folder, Hardware(device, processes), state)
 
 
 @lite_app.command()
@@ -100,6 +111,26 @@ def export(
     for path in export_weights(trained.networks, trained.recipe, provenance, figures, output):
         typer.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
     typer.echo(json.dumps(figures, indent=1))
+
+
+@lite_app.command()
+def kinds(
+    output: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+    photos: Photos,
+    held_out: HeldOut = HELD_OUT,
+    commit: Annotated[str, typer.Option(help="The sources' git commit, for the card.")] = "",
+) -> None:
+    """Write what presence tells kinds of things apart by: the trunk's head, and photos to compare.
+
+    Nothing is trained: the photos give a mean, and objects that others are compared with.
+    """
+    from pipeline.lite.kinds import export_kinds
+    from schemas.record.card import Training
+
+    training, _ = _divided(photos, held_out)
+    data = _described(training, _names(held_out))
+    export_kinds(training, output, Training(data=data, machine=_machine(), commit=commit))
+    typer.echo(f"{output}  {output.stat().st_size / 1e6:.1f} MB")
 
 
 def _figures(

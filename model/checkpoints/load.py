@@ -18,6 +18,7 @@ from model.networks.attention_choice import use_fast_attention
 from model.networks.backbone import Backbone as BackboneNetwork
 from model.networks.backbone import build_backbone, fold_norms
 from model.networks.device import Precision
+from model.networks.lite.kinds import Kinds
 from model.networks.lite.sam import LiteVrp
 from model.networks.lite.trunk import LiteTrunk, fold
 from model.networks.sam import build_sam
@@ -104,7 +105,7 @@ class Loader:
         """
         if self._precision == "bf16":
             for part in computing:
-                if not isinstance(part, LiteTrunk | LiteVrp):
+                if not isinstance(part, LiteTrunk | LiteVrp | Kinds):
                     part.to(torch.bfloat16)
         return network.to(self._device)
 

@@ -18,12 +18,15 @@ from model.checkpoints.load import Loader
 from model.masks.rasterise import rasterise
 from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder, backbone_maps
+from model.methods.kinds import KindSignals, kinds_of_references
 from model.methods.prompted_sam import PromptedSam, from_presence, in_batches, with_references
 from model.methods.vrp import REFERENCES_PER_STEP, least_presence
 from model.networks.backbone import Backbone
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.answer import LiteAnswer, answer_references
 from model.networks.lite.completion import complete
+from model.networks.lite.kinds import WEIGHTS as KIND_WEIGHTS
+from model.networks.lite.kinds import Kinds
 from model.networks.lite.sam import LiteVrp, StudiedLite
 from model.networks.lite.trunk import GRID
 from model.networks.pseudo_mask import unit_cells
@@ -38,24 +41,29 @@ class LiteNetworks:
     """SAM `lite`, the trunk that it reads, and the VRP encoder; in eval mode, in float32.
 
     Below min_presence there is no mask; None: there always is one. best is how many of a category's
-    references an image is asked with; None: all.
+    references an image is asked with; None: all. kinds are for signals of presence.
     """
 
     sam: Sam
     trunk: Backbone
     vrp: LiteVrp
+    kinds: Kinds
     min_presence: float | None = None
     best: int | None = None
 
 
 @dataclass(frozen=True)
 class Group:
-    """The categories that are asked for with one number of references: these lie together."""
+    """The categories that are asked for with one number of references: these lie together.
+
+    kinds are each category's, [R, K], where signals of presence are asked for.
+    """
 
     category_ids: tuple[int, ...]
     shots: int
     studied: StudiedLite
     router: Router
+    kinds: dict[int, Tensor]
 
 
 def load_lite_vrp(method: Vrp, loader: Loader) -> LiteNetworks:
@@ -63,7 +71,17 @@ def load_lite_vrp(method: Vrp, loader: Loader) -> LiteNetworks:
     sam, trunk = loader.sam(method.sam), loader.backbone(method.backbone)
     least = least_presence(method)
     vrp = loader.trained(partial(LiteVrp, queries=method.queries), method.weights)
-    return LiteNetworks(sam, trunk, vrp.eval(), least, method.best_references)
+    kinds = loader.trained(Kinds, str(KIND_WEIGHTS))
+    return LiteNetworks(sam, trunk, vrp.eval(), kinds.eval(), least, method.best_references)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What targets need of some references; the look of each one's object [R, C], and its kind."""
+
+    studied: StudiedLite
+    look_RC: Tensor
+    kind_RK: Tensor | None
 
 
 class LiteVrpSegmenter:
@@ -80,6 +98,7 @@ class LiteVrpSegmenter:
         self._sam = PromptedSam(networks.sam, "resize_once")
         encoder = FeatureEncoder(self._sam, networks.trunk)
         self._evidence = gather_evidence(options, encoder, references)
+        self._judged = options.evidence
         by_category: dict[int, list[LoadedReference]] = {}
         for reference in sorted(references, key=lambda reference: reference.category_id):
             by_category.setdefault(reference.category_id, []).append(reference)
@@ -88,6 +107,8 @@ class LiteVrpSegmenter:
             self._group({c: own for c, own in by_category.items() if asked[c] == shots}, shots)
             for shots in sorted(set(asked.values()))
         ]
+        kinds = {c: kind_RK for group in self._groups for c, kind_RK in group.kinds.items()}
+        self._kinds = KindSignals(networks.kinds, kinds) if self._judged else None
 
     @torch.inference_mode()
     def segment(
@@ -110,7 +131,8 @@ class LiteVrpSegmenter:
             for image, predictions in enumerate(self._ask(maps, group)):
                 found[image] += predictions
         ordered = [tuple(sorted(one, key=lambda p: p.category_id)) for one in found]
-        return self._evidence(maps.high_BChw, images, ordered)
+        judged = self._evidence(maps.high_BChw, images, ordered)
+        return judged if self._kinds is None else self._kinds.add(maps.high_BChw, judged)
 
     def _ask(self, maps: FeatureMaps, group: Group) -> list[tuple[Prediction, ...]]:
         """Return the predictions of a group's categories, for every image."""
@@ -156,15 +178,18 @@ class LiteVrpSegmenter:
             self._study(references[start : start + REFERENCES_PER_STEP])
             for start in range(0, len(references), REFERENCES_PER_STEP)
         ]
-        studied = StudiedLite.together([step for step, _ in steps])
+        studied = StudiedLite.together([step.studied for step in steps])
         firsts = accumulate((len(own) for own in by_category.values()), initial=0)
         own = [range(first, last) for first, last in pairwise(firsts)]
         ids = [reference.id for reference in references]
-        router = Router(ids, own, torch.cat([look_RC for _, look_RC in steps]), self._networks.best)
-        return Group(tuple(by_category), shots, studied, router)
+        looks_RC = torch.cat([step.look_RC for step in steps])
+        router = Router(ids, own, looks_RC, self._networks.best)
+        kinds = [step.kind_RK for step in steps if step.kind_RK is not None]
+        by_place = torch.cat(kinds).split([len(one) for one in own]) if kinds else ()
+        named = dict(zip(by_category, by_place, strict=bool(kinds)))
+        return Group(tuple(by_category), shots, studied, router, named)
 
-    def _study(self, references: Sequence[LoadedReference]) -> tuple[StudiedLite, Tensor]:
-        """Return what targets need of references, and the look of each one's object, [R, C]."""
+    def _study(self, references: Sequence[LoadedReference]) -> "_Step":
         masks = [
             rasterise(reference.annotation, reference.image_HW3.shape[:2], (GRID, GRID))
             for reference in references
@@ -183,7 +208,13 @@ class LiteVrpSegmenter:
         studied = self._networks.vrp.study(maps, mask_Rhw)
         cells_RSC = unit_cells(maps.high_BChw)
         object_RSC = studied.around.weight_RS[..., None] * cells_RSC
-        return studied, F.normalize(object_RSC.sum(dim=1), dim=1)
+        look_RC = F.normalize(object_RSC.sum(dim=1), dim=1)
+        if not self._judged:
+            return _Step(studied, look_RC, None)
+        images = [one.image_HW3 for one in references]
+        trunk, kinds = self._networks.trunk, self._networks.kinds
+        kind_RK = kinds_of_references(kinds, trunk, images, mask_Rhw, maps.high_BChw)
+        return _Step(studied, look_RC, kind_RK)
 
 
 def _numbers_of(answer: LiteAnswer) -> list[list[float]]:

@@ -18,9 +18,8 @@ from torch import Tensor
 from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import read_card
 from model.masks.rasterise import rasterise
-from model.methods.evidence import gather_evidence
+from model.methods.evidence import gather_evidence, look, presence
 from model.methods.features import FeatureEncoder, backbone_maps
-from model.methods.presence import look, presence
 from model.methods.prompted_sam import PromptedSam, from_presence, in_batches, with_references
 from model.networks.backbone import BACKBONES, Backbone
 from model.networks.feature_maps import FeatureMaps
@@ -151,7 +150,7 @@ class VrpSegmenter:
         """Segment uint8 RGB images: one prediction per category each, by category id.
 
         embeddings are SAM's of the images that a store has, made by `model.embed`. presence is the
-        cosine of `model.methods.presence`; below the networks' min_presence there is no mask.
+        cosine of `model.methods.evidence`; below the networks' min_presence there is no mask.
         """
         return in_batches(self._segment, self._device, images, embeddings)
 

@@ -34,7 +34,8 @@ COMMON = STUFF | {"person", "face", "hair", "skin", "car", "chair"}
 PAIRS = 3
 """Of a target: a category it shows, perhaps another, and one that it lacks."""
 
-KIND_SHARES = {"photo": 0.7, "scene": 0.2, "patch": 0.1}
+KIND_SHARES = {"photo": 0.57, "scene": 0.15, "patch": 0.08, "cutout": 0.2}
+"""Of what is asked for; of those kinds that there are, in proportion."""
 
 
 @dataclass(frozen=True)

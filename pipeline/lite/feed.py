@@ -1,7 +1,7 @@
 """Processes beside the learner draw pictures, and batches of them, for as long as it learns.
 
-Each has photos, a bank and a part of the learner's store of its own: what it sends are new pictures
-with their places in the store, and a batch that refers to places.
+Each has the material, a bank and a part of the learner's store of its own: what it sends are new
+pictures with their places in the store, and a batch that refers to places.
 """
 
 import multiprocessing
@@ -18,7 +18,7 @@ import torch
 
 from pipeline.lite.bank import Bank, Entry
 from pipeline.lite.draw import Drawn, Episodes
-from pipeline.lite.photos import Photo
+from pipeline.lite.photos import Material, Photo
 from pipeline.lite.pictures import Pictures
 
 FIRST_LOT = 20
@@ -51,13 +51,13 @@ class Message:
 
 
 class Drawer:
-    """Draws messages from photos and seeds: one process's work."""
+    """Draws messages from material and seeds: one process's work."""
 
-    def __init__(self, photos: Sequence[Photo], feed: Feed, seed: int, first_slot: int) -> None:
-        self._pictures = Pictures(photos, seed)
+    def __init__(self, material: Material, feed: Feed, seed: int, first_slot: int) -> None:
+        self._pictures = Pictures(material, seed)
         self._rng = np.random.default_rng([seed, 1])
         self._bank = Bank(feed.room)
-        self._episodes = Episodes(self._bank, feed.targets, garments(photos))
+        self._episodes = Episodes(self._bank, feed.targets, garments(material.photos))
         self._feed = feed
         self._first_slot = first_slot
 
@@ -77,7 +77,7 @@ class Drawer:
 
 @contextmanager
 def batches_beside(
-    photos: Sequence[Photo], feed: Feed, seed: int, processes: int
+    material: Material, feed: Feed, seed: int, processes: int
 ) -> Iterator["Queue[Message]"]:
     """Run processes that draw for as long as the block lasts; enter it before a GPU is used."""
     context = multiprocessing.get_context("fork")
@@ -85,7 +85,7 @@ def batches_beside(
     stop = context.Event()
     started = []
     for number in range(processes):
-        drawer = Drawer(photos, feed, seed + number, number * feed.room)
+        drawer = Drawer(material, feed, seed + number, number * feed.room)
         process = context.Process(target=_draw, args=(drawer, messages, stop), daemon=True)
         process.start()
         started.append(process)

@@ -3,20 +3,31 @@
 The folder holds `<category>/<id>.jpg` with `<category>/<id>.png` (0 or more than 0); one id under
 several categories is one photo. `manifest.json`, where there is one, gives each pair's `group`:
 photos of one picture or sequence, which are never divided between training and validation.
+
+Beside them may lie a folder of cut-outs, `<category>/<name>.png` with transparency around an
+object: categories that no photo shows, to paste into photos. What trains on a few dozen categories
+learns these instead of the reference; a thousand more teach it to look.
 """
 
 import io
 import json
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator
 from PIL import Image
+
+from schemas.errors import BadInput
 
 EVERY_PIXEL = ("msrc_v2",)
 """Sources of ids that label all there is: what they do not name is absent."""
+
+USES, AT_ONCE = 12, 60
+"""A category is pasted so many times, one of so many that take turns: few pictures are kept, and
+an episode needs two of a category."""
 
 
 @dataclass(frozen=True)
@@ -82,3 +93,46 @@ def hold_out(
     held = {photo.group for photo in photos if not photo.masks.keys().isdisjoint(categories)}
     training = [photo for photo in photos if photo.group not in held]
     return training, [photo for photo in photos if photo.group in held]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What training pictures are made of: photos, and cut-outs as PNG bytes by category."""
+
+    photos: Sequence[Photo]
+    cutouts: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+
+
+def read_cutouts(folder: Path) -> dict[str, list[bytes]]:
+    """Read `<category>/<name>.png`. Raises BadInput where there is none."""
+    found: dict[str, list[bytes]] = {}
+    for path in sorted(folder.glob("*/*.png")):
+        found.setdefault(path.parent.name, []).append(path.read_bytes())
+    if not found:
+        raise BadInput("no cut-outs", str(folder), "no <category>/<name>.png", "one at least")
+    return found
+
+
+class Turns:
+    """Draws cut-outs: a few categories at a time, each so often that it is met again."""
+
+    def __init__(self, cutouts: Mapping[str, Sequence[bytes]]) -> None:
+        self._cutouts = cutouts
+        self._names = sorted(cutouts)
+        self._uses: dict[str, int] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._names)
+
+    def draw(self, rng: Generator) -> tuple[str, Image.Image]:
+        """Return a category, `cutout/<its name>`, and one of its cut-outs, RGBA."""
+        while len(self._uses) < min(AT_ONCE, len(self._names)):
+            self._uses.setdefault(self._names[int(rng.integers(len(self._names)))], 0)
+        name = list(self._uses)[int(rng.integers(len(self._uses)))]
+        self._uses[name] += 1
+        if self._uses[name] == USES:
+            del self._uses[name]
+        shown = self._cutouts[name]
+        png = shown[int(rng.integers(len(shown)))]
+        return f"cutout/{name}", Image.open(io.BytesIO(png)).convert("RGBA")

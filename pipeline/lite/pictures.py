@@ -1,12 +1,12 @@
 """Photos, cut-outs and scenes become training pictures: an image and each category's mask in it.
 
-A picture is a photo, changed; or a photo with objects pasted into it that were cut out of others;
-or a drawn scene. Pasted objects give exact masks, several instances and categories that are surely
-absent. Among them are *patches*: pieces of any photo in any object's outline, a category of their
-own that a few pictures share. They keep a network from knowing all categories there are.
+A picture is a photo, changed; or a photo with objects pasted into it that were cut out of others
+or of anything (`pipeline/lite/photos.py`); or a drawn scene. Pasted objects give exact masks,
+several instances and categories that are surely absent. Among them are *patches*: pieces of any
+photo in any object's outline, a category of their own that a few pictures share. They keep a
+network from knowing all categories there are.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.random import Generator
 from PIL import Image, ImageFilter
 
 from pipeline.lite.augment import draw_crop, recolour, worsen
-from pipeline.lite.photos import EVERY_PIXEL, Photo
+from pipeline.lite.photos import EVERY_PIXEL, Material, Turns
 from pipeline.scenes.categories import BASE
 from pipeline.scenes.compose import scene
 
@@ -30,6 +30,9 @@ PATCH_USES = 6
 
 SCENE_SHARE, PLAIN_SHARE = 0.15, 0.55
 """Of pictures: drawn scenes, and photos into which nothing is pasted."""
+
+CUTOUT_SHARE = 0.45
+"""Of pasted objects, where there are cut-outs of other categories."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,11 @@ class _Canvas:
 
 
 class Pictures:
-    """Draws pictures without end, from photos held in memory and a seed."""
+    """Draws pictures without end, from what is held in memory and a seed."""
 
-    def __init__(self, photos: Sequence[Photo], seed: int) -> None:
-        self._photos = photos
+    def __init__(self, material: Material, seed: int) -> None:
+        self._photos = photos = material.photos
+        self._cutouts = Turns(material.cutouts)
         self._rng = np.random.default_rng(seed)
         self._seed = seed
         self._scenes = 0
@@ -161,7 +165,9 @@ class Pictures:
     def _paste_one(self, canvas: _Canvas) -> None:
         rng = self._rng
         drawn = rng.random()
-        if drawn < 0.15 and self._drawn:
+        if self._cutouts and rng.random() < CUTOUT_SHARE:
+            name, cutout = self._cutouts.draw(rng)
+        elif drawn < 0.15 and self._drawn:
             name, cutout = self._drawn[int(rng.integers(len(self._drawn)))]
         elif drawn < 0.3:
             name, cutout, origin = self._patch()

@@ -6,7 +6,6 @@ a run's number of steps may still be changed before that part begins.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -30,7 +29,7 @@ from model.training.lite import (
 )
 from pipeline.lite.draw import Drawn, DrawnPrompts
 from pipeline.lite.feed import Feed, Message, batches_beside
-from pipeline.lite.photos import Photo
+from pipeline.lite.photos import Material
 from pipeline.lite.report import Report
 from pipeline.lite.store import Store
 
@@ -82,6 +81,9 @@ class LiteRecipe:
 
 ADAPTING = LiteRecipe(steps=200, rate=2e-4, warmup=20, cooldown=0.6, sam=False)
 """How the VRP encoder of `lite` is adapted to a user's photos."""
+
+CONTINUING = LiteRecipe(steps=2000, rate=5e-4, cooldown=0.8)
+"""How all of `lite` goes on from what is published."""
 
 
 class Hardware(NamedTuple):
@@ -195,7 +197,7 @@ class LiteLearner:
 
 def train_lite(
     recipe: LiteRecipe,
-    photos: Sequence[Photo],
+    material: Material,
     trunk: LiteTrunk,
     folder: Path,
     on: Hardware,
@@ -211,7 +213,7 @@ def train_lite(
     checkpoint = folder / "lite.pt"
     begun = steps_done(checkpoint)
     seed = recipe.seed + 1000 * begun
-    with batches_beside(photos, recipe.feed(processes), seed, processes) as messages:
+    with batches_beside(material, recipe.feed(processes), seed, processes) as messages:
         learner = LiteLearner(trunk, recipe, torch.device(device))
         if start is not None and not begun:
             learner.begin_with(start)

@@ -11,12 +11,13 @@ from torch.nn import functional as F
 
 from model.build import load_method
 from model.checkpoints.load import Loader
+from model.checkpoints.state_dict import check_fit
 from model.embed import SamEmbedder
 from model.methods.vrp import load_vrp
 from model.networks import attention_choice
 from model.networks.attention_forms import Form
 from model.networks.flat_attention import Forms
-from model.segmenter import PLAIN, Prediction, Segmenter
+from model.segmenter import PLAIN, Prediction, Segmenter, StudyOptions
 from model.training.train_step import EpisodeTensors, episode_losses, freeze
 from schemas.job.method import Method, Vrp
 from tests.made.networks.fake_cuda import CUDA, Record, fake_cuda
@@ -53,12 +54,12 @@ def asked(name: str) -> Method:
     return method(name)
 
 
-def build(chosen: Method, precision: str = "bf16") -> Segmenter:
+def build(chosen: Method, precision: str = "bf16", options: StudyOptions = PLAIN) -> Segmenter:
     """Load weights without values onto the fake device, by the product's own code."""
     assert precision in ("bf16", "fp32")
     with torch.device("meta"):
-        study = load_method(chosen, Loader("cuda", precision))
-    return study([reference(7, 1), reference(2, 2), reference(2, 3)], PLAIN)
+        study = load_method(chosen, Loader("cuda", precision, check_fit))
+    return study([reference(7, 1), reference(2, 2), reference(2, 3)], options)
 
 
 def segment(
@@ -85,6 +86,13 @@ def test_a_batch_of_vrp_waits_three_times_and_uploads_each_image_once(images: in
     assert record.to_device.total() == images, record.to_device
     assert not record.values
     assert not record.host_indices
+
+
+def test_lites_signals_of_presence_keep_to_its_device() -> None:
+    with fake_cuda():
+        segmenter = build(asked("lite"), options=StudyOptions(evidence=True))
+        for predictions in segmenter.segment(IMAGES):
+            assert all("kind_rivalry" in (one.signals or {}) for one in predictions)
 
 
 def test_lite_keeps_to_its_device_and_waits_only_for_what_it_returns() -> None:

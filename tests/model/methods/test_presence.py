@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from model.methods.presence import look, presence
+from model.methods.evidence import look, presence
 from model.networks.pseudo_mask import foreground_cells
 
 RED, BLUE = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])

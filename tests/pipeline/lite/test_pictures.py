@@ -11,8 +11,9 @@ from PIL import Image
 from model.networks.lite.trunk import GRID
 from pipeline.lite.draw import Episodes, annotate
 from pipeline.lite.feed import Drawer, Feed
-from pipeline.lite.photos import Photo, hold_out, read_photos
+from pipeline.lite.photos import Material, Photo, hold_out, read_cutouts, read_photos
 from pipeline.lite.pictures import HALF, SIDE, Pictures
+from schemas.errors import BadInput
 from tests.made.pixels.pictures import entry, filled
 
 
@@ -41,6 +42,15 @@ PHOTOS = [
 ]
 
 
+def cutout(seed: int) -> bytes:
+    rgba = np.random.default_rng(seed).integers(0, 255, (40, 30, 4), dtype=np.uint8)
+    rgba[..., 3] = 255
+    return encoded(rgba, "PNG")
+
+
+MATERIAL = Material(PHOTOS, {"acorn": [cutout(1), cutout(2)], "kite": [cutout(3)]})
+
+
 def test_one_id_under_two_categories_is_one_photo_with_the_manifests_group(tmp_path: Path) -> None:
     for category, mask in PHOTOS[0].masks.items():
         (tmp_path / category).mkdir()
@@ -61,7 +71,7 @@ def test_a_held_out_category_takes_its_photos_whole_groups_along() -> None:
 
 
 def test_the_same_seed_draws_the_same_pictures() -> None:
-    first, second = Pictures(PHOTOS, 3), Pictures(PHOTOS, 3)
+    first, second = Pictures(MATERIAL, 3), Pictures(MATERIAL, 3)
     for _ in range(12):
         one, other = first.draw(), second.draw()
         assert one.categories == other.categories
@@ -70,6 +80,24 @@ def test_the_same_seed_draws_the_same_pictures() -> None:
         assert one.image_HW3.shape == (SIDE, SIDE, 3)
         assert one.masks_KHW.shape == (len(one.categories), HALF, HALF)
         assert all(mask.any() for mask in one.masks_KHW)
+
+
+def test_cut_outs_of_other_categories_are_pasted_and_come_again() -> None:
+    pictures = Pictures(MATERIAL, 3)
+    names = [name for _ in range(60) for name in pictures.draw().categories]
+    pasted = [name for name in names if name.startswith("cutout/")]
+    assert len(pasted) > len(set(pasted)) > 0
+    assert set(pasted) <= {f"cutout/{name}" for name in MATERIAL.cutouts}
+
+
+def test_a_folder_of_cut_outs_is_read_by_category(tmp_path: Path) -> None:
+    for name, pngs in MATERIAL.cutouts.items():
+        (tmp_path / name).mkdir()
+        for number, png in enumerate(pngs):
+            (tmp_path / name / f"{number}.png").write_bytes(png)
+    assert read_cutouts(tmp_path) == MATERIAL.cutouts
+    with pytest.raises(BadInput, match="no cut-outs"):
+        read_cutouts(tmp_path / "acorn")
 
 
 def test_a_full_bank_forgets_its_oldest_picture_and_where_its_categories_were() -> None:
@@ -96,7 +124,7 @@ def test_a_target_is_asked_for_what_it_surely_lacks_or_shows() -> None:
 
 def test_a_drawer_sends_pictures_first_and_then_batches_of_its_own_places() -> None:
     feed = Feed(targets=2, room=30, first=30, fresh=3)
-    drawer = Drawer(PHOTOS, feed, seed=5, first_slot=100)
+    drawer = Drawer(Material(PHOTOS), feed, seed=5, first_slot=100)
     messages = [drawer.next() for _ in range(4)]
     assert [len(m.slots) for m in messages] == [20, 20, 3, 3]
     assert [m.drawn is None for m in messages] == [True, True, False, False]

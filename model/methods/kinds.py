@@ -1,0 +1,117 @@
+"""Of `lite`: whether what a mask covers is of the references' kind, as signals of presence.
+
+A reference's kind is what its object shows in its image, and again cut out and enlarged.
+Letters beyond those of model/segmenter.py: K directions of `Kinds`, R references, S cells, C here
+the job's categories.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.masks.extent import extent_of
+from model.networks.backbone import Backbone
+from model.networks.lite.kinds import Kinds
+from model.networks.pixels import normalise, squash
+from model.segmenter import Prediction
+
+CLOSE_PX = 256
+MARGIN = 0.1
+"""Of an object's box, on every side of it, when it is cut out."""
+
+
+def kinds_of_references(
+    kinds: Kinds,
+    trunk: Backbone,
+    images: Sequence[np.ndarray],
+    mask_Rhw: Tensor,
+    high_RChw: Tensor,
+) -> Tensor:
+    """Return the kind that each reference's object is of, at length 1: [R, K].
+
+    mask_Rhw are their masks, 0 or 1, none empty, on a grid that divides into the maps' cells.
+    """
+    h, w = high_RChw.shape[-2:]
+    weight_R1hw = F.adaptive_avg_pool2d(mask_Rhw[:, None], (h, w))
+    seen_RK = F.normalize((weight_R1hw.flatten(2) @ kinds(high_RChw))[:, 0], dim=1)
+    device = mask_Rhw.device
+    cut = [
+        squash(_cut_out(image_HW3, mask_hw), CLOSE_PX, device)
+        for image_HW3, mask_hw in zip(images, mask_Rhw.cpu().numpy(), strict=True)
+    ]
+    close_RSK = kinds(trunk(normalise(torch.cat(cut))).high_BChw)
+    return F.normalize(seen_RK + F.normalize(close_RSK.sum(dim=1), dim=1), dim=1)
+
+
+def _cut_out(image_HW3: np.ndarray, mask_hw: np.ndarray) -> np.ndarray:
+    height, width = image_HW3.shape[:2]
+    h, w = mask_hw.shape
+    edges_22 = np.array(extent_of(mask_hw > 0), float).reshape(2, 2) / (w, h)
+    margin_xy = MARGIN * (edges_22[1] - edges_22[0])
+    low_xy, high_xy = np.clip([edges_22[0] - margin_xy, edges_22[1] + margin_xy], 0, 1)
+    left, top = np.floor(low_xy * (width, height)).astype(int)
+    right, bottom = np.ceil(high_xy * (width, height)).astype(int)
+    return np.ascontiguousarray(image_HW3[top:bottom, left:right])
+
+
+class KindSignals:
+    """Adds to what is predicted of images how much it is of each category's kind."""
+
+    def __init__(self, kinds: Kinds, by_category: dict[int, Tensor]) -> None:
+        self._kinds = kinds
+        self._place = {category_id: place for place, category_id in enumerate(by_category)}
+        mean_CK = torch.stack([kind_RK.mean(dim=0) for kind_RK in by_category.values()])
+        self._kind_CK = F.normalize(mean_CK, dim=1)
+        self._near_C, self._spread_C = kinds.nearest_known(self._kind_CK)
+
+    def add(
+        self, high_BChw: Tensor, predictions: Sequence[tuple[Prediction, ...]]
+    ) -> list[tuple[Prediction, ...]]:
+        """Return the predictions, one a category of every image, with their signals."""
+        return [
+            self._of_image(unit_SK, found)
+            for unit_SK, found in zip(self._kinds(high_BChw), predictions, strict=True)
+        ]
+
+    def _of_image(self, unit_SK: Tensor, found: tuple[Prediction, ...]) -> tuple[Prediction, ...]:
+        side = int(len(unit_SK) ** 0.5)
+        logits_Chw = torch.from_numpy(np.stack([one.logits_hw for one in found]))
+        share_CS = F.adaptive_avg_pool2d(logits_Chw.float().sigmoid(), side).flatten(1)
+        places = [self._place[one.category_id] for one in found]
+        kind_CK, near_C, spread_C = (
+            known[places] for known in (self._kind_CK, self._near_C, self._spread_C)
+        )
+        under_CK = F.normalize(share_CS.to(unit_SK.device) @ unit_SK, dim=1)
+        peak_C = (unit_SK @ kind_CK.T).amax(dim=0)
+        under_CC = under_CK @ kind_CK.T
+        own_C = under_CC.diagonal()
+        others_C = under_CC.masked_fill(torch.eye(len(found), device=own_C.device) > 0, -1)
+        alone = len(found) == 1
+        mask_near_C, mask_spread_C = self._kinds.nearest_known(under_CK)
+        signals = {
+            "kind": own_C,
+            "kind_peak": peak_C,
+            "kind_overall": F.normalize(unit_SK.sum(dim=0), dim=0) @ kind_CK.T,
+            "kind_rivalry": own_C - (own_C if alone else others_C.amax(dim=1)),
+            "kind_peak_rivalry": peak_C - _best_other(peak_C),
+            "kind_of_known": (own_C - near_C) / spread_C,
+            "kind_of_known_mask": (own_C - mask_near_C) / mask_spread_C,
+            "kind_peak_of_known": (peak_C - near_C) / spread_C,
+        }
+        numbers = torch.stack(list(signals.values()), dim=1).cpu().tolist()
+        return tuple(
+            replace(one, signals={**(one.signals or {}), **dict(zip(signals, own, strict=True))})
+            for one, own in zip(found, numbers, strict=True)
+        )
+
+
+def _best_other(values_C: Tensor) -> Tensor:
+    """Return of each the greatest of the others; of a lone one itself."""
+    if len(values_C) == 1:
+        return values_C
+    first, second = values_C.topk(2).values
+    return torch.where(values_C == first, second, first)
