@@ -58,10 +58,10 @@ demo: install
 	$(RUN)python examples/demo.py
 
 # Retrains `lite` from nothing, into out/lite/weights, from a folder of <category>/<id>.jpg with .png:
-# `make lite PHOTOS=folder`. Run again to go on after a stop. Hours on one core; with a GPU
-# add `--device cuda --processes 12 --targets 32` to the first line.
+# `make lite PHOTOS=folder`, perhaps with CUTOUTS=folder (examples/collect_cutouts.py). Run again to
+# go on after a stop. Hours on one core; with a GPU add `--device cuda --processes 12 --targets 32` to the first line.
 lite: install
-	$(RUN)vrp lite train out/lite --photos $(PHOTOS)
+	$(RUN)vrp lite train out/lite --photos $(PHOTOS) $(if $(CUTOUTS),--cutouts $(CUTOUTS))
 	$(RUN)vrp lite export out/lite out/lite/weights --photos $(PHOTOS) --commit "$$(git rev-parse HEAD)"
 
 # On one thread each; some 20 minutes on two cores.

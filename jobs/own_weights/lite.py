@@ -91,13 +91,14 @@ def score(
 
 
 @lite_app.command()
-def export(
+def export(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     folder: Folder,
     output: Annotated[Path, typer.Argument(help="Where the .safetensors files go.")],
     photos: Photos,
     held_out: HeldOut = HELD_OUT,
     commit: Annotated[str, typer.Option(help="The sources' git commit, for the card.")] = "",
     targets: Annotated[int, typer.Option(min=1, help="Of each category, at most.")] = 120,
+    also: Annotated[str, typer.Option(help="What else it learned from, for the card.")] = "",
 ) -> None:
     """Score the checkpoint, and write SAM and the VRP encoder with their model cards."""
     from model.networks.lite.trunk import build_trunk
@@ -106,7 +107,7 @@ def export(
     training, validation = _divided(photos, held_out)
     trained = load_trained(folder / "lite.pt", build_trunk())
     figures = _figures(trained, validation, held_out, targets)
-    data = _described(training, _names(held_out))
+    data = "; ".join(filter(None, [_described(training, _names(held_out)), also]))
     provenance = Provenance(data, _machine(), commit, trained.steps, trained.hours)
     for path in export_weights(trained.networks, trained.recipe, provenance, figures, output):
         typer.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
