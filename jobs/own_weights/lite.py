@@ -99,13 +99,23 @@ def export(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     commit: Annotated[str, typer.Option(help="The sources' git commit, for the card.")] = "",
     targets: Annotated[int, typer.Option(min=1, help="Of each category, at most.")] = 120,
     also: Annotated[str, typer.Option(help="What else it learned from, for the card.")] = "",
+    mix: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of this package's weights in what is written."),
+    ] = 0,
 ) -> None:
     """Score the checkpoint, and write SAM and the VRP encoder with their model cards."""
     from model.networks.lite.trunk import build_trunk
-    from pipeline.lite.weights import Provenance, export_weights, load_trained
+    from pipeline.lite.weights import (
+        Provenance,
+        export_weights,
+        load_trained,
+        mix_in_published,
+    )
 
     training, validation = _divided(photos, held_out)
     trained = load_trained(folder / "lite.pt", build_trunk())
+    mix_in_published(trained.networks, mix)
     figures = _figures(trained, validation, held_out, targets)
     data = "; ".join(filter(None, [_described(training, _names(held_out)), also]))
     provenance = Provenance(data, _machine(), commit, trained.steps, trained.hours)

@@ -61,6 +61,18 @@ def published_state() -> dict[str, Tensor]:
     return state
 
 
+@torch.no_grad()
+def mix_in_published(networks: LiteNetworks, share: float) -> None:
+    """Move what learned towards this package's own weights, by a share of the way.
+
+    The mean of two states of one training does better on what neither saw than either.
+    """
+    published = published_state()
+    for name, value in networks.learned().items():
+        if value.is_floating_point():
+            value.lerp_(published[name], share)
+
+
 def export_weights(
     networks: LiteNetworks,
     recipe: LiteRecipe,
