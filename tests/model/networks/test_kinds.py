@@ -12,7 +12,7 @@ from model.networks.lite.trunk import (
     INPUT_PX,
     NETWORK,
     head_state,
-    published_state,
+    package_state,
     published_trunk,
     trunk_state,
 )
@@ -37,7 +37,7 @@ def pixels(seed: int) -> torch.Tensor:
 @torch.inference_mode()
 def test_its_channels_are_the_published_networks_own() -> None:
     whole = timm.create_model(NETWORK, output_stride=16).eval()
-    whole.load_state_dict(trunk_state(published_state()) | head_state(published_state()))
+    whole.load_state_dict(trunk_state(package_state()) | head_state(package_state()))
     image = pixels(3)
     seen = cast("Classifier", whole).forward_features((image - 127) / 128)
     wanted = F.avg_pool2d(seen, 3, 1, 1, count_include_pad=False)
