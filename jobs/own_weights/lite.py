@@ -56,6 +56,7 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     processes: Annotated[int, typer.Option(min=1, help="That draw pictures beside.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 1,
 ) -> None:
     """Train neck, mask decoder and VRP encoder on the frozen trunk; run again to go on.
 
@@ -69,7 +70,8 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     training, _ = _divided(photos, held_out)
     material = Material(training, read_cutouts(cutouts) if cutouts else {})
     recipe = {"nothing": LiteRecipe(), "lite": ADAPTING, "lite-whole": CONTINUING}[start]
-    recipe = replace(recipe, steps=steps or recipe.steps, targets=targets or recipe.targets)
+    asked = {"steps": steps or recipe.steps, "targets": targets or recipe.targets, "seed": seed}
+    recipe = replace(recipe, **asked)
     state = None if start == "nothing" else published_state()
     train_lite(recipe, material, published_trunk(), folder, Hardware(device, processes), state)
 
