@@ -64,6 +64,10 @@ class Prediction:
     behind: tuple[tuple[str, float], ...] = ()
 
 
+MANY_REFERENCES = 4
+"""As evidence more references of a category count as so many: heads are fitted on no more."""
+
+
 @dataclass(frozen=True)
 class StudyOptions:
     """What a job says of studying references besides the method.

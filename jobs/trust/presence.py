@@ -27,6 +27,13 @@ Categories = Annotated[
         "those whose photos are not to be used, as in car,boat,-dog."
     ),
 ]
+Unmarked = Annotated[
+    Path | None,
+    typer.Option(
+        help='A JSON file, {"<category>/<id>": ["<category>", ...]}, of what photos may show '
+        "without a mask: it does not count as absent there."
+    ),
+]
 Episodes = Annotated[int, typer.Option(min=5, help="Small jobs drawn, of scenes or of photos.")]
 SceneKind = Literal["base", "reserved", "none"]
 FIT_SEED, SCORE_SEED = 1, 2
@@ -34,11 +41,12 @@ FIT_SEED, SCORE_SEED = 1, 2
 
 
 @presence_app.command()
-def fit(
+def fit(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     job_file: JobFile,
     to: Annotated[Path, typer.Option(help="A file of heads; this method's is put into it.")],
     photos: Photos = None,
     categories: Categories = "",
+    unmarked: Unmarked = None,
     scenes: Annotated[
         SceneKind,
         typer.Option(help="Of base categories; reserved: of those `lite` never saw; or none."),
@@ -59,7 +67,7 @@ def fit(
 
     job = _read(job_file)
     drawn = {"base": BASE, "reserved": RESERVED, "none": ()}[scenes]
-    shown = Shown(drawn, _photos(photos, categories), episodes, FIT_SEED)
+    shown = Shown(drawn, _photos(photos, categories, unmarked), episodes, FIT_SEED)
     study = load_study(job, job.compute.gpus_named, shown.pictures)
     examples, ious = examples_of(study, shown.draw())
     head = fit_head(examples, networks_of(job.method), str(shown))
@@ -73,6 +81,7 @@ def score(
     job_file: JobFile,
     photos: Photos = None,
     categories: Categories = "",
+    unmarked: Unmarked = None,
     episodes: Episodes = 80,
     seed: Annotated[int, typer.Option(min=0)] = SCORE_SEED,
 ) -> None:
@@ -84,7 +93,8 @@ def score(
 
     job = _read(job_file)
     head = head_of(job)
-    shown = Shown(() if photos else RESERVED, _photos(photos, categories), episodes, seed)
+    drawn = () if photos else RESERVED
+    shown = Shown(drawn, _photos(photos, categories, unmarked), episodes, seed)
     study = load_study(job, job.compute.gpus_named, shown.pictures)
     examples, ious = examples_of(study, shown.draw())
     figures = head_figures(head, examples, ious)
@@ -98,11 +108,12 @@ def _read(job_file: Path) -> LabelJob:
     return read_job(LabelJob, job_file, None)
 
 
-def _photos(folder: Path | None, categories: str) -> PhotoFolder | None:
+def _photos(folder: Path | None, categories: str, unmarked: Path | None) -> PhotoFolder | None:
     from pipeline.presence.fit import PhotoFolder
 
     if folder is None:
         return None
     names = [name for name in categories.split(",") if name]
     asked = tuple(name for name in names if not name.startswith("-"))
-    return PhotoFolder(folder, asked, tuple(n[1:] for n in names if n.startswith("-")))
+    left_out = tuple(name[1:] for name in names if name.startswith("-"))
+    return PhotoFolder(folder, asked, left_out, unmarked)

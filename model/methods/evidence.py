@@ -7,6 +7,7 @@ Letters beyond those of model/segmenter.py: R references of a category, F cells 
 cells around these, S cells of an image.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 from model.methods.features import FeatureEncoder
 from model.networks.pixels import letterbox_hw
 from model.networks.pseudo_mask import unit_cells
-from model.segmenter import LoadedReference, Prediction, StudyOptions
+from model.segmenter import MANY_REFERENCES, LoadedReference, Prediction, StudyOptions
 
 # Of a category, both of objects and of what is around them: one image's products stay below
 # 2 GFLOP at 512 channels, however many references there are.
@@ -100,6 +101,7 @@ class Evidence:
             signals = _signals(
                 unit_SC, share_S, alike[one.category_id], rival_S, self._known[one.category_id]
             )
+            signals["alone"] = float(len(found) == 1)
             made.append(replace(one, signals={**(one.signals or {}), **signals}))
         return tuple(made)
 
@@ -167,6 +169,7 @@ def _signals(
     outside_S = (1 - share_S) / (1 - share_S).sum().clamp(min=1e-6)
     cosine_R = F.cosine_similarity((inside_S @ unit_SC)[None], known.looks_RC, dim=1)
     lit_S = share_S >= min(0.5, float(share_S.max()))
+    references = min(len(known.looks_RC), MANY_REFERENCES)
     back_F = alike_SF[lit_S].amax(dim=0)
     elsewhere_F = alike_SF[~lit_S].amax(dim=0) if not lit_S.all() else -torch.ones_like(back_F)
     return {
@@ -177,4 +180,5 @@ def _signals(
         "lead": float(inside_S @ (object_S - around_S)),
         "reverse": float((back_F - elsewhere_F).mean()),
         "rivalry": float(inside_S @ (object_S - rival_S)),
+        "references": math.log(references),
     }

@@ -98,6 +98,7 @@ class KindSignals:
             "kind_overall": F.normalize(unit_SK.sum(dim=0), dim=0) @ kind_CK.T,
             "kind_rivalry": own_C - (own_C if alone else others_C.amax(dim=1)),
             "kind_peak_rivalry": peak_C - _best_other(peak_C),
+            "kind_spread": spread_C,
             "kind_of_known": (own_C - near_C) / spread_C,
             "kind_of_known_mask": (own_C - mask_near_C) / mask_spread_C,
             "kind_peak_of_known": (peak_C - near_C) / spread_C,

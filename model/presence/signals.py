@@ -16,6 +16,8 @@ OF_FEATURES = (
     "lead",
     "reverse",
     "rivalry",
+    "references",
+    "alone",
 )
 
 

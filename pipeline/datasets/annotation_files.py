@@ -81,8 +81,8 @@ def _places(dataset: Dataset, storage: Storage) -> Iterator[tuple[Place, bool]]:
             yield root.below(dataset.masks), True
         case FolderDataset():
             yield Place.open(dataset.masks or dataset.root, storage), True
-            if dataset.classes:
-                yield Place.open(dataset.classes, storage), False
+            for file in filter(None, (dataset.classes, dataset.unmarked)):
+                yield Place.open(file, storage), False
         case PascalPartDataset():
             root = Place.open(dataset.root, storage)
             yield root.below(LISTS), False

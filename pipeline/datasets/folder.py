@@ -2,22 +2,25 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 from PIL import Image
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
 from pipeline.datasets.measure import check_image
 from pipeline.images.decode import UNREADABLE
 from pipeline.storage.place import Place
 from schemas.errors import BadInput
+from schemas.faults import faults_of
 from schemas.job.dataset import FolderDataset
 from schemas.job.storage import Storage
 
+UNMARKED = TypeAdapter(dict[str, frozenset[str]])
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
@@ -31,6 +34,11 @@ class _Pair:
     size: tuple[int, int]  # height, width
     area_px: int
     mask_uri: str
+
+    @property
+    def id(self) -> str:
+        """The name without its suffix."""
+        return str(PurePosixPath(self.name).with_suffix(""))
 
 
 def list_folder(dataset: FolderDataset, storage: Storage) -> Listing:
@@ -67,7 +75,39 @@ def list_folder(dataset: FolderDataset, storage: Storage) -> Listing:
             objects[key] = ObjectRow(*key, pair.area_px, "shown", mask_uri=pair.mask_uri)
     categories = [(number, name) for name, number in ids.items()]
     rows = list(objects.values())
-    return Listing(categories, list(images.values()), rows, problems, dataset.exhaustive)
+    exhaustive = dataset.exhaustive
+    if dataset.unmarked is not None:
+        unmarked = read_unmarked(Place.open(dataset.unmarked, storage), [p.id for p in pairs])
+        may_show = {(images[p.content].image_id, c) for p in pairs for c in unmarked.get(p.id, ())}
+        rows += [
+            ObjectRow(image.image_id, number, 0, "absent")
+            for image in images.values()
+            for number, name in categories
+            if (image.image_id, number) not in objects and (image.image_id, name) not in may_show
+        ]
+        exhaustive = False  # the rows say what is absent
+    return Listing(categories, list(images.values()), rows, problems, exhaustive)
+
+
+def read_unmarked(place: Place, ids: Collection[str]) -> Mapping[str, frozenset[str]]:
+    """Read which classes photos may show without a mask, by `<class>/<id>`. Raises BadInput.
+
+    ids are those of the photos there are.
+    """
+    data = place.read()
+    try:
+        found = UNMARKED.validate_json(data)
+    except ValidationError as error:
+        raise BadInput(
+            "a file of what is not marked that cannot be read", place.uri, faults_of(error),
+            '{"<class>/<id>": ["<class>", ...]}',
+        ) from error  # fmt: skip
+    if unknown := sorted(found.keys() - set(ids)):
+        raise BadInput(
+            "not marked in photos that are not there", place.uri, ", ".join(unknown[:5]),
+            "<class>/<id> of the folder's photos, without .jpg",
+        )  # fmt: skip
+    return found
 
 
 def _image(pair: _Pair, folder: Place, dataset: FolderDataset, number: int) -> ImageRow:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from model.draws import Draws
-from model.segmenter import LoadedReference
+from model.segmenter import MANY_REFERENCES, LoadedReference
 from pipeline.presence.pictures import Picture
 
 IMAGES_PER_JOB = 6
-MOST_CATEGORIES, MOST_REFERENCES = 3, 4
+MOST_CATEGORIES = 3
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ def draw_episodes(pictures: Sequence[Picture], count: int, seed: int) -> Iterato
         references = []
         for category_id, name in names.items():
             known = [index for index in showing[name] if index not in used]
-            most = min(MOST_REFERENCES, len(known) - 1)
-            for place in draws.distinct(min(1 + draws.below(MOST_REFERENCES), most), len(known)):
+            most = min(MANY_REFERENCES, len(known) - 1)
+            for place in draws.distinct(min(1 + draws.below(MANY_REFERENCES), most), len(known)):
                 used[known[place]] = None
                 references.append(
                     _reference(pictures[known[place]], category_id, name, known[place])
@@ -61,6 +61,7 @@ def _targets(
     for place in range(IMAGES_PER_JOB):
         name = names[1 + place % len(names)]
         # Half of the images show the category whose turn it is.
-        shown = [p for p in free if (name in p.masks) == (place // len(names) % 2 == 0)]
+        wanted = place // len(names) % 2 == 0
+        shown = [p for p in free if (name in p.masks) == wanted and name not in p.unmarked]
         if shown:
             yield shown[draws.below(len(shown))]

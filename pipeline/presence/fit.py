@@ -26,16 +26,21 @@ SCENES_PER_EPISODE = 2
 
 @dataclass(frozen=True)
 class PhotoFolder:
-    """A folder of photos, which of its categories are asked for (none: all) and not used."""
+    """A folder of photos, which of its categories are asked for (none: all) and not used.
+
+    unmarked is a file of what photos may show without a mask.
+    """
 
     folder: Path
     asked: Sequence[str] = ()
     left_out: Sequence[str] = ()
+    unmarked: Path | None = None
 
     def __str__(self) -> str:
         of = f" of {len(self.asked)} categories" if self.asked else ""
         without = f" without {', '.join(self.left_out)}" if self.left_out else ""
-        return f"photos in {self.folder.name}{of}{without}"
+        less = f" less what {self.unmarked.name} names" if self.unmarked else ""
+        return f"photos in {self.folder.name}{of}{without}{less}"
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,8 @@ class Shown:
             scenes = list(scene_pictures(self.categories, self.pictures, self.seed))
             yield from draw_episodes(scenes, self.episodes, self.seed)
         if self.photos is not None:
-            asked, left_out = self.photos.asked, self.photos.left_out
-            photos = list(photo_pictures(self.photos.folder, asked, left_out))
+            given = self.photos
+            photos = list(photo_pictures(given.folder, given.asked, given.left_out, given.unmarked))
             yield from draw_episodes(photos, self.episodes, self.seed)
 
     def __str__(self) -> str:
@@ -72,7 +77,10 @@ class Shown:
 
 
 def examples_of(study: Study, episodes: Iterable[Episode]) -> tuple[Examples, np.ndarray]:
-    """Label every episode; return signals with the truth, and the masks' IoU [E] (absent: 0)."""
+    """Label every episode; return signals with the truth, and the masks' IoU [E] (absent: 0).
+
+    What may be there unmarked is no example.
+    """
     names: tuple[str, ...] = ()
     signals, present, number_of, ious = [], [], [], []
     for number, episode in enumerate(episodes):
@@ -80,7 +88,10 @@ def examples_of(study: Study, episodes: Iterable[Episode]) -> tuple[Examples, np
         found = segmenter.segment([target.image_HW3 for target in episode.targets])
         for target, predictions in zip(episode.targets, found, strict=True):
             for prediction in predictions:
-                truth_HW = target.masks.get(episode.names[prediction.category_id])
+                name = episode.names[prediction.category_id]
+                if name in target.unmarked:
+                    continue
+                truth_HW = target.masks.get(name)
                 said = signals_of(prediction)
                 names = tuple(said)
                 signals.append([said[name] for name in names])
@@ -101,9 +112,13 @@ def head_figures(head: PresenceHead, examples: Examples, iou_E: np.ndarray) -> d
 
 
 def figures_of(odds_E: np.ndarray, examples: Examples, iou_E: np.ndarray) -> dict[str, float]:
-    """Return how well log-odds tell present from absent, beside the method's own presence."""
+    """Return how well log-odds tell present from absent, beside the method's own presence.
+
+    Probabilities are at the examples' own share of present ones, as a job says its `share`.
+    """
     present_E = examples.present_E
-    chance_E = 1 / (1 + np.exp(-odds_E))
+    share = present_E.mean()
+    chance_E = 1 / (1 + np.exp(-odds_E) * (1 - share) / share)
     raw_E = examples.signals_EN[:, examples.names.index("presence")]
     return {
         "pairs": len(present_E),

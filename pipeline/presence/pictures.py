@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.lite.photos import read_photos
+from pipeline.datasets.folder import read_unmarked
+from pipeline.lite.photos import Photo, read_photos
 from pipeline.scenes.write import SceneSet
+from pipeline.storage.place import Place
+from schemas.job.storage import Storage
 
 LEAST_SHARE = 0.0078
 """2 * 32 * 32 px of 512 x 512: what few-shot lists count as shown."""
@@ -18,10 +21,14 @@ LONGEST_PX = 512
 
 @dataclass(frozen=True)
 class Picture:
-    """An image, uint8 RGB, and the true masks, bool [H, W], of the categories that it shows."""
+    """An image, uint8 RGB, and the true masks, bool [H, W], of the categories that it shows.
+
+    Of those that are unmarked nobody knows: they may be there without a mask.
+    """
 
     image_HW3: np.ndarray
     masks: Mapping[str, np.ndarray]
+    unmarked: frozenset[str] = frozenset()
 
 
 def scene_pictures(categories: Sequence[str], count: int, seed: int) -> Iterator[Picture]:
@@ -34,21 +41,36 @@ def scene_pictures(categories: Sequence[str], count: int, seed: int) -> Iterator
 
 
 def photo_pictures(
-    folder: Path, asked: Sequence[str] = (), left_out: Sequence[str] = ()
+    folder: Path,
+    asked: Sequence[str] = (),
+    left_out: Sequence[str] = (),
+    unmarked: Path | None = None,
 ) -> Iterator[Picture]:
     """Read `<category>/<id>.jpg` with `<category>/<id>.png`: what has no mask counts as absent.
+
+    But not what a file says may be there all the same (`pipeline/datasets/folder.py`).
 
     asked are the categories that are looked for (none: all), so that what people did not mark
     where it is need not be among them. Photos that show none of these are not used, nor those of a
     category left out, nor of an object too small to be sure of.
     """
-    for photo in read_photos(folder):
+    photos = read_photos(folder)
+    may_show: Mapping[str, frozenset[str]] = {}
+    if unmarked is not None:
+        ids = [name for photo in photos for name in _names(photo)]
+        may_show = read_unmarked(Place.open(str(unmarked), Storage()), ids)
+    for photo in photos:
         wanted = photo.masks.keys() & set(asked) if asked else photo.masks.keys()
         if not wanted or photo.masks.keys() & set(left_out):
             continue
         masks = {name: _small(photo.open_mask(name)) > 0 for name in sorted(wanted)}
         if all(m.mean() >= LEAST_SHARE and not m.all() for m in masks.values()):
-            yield Picture(_small(photo.open()), masks)
+            named = [may_show.get(name, frozenset()) for name in _names(photo)]
+            yield Picture(_small(photo.open()), masks, frozenset().union(*named) - masks.keys())
+
+
+def _names(photo: Photo) -> list[str]:
+    return [f"{category}/{photo.id}" for category in photo.masks]
 
 
 def _small(image: Image.Image) -> np.ndarray:

@@ -7,7 +7,7 @@ last. `objects` has a row per image and category; its mask is COCO RLE, or a PNG
 from typing import Annotated, Literal
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.spec import Spec, Uri
 
@@ -65,6 +65,17 @@ class FolderDataset(Spec):
         default=False,
         description="A class that an image has no mask for is absent from it; allows negatives.",
     )
+    unmarked: Uri | None = Field(
+        default=None,
+        description='A JSON file, {"<class>/<id>": ["<class>", ...]}: what photos may show without '
+        "a mask, so that it is neither shown nor, though `exhaustive`, absent.",
+    )
+
+    @model_validator(mode="after")
+    def _with_exhaustive(self) -> "FolderDataset":
+        if self.unmarked is not None and not self.exhaustive:
+            raise ValueError("unmarked is for exhaustive: true; without it nothing is absent")
+        return self
 
 
 class LvisDataset(Spec):

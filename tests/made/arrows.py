@@ -138,6 +138,7 @@ ARROWS: dict[str, set[str]] = {
         "model/segmenter",
         "model/side_by_side",
         "model/whole_image",
+        "pipeline/datasets",
         "pipeline/images",
         "pipeline/lite",
         "pipeline/output",

@@ -194,6 +194,18 @@ def test_negatives_of_a_folder_need_the_word_of_the_user(tmp_path: Path) -> None
     assert len({(e.references[0].object, e.target_image) for e in negatives}) > 8
 
 
+def test_no_negative_may_show_what_it_has_no_mask_of(tmp_path: Path) -> None:
+    dataset = write_folder(tmp_path / "p", {"cat": 3, "dog": 3})
+    unmarked = tmp_path / "unmarked.json"
+    unmarked.write_text('{"dog/0": ["cat"], "dog/1": ["cat"]}')
+    said = _index({**dataset, "exhaustive": True, "unmarked": str(unmarked)}, tmp_path / "a")
+    negatives = [describe(e, said) for e in _draw(_pool(said, negative_share=1), range(20))]
+    assert {e["target"] for e in negatives if e["category"] == "cat"} == {"dog/2.jpg"}
+    assert len({e["target"] for e in negatives if e["category"] == "dog"}) == 3
+    with pytest.raises(ValidationError, match="exhaustive"):
+        _index({**dataset, "unmarked": str(unmarked)}, tmp_path / "b")
+
+
 def test_an_episode_is_described_by_names(index: DatasetIndex) -> None:
     description = describe(draw_episode(_pool(index), 1, 0, 0), index)
     assert description["category"] in NAMES
