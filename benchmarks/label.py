@@ -20,6 +20,7 @@ import numpy as np
 import ray
 from PIL import Image
 
+from jobs.cluster.connect import join_cluster
 from model.build import build_segmenter
 from model.networks.device import pick_precision
 from pipeline.cluster.pool import configure_ray_data
@@ -126,10 +127,14 @@ def pipeline(
 ) -> tuple[float, float]:
     """Return the seconds to the first committed unit, and to the commit.
 
-    cpus are what Ray counts, where that is to be more than the machine has; told is called at each
-    unit.
+    Ray is begun as `vrp label` does, or with so many cpus, where that is to be more than the
+    machine has; told is called at each unit.
     """
-    ray.init(address="local", num_cpus=cpus, logging_level=logging.WARNING, include_dashboard=False)
+    if cpus is None:
+        join_cluster()
+    else:
+        options = {"logging_level": logging.WARNING, "include_dashboard": False}
+        ray.init(address="local", num_cpus=cpus, **options)
     configure_ray_data(progress=False)
     first: list[float] = []
     start = time.perf_counter()

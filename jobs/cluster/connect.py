@@ -35,12 +35,18 @@ def join_cluster() -> None:
                 f"cluster {home}, which is lost: submit the job again",
             )
     quiet_ray()
+    local = address == "local"
+    if local:
+        # Processes begun before the job is known serve it only where it wants no environment.
+        os.environ.update(WORKER_ENV)
     ray.init(
         address=address,
-        runtime_env={"env_vars": WORKER_ENV},
+        runtime_env=None if local else {"env_vars": WORKER_ENV},
         logging_level=logging.WARNING,
         # Workers' lines are kept among Ray's logs of their nodes; a submitted job's log has all.
         log_to_driver=is_submitted(),
+        # Of a cluster of this command's own nobody sees the pages, whose processes take seconds.
+        include_dashboard=False if local else None,
         ignore_reinit_error=True,
     )
 
