@@ -1,6 +1,7 @@
 """Of `lite`: whether what a mask covers is of the references' kind, as signals of presence.
 
-A reference's kind is what its object shows in its image, and again cut out and enlarged.
+A reference's kind is what its object shows in its image, cut out and enlarged, and that with grey
+around the object.
 Letters beyond those of model/segmenter.py: K directions of `Kinds`, R references, S cells, C here
 the job's categories.
 """
@@ -10,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,6 +24,8 @@ from model.segmenter import Prediction
 CLOSE_PX = 256
 MARGIN = 0.1
 """Of an object's box, on every side of it, when it is cut out."""
+GREY, EDGE = 128, 85
+"""What is around an object, and the value of a mask, of 255, above which an image is kept."""
 
 
 def kinds_of_references(
@@ -38,13 +42,22 @@ def kinds_of_references(
     h, w = high_RChw.shape[-2:]
     weight_R1hw = F.adaptive_avg_pool2d(mask_Rhw[:, None], (h, w))
     seen_RK = F.normalize((weight_R1hw.flatten(2) @ kinds(high_RChw))[:, 0], dim=1)
-    device = mask_Rhw.device
-    cut = [
-        squash(_cut_out(image_HW3, mask_hw), CLOSE_PX, device)
-        for image_HW3, mask_hw in zip(images, mask_Rhw.cpu().numpy(), strict=True)
-    ]
-    close_RSK = kinds(trunk(normalise(torch.cat(cut))).high_BChw)
-    return F.normalize(seen_RK + F.normalize(close_RSK.sum(dim=1), dim=1), dim=1)
+    pairs = list(zip(images, mask_Rhw.cpu().numpy(), strict=True))
+    for shown in (images, [_alone(*pair) for pair in pairs]):
+        cut = [
+            squash(_cut_out(image_HW3, mask_hw), CLOSE_PX, mask_Rhw.device)
+            for image_HW3, (_, mask_hw) in zip(shown, pairs, strict=True)
+        ]
+        close_RSK = kinds(trunk(normalise(torch.cat(cut))).high_BChw)
+        seen_RK = seen_RK + F.normalize(close_RSK.sum(dim=1), dim=1)
+    return F.normalize(seen_RK, dim=1)
+
+
+def _alone(image_HW3: np.ndarray, mask_hw: np.ndarray) -> np.ndarray:
+    """Return an image that is grey where a mask is not."""
+    height, width = image_HW3.shape[:2]
+    smooth = Image.fromarray(np.uint8(255 * mask_hw)).resize((width, height))
+    return np.where(np.asarray(smooth)[..., None] > EDGE, image_HW3, np.uint8(GREY))
 
 
 def _cut_out(image_HW3: np.ndarray, mask_hw: np.ndarray) -> np.ndarray:
