@@ -51,7 +51,7 @@ TARGET_SEED, REFERENCE_SEED = 2026, 2027
 LEAST_SHARE = 0.04
 # Of the objects shown, those that are to keep a mask. Most scenes lack most categories: asking for
 # more gives masks to things that only look alike.
-RECALL = 0.85
+RECALL = 0.9
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from model.segmenter import Prediction
 from schemas.record.presence import PresenceHead
 
 RIDGE = 1.0  # of standardised signals, in examples: correlated ones share their weight
+LEAST_DEVIATION = 1e-4  # of a signal that never changes; heads are written to five places
 STEPS = 50
 FOLDS = 5
 PERCENTILES = np.arange(101)
@@ -26,6 +27,16 @@ class Examples:
     signals_EN: np.ndarray
     present_E: np.ndarray
     episode_E: np.ndarray
+
+    @property
+    def alone(self) -> np.ndarray:
+        """Which are of a lone category, as far as the signals say, [E].
+
+        More of these are present, by the way episodes are drawn: nothing for a head to learn.
+        """
+        if "alone" not in self.names:
+            return np.zeros(len(self.present_E), bool)
+        return self.signals_EN[:, self.names.index("alone")] > 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,8 @@ def fit_head(examples: Examples, about: FittedFor, training: str) -> PresenceHea
     training says in words what the examples are.
     """
     judged_E = odds_without_own(examples)
-    mean, deviation, weights, bias = _fit(examples.signals_EN, examples.present_E)
+    every_E = np.ones(len(examples.present_E), bool)
+    mean, deviation, weights, bias = _fit(examples, every_E)
     return PresenceHead(
         method=about.method,
         sam=about.sam,
@@ -89,22 +101,28 @@ def odds_without_own(examples: Examples) -> np.ndarray:
     judged_E = np.empty(len(folds_E))
     for fold in np.unique(folds_E):
         out_E = folds_E == fold
-        mean, deviation, weights, bias = _fit(
-            examples.signals_EN[~out_E], examples.present_E[~out_E]
-        )
+        mean, deviation, weights, bias = _fit(examples, ~out_E)
         judged_E[out_E] = (examples.signals_EN[out_E] - mean) / deviation @ weights + bias
     return judged_E
 
 
 def logistic(
-    signals_EN: np.ndarray, present_E: np.ndarray, prior_N: np.ndarray, ridge_N: np.ndarray
+    signals_EN: np.ndarray,
+    present_E: np.ndarray,
+    prior_N: np.ndarray,
+    ridge_N: np.ndarray,
+    group_E: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the weights [N] most likely where they are prior_N, give or take 1 / sqrt(ridge_N).
 
-    Newton's steps; present and absent examples weigh the same in sum, however many there are.
+    Newton's steps; in each group (none given: there is one) present and absent examples weigh the
+    same in sum, however many there are.
     """
-    counts = np.bincount(present_E.astype(int), minlength=2)
-    each_E = len(present_E) / 2 / counts[present_E.astype(int)]
+    each_E = np.ones(len(present_E))
+    for group in [None] if group_E is None else np.unique(group_E):
+        of_E = np.ones(len(present_E), bool) if group is None else group_E == group
+        for kind_E in (of_E & present_E, of_E & ~present_E):
+            each_E[kind_E] = np.count_nonzero(of_E) / 2 / max(np.count_nonzero(kind_E), 1)
     weights_N = prior_N.copy()
     for _ in range(STEPS):
         odds_E = np.clip(signals_EN @ weights_N, -30, 30)
@@ -120,14 +138,17 @@ def logistic(
 
 
 def _fit(
-    signals_EN: np.ndarray, present_E: np.ndarray
+    examples: Examples, chosen_E: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    mean_N, deviation_N = signals_EN.mean(axis=0), np.maximum(signals_EN.std(axis=0), 1e-6)
+    signals_EN, present_E = examples.signals_EN[chosen_E], examples.present_E[chosen_E]
+    mean_N = signals_EN.mean(axis=0)
+    deviation_N = np.maximum(signals_EN.std(axis=0), LEAST_DEVIATION)
     standard_EN = (signals_EN - mean_N) / deviation_N
     with_bias = np.column_stack([standard_EN, np.ones(len(standard_EN))])
     count = signals_EN.shape[1]
     ridge = np.array([RIDGE] * count + [1e-6])
-    found = logistic(with_bias, present_E, np.zeros(count + 1), ridge)
+    alone_E = examples.alone[chosen_E]
+    found = logistic(with_bias, present_E, np.zeros(count + 1), ridge, alone_E)
     return mean_N, deviation_N, found[:-1], float(found[-1])
 
 

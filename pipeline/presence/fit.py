@@ -111,14 +111,20 @@ def head_figures(head: PresenceHead, examples: Examples, iou_E: np.ndarray) -> d
     return figures_of(log_odds(head, examples.signals_EN[:, of_head]), examples, iou_E)
 
 
+def _share(present_E: np.ndarray) -> float:
+    """Return the share of present ones, never wholly 0 or 1."""
+    return float(np.clip(present_E.mean(), 0.01, 0.99)) if len(present_E) else 0.5
+
+
 def figures_of(odds_E: np.ndarray, examples: Examples, iou_E: np.ndarray) -> dict[str, float]:
     """Return how well log-odds tell present from absent, beside the method's own presence.
 
-    Probabilities are at the examples' own share of present ones, as a job says its `share`.
+    Probabilities are at the examples' own share of present ones, as a job says its `share`; of a
+    lone category's examples, at theirs.
     """
-    present_E = examples.present_E
-    share = present_E.mean()
-    chance_E = 1 / (1 + np.exp(-odds_E) * (1 - share) / share)
+    present_E, alone_E = examples.present_E, examples.alone
+    share_E = np.where(alone_E, _share(present_E[alone_E]), _share(present_E[~alone_E]))
+    chance_E = 1 / (1 + np.exp(-odds_E) * (1 - share_E) / share_E)
     raw_E = examples.signals_EN[:, examples.names.index("presence")]
     return {
         "pairs": len(present_E),

@@ -15,8 +15,8 @@ Kind = Literal["contradicts", "vanishes", "near_duplicate", "cut_off", "ambiguou
 TO_DROP: tuple[Kind, ...] = ("contradicts", "vanishes", "near_duplicate")
 """A job is better without these; of the others it is worth to have more."""
 
-# Chosen on jobs of four references, scenes and photos, with `lite`: of other jobs' wrong ones 57 of
-# 104 have less, and of right ones 8 of 416 (docs/presence.md).
+# Chosen on jobs of four references, scenes and photos, with `lite`: of other jobs' wrong ones 72 of
+# 104 have less, and of right ones 12 of 416 (docs/presence.md).
 CONTRADICTING_BELOW = 0.45
 # IoU of references that never find each other, so that a ratio of two such says nothing.
 CHANCE_IOU = 0.1

@@ -19,12 +19,13 @@ def clouds(count: int, seed: int) -> Examples:
     present = np.arange(count) % 2 == 0
     signals = rng.normal(size=(count, len(NAMES)))
     signals[:, :3] += 1.2 * present[:, None]
+    signals[:, NAMES.index("alone")] = 0
     return Examples(NAMES, signals, present, np.arange(count) // 4)
 
 
 @pytest.fixture(scope="module")
 def head() -> PresenceHead:
-    return fit_head(clouds(2000, 1), ABOUT, "two clouds")
+    return fit_head(clouds(8000, 1), ABOUT, "two clouds")
 
 
 def choice(head: PresenceHead, wanted: Wanted) -> PresenceChoice:
@@ -40,6 +41,16 @@ def test_a_heads_probabilities_are_as_often_right_as_they_say(head: PresenceHead
     chance = 1 / (1 + np.exp(-log_odds(head, unseen.signals_EN)))
     assert calibration_error(chance, unseen.present_E) < 0.03
     assert false_masks_at_recall(chance, unseen.present_E) < 0.5
+
+
+def test_how_often_lone_categories_were_there_in_the_examples_says_nothing() -> None:
+    drawn = clouds(4000, 5)
+    # Three quarters of the lone ones are there, and a quarter of the others.
+    alone_E = (np.arange(4000) // 2 % 4 < 3) == drawn.present_E
+    drawn.signals_EN[:, NAMES.index("alone")] = alone_E
+    head = fit_head(drawn, ABOUT, "two clouds")
+    assert drawn.present_E[alone_E].mean() == 0.75
+    assert head.weights[NAMES.index("alone")] == pytest.approx(0.0, abs=0.1)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.2])

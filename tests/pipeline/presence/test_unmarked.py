@@ -38,7 +38,8 @@ def test_a_file_says_what_photos_may_show_besides(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [({"cat/tow": ["dog"]}, "cat/tow"), ({"cat/two": "dog"}, "cat/two: .* array")]
+    ("content", "said"),
+    [({"cat/tow": ["dog"]}, "cat/tow"), ({"cat/two": "dog"}, "cat/two: .* array")],
 )
 def test_a_file_that_names_no_photo_or_no_list_is_refused(
     tmp_path: Path, content: object, said: str
