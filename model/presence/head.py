@@ -119,8 +119,9 @@ def logistic(
     same in sum, however many there are.
     """
     each_E = np.ones(len(present_E))
-    for group in [None] if group_E is None else np.unique(group_E):
-        of_E = np.ones(len(present_E), bool) if group is None else group_E == group
+    grouped_E = np.zeros(len(present_E)) if group_E is None else group_E
+    for group in np.unique(grouped_E):
+        of_E = grouped_E == group
         for kind_E in (of_E & present_E, of_E & ~present_E):
             each_E[kind_E] = np.count_nonzero(of_E) / 2 / max(np.count_nonzero(kind_E), 1)
     weights_N = prior_N.copy()
