@@ -133,8 +133,8 @@ def pipeline(
     if cpus is None:
         join_cluster()
     else:
-        options = {"logging_level": logging.WARNING, "include_dashboard": False}
-        ray.init(address="local", num_cpus=cpus, **options)
+        quiet = logging.WARNING
+        ray.init(address="local", num_cpus=cpus, logging_level=quiet, include_dashboard=False)
     configure_ray_data(progress=False)
     first: list[float] = []
     start = time.perf_counter()

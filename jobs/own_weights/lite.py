@@ -70,8 +70,9 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     training, _ = _divided(photos, held_out)
     material = Material(training, read_cutouts(cutouts) if cutouts else {})
     recipe = {"nothing": LiteRecipe(), "lite": ADAPTING, "lite-whole": CONTINUING}[start]
-    asked = {"steps": steps or recipe.steps, "targets": targets or recipe.targets, "seed": seed}
-    recipe = replace(recipe, **asked)
+    recipe = replace(
+        recipe, steps=steps or recipe.steps, targets=targets or recipe.targets, seed=seed
+    )
     state = None if start == "nothing" else published_state()
     train_lite(recipe, material, published_trunk(), folder, Hardware(device, processes), state)
 

@@ -43,12 +43,11 @@ def kinds_of_references(
     weight_R1hw = F.adaptive_avg_pool2d(mask_Rhw[:, None], (h, w))
     seen_RK = F.normalize((weight_R1hw.flatten(2) @ kinds(high_RChw))[:, 0], dim=1)
     pairs = list(zip(images, mask_Rhw.cpu().numpy(), strict=True))
-    for shown in (images, [_alone(*pair) for pair in pairs]):
-        cut = [
-            squash(_cut_out(image_HW3, mask_hw), CLOSE_PX, mask_Rhw.device)
-            for image_HW3, (_, mask_hw) in zip(shown, pairs, strict=True)
-        ]
-        close_RSK = kinds(trunk(normalise(torch.cat(cut))).high_BChw)
+    cut = (_cut_out(image_HW3, mask_hw) for image_HW3, mask_hw in pairs)
+    alone = (_cut_out(_alone(image_HW3, mask_hw), mask_hw) for image_HW3, mask_hw in pairs)
+    for objects in (cut, alone):
+        close = [squash(one, CLOSE_PX, mask_Rhw.device) for one in objects]
+        close_RSK = kinds(trunk(normalise(torch.cat(close))).high_BChw)
         seen_RK = seen_RK + F.normalize(close_RSK.sum(dim=1), dim=1)
     return F.normalize(seen_RK, dim=1)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from model.masks.upsample import mask_at
+from model.presence.decide import at_share
 from model.presence.head import Examples, log_odds
 from model.presence.signals import signals_of
 from model.scores.metrics import overlap, presence_auroc
@@ -111,11 +112,6 @@ def head_figures(head: PresenceHead, examples: Examples, iou_E: np.ndarray) -> d
     return figures_of(log_odds(head, examples.signals_EN[:, of_head]), examples, iou_E)
 
 
-def _share(present_E: np.ndarray) -> float:
-    """Return the share of present ones, never wholly 0 or 1."""
-    return float(np.clip(present_E.mean(), 0.01, 0.99)) if len(present_E) else 0.5
-
-
 def figures_of(odds_E: np.ndarray, examples: Examples, iou_E: np.ndarray) -> dict[str, float]:
     """Return how well log-odds tell present from absent, beside the method's own presence.
 
@@ -124,7 +120,7 @@ def figures_of(odds_E: np.ndarray, examples: Examples, iou_E: np.ndarray) -> dic
     """
     present_E, alone_E = examples.present_E, examples.alone
     share_E = np.where(alone_E, _share(present_E[alone_E]), _share(present_E[~alone_E]))
-    chance_E = 1 / (1 + np.exp(-odds_E) * (1 - share_E) / share_E)
+    chance_E = np.array([at_share(*pair) for pair in zip(odds_E, share_E, strict=True)])
     raw_E = examples.signals_EN[:, examples.names.index("presence")]
     return {
         "pairs": len(present_E),
@@ -141,3 +137,8 @@ def figures_of(odds_E: np.ndarray, examples: Examples, iou_E: np.ndarray) -> dic
             for coverage, risk in risk_coverage(chance_E, present_E)[4::5]
         },
     }
+
+
+def _share(present_E: np.ndarray) -> float:
+    """Return the share of present ones, never wholly 0 or 1."""
+    return float(np.clip(present_E.mean(), 0.01, 0.99)) if len(present_E) else 0.5
