@@ -28,6 +28,7 @@ from pipeline.images.decode import decode_image
 from pipeline.label.check import CheckedJob, check
 from pipeline.label.rows import RowContext, label_rows
 from pipeline.label.run import label
+from pipeline.workers.pool import on_cluster
 from schemas.job.label import LabelJob
 from schemas.record.receipt import Receipt
 
@@ -143,7 +144,7 @@ def pipeline(
         first.append(time.perf_counter() - start)
         told()
 
-    label(checked, arrived)
+    label(checked, arrived, on_cluster)
     all_s = time.perf_counter() - start
     ray.shutdown()
     return first[0], all_s

@@ -30,6 +30,7 @@ from pipeline.cluster.pool import configure_ray_data
 from pipeline.label.check import check
 from pipeline.label.run import label
 from pipeline.storage.place import Place
+from pipeline.workers.pool import on_cluster
 from schemas.job.compute import Compute
 from schemas.job.label import LabelJob
 from schemas.job.storage import Storage
@@ -112,7 +113,11 @@ def label_small(folder: Path, images: int) -> None:
             tar.addfile(member, io.BytesIO(data))
     _start_ray(actors=1, unit_s=0.0)
     job = _job(folder, str(folder), {}, actors=1)
-    label(check(job.model_copy(update={"compute": Compute(images_per_unit=256)})), lambda _: None)
+    label(
+        check(job.model_copy(update={"compute": Compute(images_per_unit=256)})),
+        lambda _: None,
+        on_cluster,
+    )
     ray.shutdown()
 
 
@@ -150,7 +155,7 @@ def _label(job: LabelJob) -> tuple[list[float], list[float]]:
         times.append(time.perf_counter())
         memory.append(_resident_mib())
 
-    commit = label(checked, arrived)
+    commit = label(checked, arrived, on_cluster)
     times.append(time.perf_counter())
     memory.append(_resident_mib())
     assert len(commit.parts) == len(times) - 1

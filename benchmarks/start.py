@@ -1,11 +1,12 @@
 """Seconds to the first committed unit, against a process that imports, loads and segments an image.
 
-python -m benchmarks.start [--json]
+python -m benchmarks.start [--json] [--ray]
 
-Wall time from the start of each process to its first line; the unit holds one image. Ray is
-started by ours.
+Wall time from the start of each process: `vrp label` to the first part on disk, the other to its
+first line. The unit holds one image. So small a job needs no Ray; with --ray it gets one.
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -15,13 +16,15 @@ from pathlib import Path
 
 from benchmarks.parts.figure import Figure, tell
 
-REPEATS = 2
-OURS = """
+REPEATS = 3
+LOOK_S = 0.01
+WRITE = """
 import sys
 from pathlib import Path
-from benchmarks.label import pipeline, small_job
-from pipeline.label.check import check
-pipeline(check(small_job(Path(sys.argv[1]))), told=lambda: print("committed", flush=True))
+from benchmarks.label import small_job, write_shards
+folder = Path(sys.argv[1])
+write_shards(folder, 4)
+(folder / "job.yaml").write_text(small_job(folder).model_dump_json())
 """
 BARE = """
 import sys
@@ -33,10 +36,25 @@ print("segmented", flush=True)
 """
 
 
-def seconds(code: str, folder: Path) -> float:
-    """Return the wall seconds to a process's first line."""
+def first_part_s(folder: Path, address: str) -> float:
+    """Return the wall seconds from the start of `vrp label` to its first part."""
     start = time.perf_counter()
-    command = [sys.executable, "-c", code, str(folder)]
+    command = [sys.executable, "-m", "jobs.main", "label", str(folder / "job.yaml")]
+    quiet = subprocess.DEVNULL
+    environment = os.environ | {"RAY_ADDRESS": address}
+    with subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment) as process:  # noqa: S603
+        while not any(folder.glob("labels/labels/*.parquet")):
+            assert process.poll() is None, "the process ended without a part"
+            time.sleep(LOOK_S)
+        elapsed = time.perf_counter() - start
+        assert process.wait() == 0
+    return elapsed
+
+
+def bare_s(folder: Path) -> float:
+    """Return the wall seconds to the first line of a process without a pipeline."""
+    start = time.perf_counter()
+    command = [sys.executable, "-c", BARE, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -47,22 +65,15 @@ def seconds(code: str, folder: Path) -> float:
 
 
 if __name__ == "__main__":
+    with_ray = "--ray" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "--ray"]
     pairs = []
     for _ in range(REPEATS):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            subprocess.run(  # noqa: S603 - ours
-                [
-                    sys.executable,
-                    "-c",
-                    "import sys; from pathlib import Path; from benchmarks.label import "
-                    "write_shards; write_shards(Path(sys.argv[1]), 4)",
-                    name,
-                ],
-                check=True,
-            )
-            pairs.append((seconds(OURS, folder), seconds(BARE, folder)))
+            subprocess.run([sys.executable, "-c", WRITE, name], check=True)  # noqa: S603 - ours
+            pairs.append((first_part_s(folder, "local" if with_ray else ""), bare_s(folder)))
     ours, bare = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
     ratio = statistics.median(ours / bare for ours, bare in pairs)
-    about = "four images labelled and committed, Ray included / a bare process; nano networks"
+    about = f"vrp label, four images{', with Ray' * with_ray} / a bare process; nano networks"
     tell(Figure("start", ours, bare, "s", ratio, 1.5, "at most", about), __doc__)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.cluster.alone import begin_alone, is_small
+from jobs.cluster.run_record import RunRecord
 from jobs.terminal.options import AsJson, Overrides, Wait
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
     from jobs.terminal.progress import LabelProgress
     from pipeline.label.check import CheckedJob
+    from pipeline.workers.own_process import OwnProcess
     from schemas.record.commit import Commit
 
 
@@ -43,14 +47,16 @@ def label(
 
     console = open_console(as_json)
     job = read_job(LabelJob, job_file, overrides)
-    # Only now: they take seconds, which a mistake in the job need not wait for.
-    from jobs.cluster.run_record import RunRecord
-    from jobs.terminal.progress import LabelProgress, tell_done
-    from pipeline.label.check import check
-    from pipeline.label.disk_space import check_space
-
     start = time.monotonic()
-    with RunRecord("label", job.output.uri, job.storage) as record:
+    with (
+        nullcontext() if dry_run else begin_alone(job.compute) as alone,
+        RunRecord("label", job.output.uri, job.storage) as record,
+    ):
+        # Only now: they take seconds, which a mistake in the job need not wait for.
+        from jobs.terminal.progress import LabelProgress, tell_done
+        from pipeline.label.check import check
+        from pipeline.label.disk_space import check_space
+
         checked = check(job)
         check_space(checked)
         if dry_run:
@@ -62,31 +68,53 @@ def label(
         print_understood(checked, console)
         tell_done(checked, console)
         with LabelProgress(checked, console) as progress:
-            commit = _run(checked, progress, console)
+            commit = _run(checked, alone, progress, console)
     summary = _summary(checked, commit, progress, time.monotonic() - start)
     _print_summary(checked, summary, console)
     _finish(as_json, summary)
 
 
-def _run(checked: CheckedJob, progress: LabelProgress, console: Console) -> Commit:
-    from jobs.cluster.connect import join_cluster
-    from jobs.cluster.node_events import watch_nodes
-    from pipeline.cluster.pool import configure_ray_data
+def _run(
+    checked: CheckedJob, alone: OwnProcess | None, progress: LabelProgress, console: Console
+) -> Commit:
+    from pipeline.label.check import check
     from pipeline.label.run import label as label_collection
+    from pipeline.workers.own_process import ProcessDied
 
-    if checked.done:
-        return label_collection(checked, progress.add)
-    join_cluster()
-    configure_ray_data(progress=False)
+    if checked.done and checked.commit is not None:
+        return checked.commit
     try:
-        with watch_nodes(console):
-            return label_collection(checked, progress.add)
+        if alone is not None and is_small(checked.unfinished):
+            try:
+                return label_collection(checked, progress.add, alone.label)
+            except ProcessDied as died:
+                console.print(
+                    f"the process that labelled died (exit code {died}); Ray's do what is left",
+                    markup=False,
+                )
+                checked = check(checked.job)
+        if alone is not None:
+            alone.end()
+        return _run_on_cluster(checked, progress, console)
     except KeyboardInterrupt:
         console.print(
             f"\nstopped after {progress.images} images; what is committed stays. "
             "Run the same command again to go on."
         )
         raise typer.Exit(1) from None
+
+
+def _run_on_cluster(checked: CheckedJob, progress: LabelProgress, console: Console) -> Commit:
+    from jobs.cluster.connect import join_cluster
+    from jobs.cluster.node_events import watch_nodes
+    from pipeline.cluster.pool import configure_ray_data
+    from pipeline.label.run import label as label_collection
+    from pipeline.workers.pool import on_cluster
+
+    join_cluster()
+    configure_ray_data(progress=False)
+    with watch_nodes(console):
+        return label_collection(checked, progress.add, on_cluster)
 
 
 def _summary(

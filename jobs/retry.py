@@ -54,6 +54,7 @@ def _retry(job: LabelJob, reasons: frozenset[RejectReason], console: Console) ->
     from pipeline.label.check import check
     from pipeline.label.retry import count_reasons
     from pipeline.label.run import check_retry, retry
+    from pipeline.workers.pool import on_cluster
 
     with RunRecord("retry", job.output.uri, job.storage) as record:
         checked = check(job)
@@ -63,7 +64,7 @@ def _retry(job: LabelJob, reasons: frozenset[RejectReason], console: Console) ->
             join_cluster()
             configure_ray_data(progress=False)
         with LabelProgress(checked, console) as progress:
-            commit = retry(checked, again, progress.add)
+            commit = retry(checked, again, progress.add, on_cluster)
     left = count_reasons(checked.output, commit)
     labelled = again.rejected - commit.counts.rejected
     console.print(

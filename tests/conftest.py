@@ -27,7 +27,8 @@ def own_clusters() -> Iterator[None]:
     own = tempfile.TemporaryDirectory(prefix="vrp-", dir="/tmp", ignore_cleanup_errors=True)
     with own as folder, pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_TMPDIR", folder)
-        environment.delenv("RAY_ADDRESS", raising=False)
+        # A cluster of this machine, which small jobs would else do without.
+        environment.setenv("RAY_ADDRESS", "local")
         # A first local cluster would else make this process ask for a token from then on, and not
         # the server that drivers are forked from. Heads with a token are started with their own.
         environment.setenv("RAY_AUTH_MODE", "disabled")

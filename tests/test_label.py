@@ -24,6 +24,7 @@ from pipeline.label.preview import outlook
 from pipeline.label.run import check_retry, label, retry
 from pipeline.output.audit import audit
 from pipeline.storage.place import Place
+from pipeline.workers.pool import on_cluster
 from schemas.errors import TooManyRejected
 from schemas.job.compute import Limits
 from schemas.job.embed import EmbedJob, EmbedReceipt
@@ -85,7 +86,7 @@ def references(tmp_path: Path) -> list[dict[str, Any]]:
 
 def run(job: LabelJob) -> tuple[Commit, list[Receipt]]:
     receipts: list[Receipt] = []
-    return label(check(job), receipts.append), receipts
+    return label(check(job), receipts.append, on_cluster), receipts
 
 
 @pytest.fixture
@@ -196,7 +197,9 @@ def test_images_that_kill_or_hang_their_process_are_rejected_and_their_neighbour
     for number in (1, 4):
         (photos / f"{number}.jpg").write_bytes(photo(number))
     checked = check(job)
-    retried = retry(checked, check_retry(checked, frozenset({"timeout"})), lambda _: None)
+    retried = retry(
+        checked, check_retry(checked, frozenset({"timeout"})), lambda _: None, on_cluster
+    )
     assert reasons(tmp_path / "out", retried) == {"1.jpg": "crash"}
     assert check(job).done
     assert list(audit(checked.output)) == []

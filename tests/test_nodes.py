@@ -26,6 +26,7 @@ from pipeline.storage.place import Place
 from pipeline.train.check import check as check_training
 from pipeline.train.metrics import read_metrics
 from pipeline.train.run import train
+from pipeline.workers.pool import on_cluster
 from schemas.job.label import LabelJob
 from schemas.job.storage import Storage
 from schemas.job.train import TrainProgress
@@ -190,7 +191,7 @@ def test_a_job_follows_nodes_that_join_and_leave_and_loses_nothing(
     units = FREE + WAITING + 1
     first = nodes.join()
     with ThreadPoolExecutor(1) as thread, opened_in_the_end(later, last):
-        labeling = thread.submit(label, checked, receipts.append)
+        labeling = thread.submit(label, checked, receipts.append, on_cluster)
         wait_until(labeling, "the first unit", lambda: bool(receipts))
         second = nodes.join()
         wait_until(labeling, "the pool grew", lambda: actors_on(first, second) == 2)

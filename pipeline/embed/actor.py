@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from model.embed import SamEmbedder
 from model.networks.device import pick_device, pick_precision
-from pipeline.cluster.units import table_to_units
+from pipeline.cluster.unit_table import table_to_units
 from pipeline.embed.store import EmbeddingStore, image_key, pack_shard, write_shard
 from pipeline.images.decode import DecodedImage, decode_image
 from pipeline.inputs.shards import EncodedImage, Unit

@@ -14,7 +14,7 @@ from model.checkpoints.load import Loader
 from model.networks.device import pick_device, pick_precision
 from model.presence.decide import Judge
 from model.segmenter import LoadedReference, Segmenter, StudyOptions
-from pipeline.cluster.units import table_to_units
+from pipeline.cluster.unit_table import table_to_units
 from pipeline.embed.store import EmbeddingStore, model_fields
 from pipeline.inputs.shards import Unit
 from pipeline.label.monitoring import LabelledUnit, UnitWatch
@@ -46,7 +46,7 @@ class SegmentTask:
     job: LabelJob
     references: tuple[LoadedReference, ...]
     context: RowContext
-    gpus: float
+    gpus: float = 0.0
     retry: Retry | None = None
     presence: PresenceTask | None = None
     earlier: Earlier | None = None

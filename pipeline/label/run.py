@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pipeline.cluster.capacity import check_pool
-from pipeline.cluster.pool import stream_receipts
 from pipeline.inputs.shards import check_reading
-from pipeline.label.actor import SegmentTask, SegmentUnits
+from pipeline.label.actor import SegmentTask
 from pipeline.label.budget import RejectedBudget
 from pipeline.label.check import CheckedJob
 from pipeline.label.retry import Retry, find_retry
@@ -20,11 +18,16 @@ from schemas.errors import BadInput, RejectReason
 from schemas.record.commit import Commit, Part, Shard
 from schemas.record.receipt import Receipt
 
+Work = Sequence[tuple[Shard, frozenset[int]]]
+"""Shards, each with the units of it that are committed."""
+Workers = Callable[[SegmentTask, Work], Iterator[Receipt]]
+"""Does what is missing of shards and yields a receipt for every unit committed."""
 
-def label(checked: CheckedJob, on_receipt: Callable[[Receipt], None]) -> Commit:
+
+def label(checked: CheckedJob, on_receipt: Callable[[Receipt], None], workers: Workers) -> Commit:
     """Do what is missing of a checked job and return its commit; a finished job does nothing.
 
-    on_receipt is called in this process for every unit committed. Needs ray to be initialised.
+    on_receipt is called in this process for every unit committed.
     """
     if checked.done and checked.commit is not None:
         return checked.commit
@@ -35,7 +38,7 @@ def label(checked: CheckedJob, on_receipt: Callable[[Receipt], None]) -> Commit:
     units = list_units(output)
     known = _known_parts(checked, units)
     budget = RejectedBudget(output, checked.job.limits, known.values())
-    receipts = _segment(checked, unfinished(plan, units))
+    receipts = _segment(checked, workers, unfinished(plan, units))
     for receipt in keep_run(output, checked.references, receipts):
         known[receipt.part.path] = receipt.part
         on_receipt(receipt)
@@ -60,14 +63,16 @@ def check_retry(checked: CheckedJob, reasons: frozenset[RejectReason]) -> Retry:
     return again
 
 
-def retry(checked: CheckedJob, again: Retry, on_receipt: Callable[[Receipt], None]) -> Commit:
+def retry(
+    checked: CheckedJob, again: Retry, on_receipt: Callable[[Receipt], None], workers: Workers
+) -> Commit:
     """Label again what `check_retry` found and return the new commit; otherwise as `label`."""
     assert checked.commit is not None, "check_retry refuses such a job"
     done = again.done(list_units(checked.output))
     shards = [shard for shard in checked.plan.shards if checked.plan.has_file(shard)]
     work = [(shard, done[shard.id]) for shard in shards if shard.id in done]
     known = {part.path: part for part in checked.commit.parts}
-    for receipt in _segment(checked, work, again):
+    for receipt in _segment(checked, workers, work, again):
         known[receipt.part.path] = receipt.part
         on_receipt(receipt)
     return _commit(checked, checked.plan, known)
@@ -92,25 +97,20 @@ def _commit(checked: CheckedJob, plan: Plan, known: dict[str, Part]) -> Commit:
 
 
 def _segment(
-    checked: CheckedJob,
-    work: Sequence[tuple[Shard, frozenset[int]]],
-    again: Retry | None = None,
+    checked: CheckedJob, workers: Workers, work: Work, again: Retry | None = None
 ) -> Iterator[Receipt]:
-    """Stream shards through the actor pool and yield a receipt for every unit committed."""
+    """Yield a receipt for every unit that the workers commit."""
     if not work:
         return
-    pool = check_pool(checked.job.compute)
     task = SegmentTask(
         checked.job,
         checked.references,
         _row_context(checked),
-        pool.gpus,
         retry=again,
         presence=checked.presence,
         earlier=checked.earlier if again is None and checked.takes_rows else None,
     )
-    for text in stream_receipts(checked.job, work, SegmentUnits, (task,), pool):
-        yield Receipt.model_validate_json(text)
+    yield from workers(task, work)
 
 
 def _row_context(checked: CheckedJob) -> RowContext:

@@ -227,6 +227,7 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/storage",
         "pipeline/train",
     },
+    "pipeline/workers": {"pipeline/cluster", "pipeline/inputs", "pipeline/label"},
     "jobs/terminal": {
         "pipeline/label",
         "pipeline/output",
@@ -234,13 +235,16 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/storage",
         "pipeline/weights",
     },
-    "jobs/cluster": {"jobs/terminal", "pipeline/output", "pipeline/status", "pipeline/storage"},
-    "jobs/export": {"jobs/terminal", "pipeline/export", "pipeline/output"},
-    "jobs/own_weights": {
-        "model/networks",
-        "pipeline/lite",
-        "pipeline/scenes",
+    "jobs/cluster": {
+        "jobs/terminal",
+        "pipeline/label",
+        "pipeline/output",
+        "pipeline/status",
+        "pipeline/storage",
+        "pipeline/workers",
     },
+    "jobs/export": {"jobs/terminal", "pipeline/export", "pipeline/output"},
+    "jobs/own_weights": {"model/networks", "pipeline/lite", "pipeline/scenes"},
     "jobs/review": {
         "jobs/terminal",
         "pipeline/certify",
@@ -291,5 +295,6 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/storage",
         "pipeline/train",
         "pipeline/weights",
+        "pipeline/workers",
     },
 }

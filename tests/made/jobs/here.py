@@ -1,6 +1,6 @@
 """A labeling job is done in this process, without Ray: one actor, units in turn, then a commit."""
 
-from pipeline.cluster.units import unit_to_table
+from pipeline.cluster.unit_table import unit_to_table
 from pipeline.inputs.shards import read_units
 from pipeline.label.actor import SegmentTask, SegmentUnits
 from pipeline.label.check import check

@@ -9,7 +9,7 @@ from threading import Event
 import numpy as np
 import pytest
 
-from pipeline.cluster.units import unit_to_table
+from pipeline.cluster.unit_table import unit_to_table
 from pipeline.embed import actor
 from pipeline.embed.actor import EmbedUnits
 from pipeline.embed.store import EmbeddingStore, image_key

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pipeline.cluster.units import unit_to_table
+from pipeline.cluster.unit_table import unit_to_table
 from pipeline.inputs.shards import Unit, read_units
 from pipeline.inputs.sources import plan_shards
 from pipeline.label.actor import SegmentTask, SegmentUnits

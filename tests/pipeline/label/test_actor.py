@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.segmenter import Prediction
-from pipeline.cluster.units import UNIT_SCHEMA, table_to_units, unit_to_table
+from pipeline.cluster.unit_table import UNIT_SCHEMA, table_to_units, unit_to_table
 from pipeline.inputs.shards import EncodedImage, Unit, read_units
 from pipeline.label import actor
 from pipeline.label.actor import SegmentTask, SegmentUnits

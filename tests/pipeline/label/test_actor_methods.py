@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.cluster.units import unit_to_table
+from pipeline.cluster.unit_table import unit_to_table
 from pipeline.inputs.shards import EncodedImage, Unit
 from pipeline.label.actor import SegmentTask, SegmentUnits
 from pipeline.label.check import check

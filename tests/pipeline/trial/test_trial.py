@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobs.terminal.job_file import read_job
-from pipeline.cluster.units import unit_to_table
+from pipeline.cluster.unit_table import unit_to_table
 from pipeline.inputs.sample import choose_sample, read_sample
 from pipeline.inputs.shards import read_units
 from pipeline.inputs.sources import cut_list, plan_shards

@@ -1,0 +1,98 @@
+"""Give the units of a small job to one process of this machine, which needs no Ray.
+
+Ray takes longer to begin than a few images take. The process is begun before anything is known of
+the job but that one worker of this machine may do it: it imports torch while the command checks
+the job. It is not the command's own: what an image may do to it is then survived.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from multiprocessing import get_context
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from schemas.errors import BadInput
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from pipeline.label.actor import SegmentTask
+    from pipeline.label.run import Work
+    from schemas.record.receipt import Receipt
+
+
+class ProcessDied(Exception):
+    """The process ended before its work did; what it has committed stays."""
+
+
+class OwnProcess:
+    """A process that waits for one task, labels its units and ends; on so many cores."""
+
+    def __init__(self, cores: int) -> None:
+        spawn = get_context("spawn")
+        self._pipe, theirs = spawn.Pipe()
+        self._process = spawn.Process(target=_serve, args=(theirs, cores), daemon=True)
+        self._process.start()
+        theirs.close()  # else its end would not be seen
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.join()
+
+    def label(self, task: SegmentTask, work: Work) -> Iterator[Receipt]:
+        """Yield a receipt for every unit committed.
+
+        Raises BadInput where the model cannot run, ProcessDied with its exit code.
+        """
+        try:
+            self._pipe.send((task, work))
+            while (answer := self._pipe.recv()) is not None:
+                if isinstance(answer, BadInput):
+                    raise answer
+                yield answer
+        except (EOFError, OSError) as error:
+            self._process.join()
+            raise ProcessDied(str(self._process.exitcode)) from error
+
+
+def _serve(pipe: Connection, cores: int) -> None:
+    """Wait for a task, do it, and send what came of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command's: it ends this process
+    os.environ["OMP_NUM_THREADS"] = str(cores)  # as Ray does; the same bytes come of it
+    # Only here: torch's seconds are what the command need not wait for.
+    from pipeline.cluster.unit_table import unit_to_table
+    from pipeline.inputs.shards import read_units
+    from pipeline.label.actor import SegmentUnits
+    from schemas.record.receipt import Receipt
+
+    try:
+        task, work = pipe.recv()
+    except EOFError:
+        return  # the command had no use for it
+    job = task.job
+    try:
+        labeler = SegmentUnits(task)
+        for shard, done in work:
+            for unit in read_units(shard, job.targets, job.storage, job.limits, done):
+                for text in labeler(unit_to_table(unit))["receipt"]:
+                    pipe.send(Receipt.model_validate_json(text))
+    except BadInput as error:
+        pipe.send(error)
+    else:
+        pipe.send(None)
