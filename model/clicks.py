@@ -5,6 +5,8 @@ Letters as in model/methods/prompted_sam.py.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,10 +15,13 @@ from torch import Tensor
 from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
 from model.methods.prompted_sam import PromptedSam, Prompts
+from model.networks.lite.clicks import ClickedImage, Clicks
 from model.networks.lite.edges import along_edges
-from model.networks.lite.trunk import INPUT_PX, halved
+from model.networks.lite.sam import LiteImageEncoder, LiteVrp
+from model.networks.lite.trunk import INPUT_PX
 from model.networks.pixels import normalise, squash
 from model.segmenter import Prediction
+from schemas.job.method import Vrp
 from schemas.job.networks import Sam
 
 Point = tuple[float, float]
@@ -24,35 +29,54 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Embedded:
-    """An image as SAM's decoder wants it, and its size as displayed; `lite`'s pixels."""
+    """An image as SAM's decoder wants it, and its size as displayed."""
 
     embedding_1Dhw: Tensor
     size_HW: tuple[int, int]
-    pixels_13HW: Tensor | None
+
+
+@dataclass(frozen=True)
+class EmbeddedLite:
+    """The same of SAM `lite`, with the pixels that masks' edges are drawn by."""
+
+    clicked: ClickedImage
+    size_HW: tuple[int, int]
+    pixels_13HW: Tensor
 
 
 class ClickedSam:
-    """Holds SAM in float32; weights are a local path or `random[:SEED]`. Raises BadWeights."""
+    """Holds SAM in float32; weights are a local path or `random[:SEED]`. Raises BadWeights.
 
-    def __init__(self, sam: Sam, device: str) -> None:
+    With SAM `lite` the VRP encoder of its method helps.
+    """
+
+    def __init__(self, networks: Sam | Vrp, device: str) -> None:
+        loader = Loader(device, "fp32")
+        sam = networks.sam if isinstance(networks, Vrp) else networks
+        is_lite = sam.type == "lite"
         # SAM's own way of scaling an image; `lite` was trained on stretched ones.
-        self._is_lite = sam.type == "lite"
-        frame = "resize_once" if self._is_lite else "letterbox"
-        self._sam = PromptedSam(Loader(device, "fp32").sam(sam), frame)
+        self._sam = PromptedSam(loader.sam(sam), "resize_once" if is_lite else "letterbox")
+        self._vrp: LiteVrp | None = None
+        if isinstance(networks, Vrp) and is_lite:
+            build = partial(LiteVrp, queries=networks.queries)
+            self._vrp = loader.trained(build, networks.weights).eval()
 
     @torch.inference_mode()
-    def embed(self, image_HW3: np.ndarray) -> Embedded:
+    def embed(self, image_HW3: np.ndarray) -> Embedded | EmbeddedLite:
         """Embed a uint8 RGB image: slow, once for each image."""
         height, width, _ = image_HW3.shape
-        pixels_13HW = None
-        if self._is_lite:
-            pixels_13HW = halved(normalise(squash(image_HW3, INPUT_PX, self._sam.device)))
-        return Embedded(self._sam.embed([image_HW3]), (height, width), pixels_13HW)
+        if self._vrp is None:
+            return Embedded(self._sam.embed([image_HW3]), (height, width))
+        pixels_13HW = normalise(squash(image_HW3, INPUT_PX, self._sam.device))
+        maps = cast(LiteImageEncoder, self._sam.sam.image_encoder).trunk(pixels_13HW)
+        assert maps.pixels_B3HW is not None, "the trunk gives pixels with its maps"
+        clicked = ClickedImage(self._sam.sam, self._vrp, maps)
+        return EmbeddedLite(clicked, (height, width), maps.pixels_B3HW)
 
     @torch.inference_mode()
     def mask(
         self,
-        image: Embedded,
+        image: Embedded | EmbeddedLite,
         points: Sequence[Point],
         on: Sequence[bool],
         box_xyxy: tuple[float, float, float, float] | None = None,
@@ -61,25 +85,25 @@ class ClickedSam:
 
         Coordinates are pixels of the image. There is a point or a box. A single point may mean a
         part or the whole: of SAM's three answers the one it is surest of (Kirillov et al. 2023,
-        section 3).
+        section 3), of `lite`'s their mean.
         """
-        prompts = Prompts(
-            points_PN2=self._moved(points, image)[None] if points else None,
-            labels_PN=torch.tensor([on], device=self._sam.device).int() if points else None,
-            boxes_P4=(
-                self._moved([box_xyxy[:2], box_xyxy[2:]], image).reshape(1, 4) if box_xyxy else None
-            ),
-        )
-        logits_1Mhw, scores_1M = self._sam.masks(image.embedding_1Dhw, [0], prompts)
-        alone = len(points) == 1 and box_xyxy is None
-        chosen = 1 + int(scores_1M[0, 1:].argmax()) if alone else 0
-        logits_1hw = logits_1Mhw[:, chosen]
-        if image.pixels_13HW is not None:
+        points_1N2 = self._moved(points, image)[None] if points else None
+        labels_1N = torch.tensor([on], device=self._sam.device).int() if points else None
+        corners = [box_xyxy[:2], box_xyxy[2:]] if box_xyxy else None
+        box_14 = self._moved(corners, image).reshape(1, 4) if corners else None
+        if isinstance(image, EmbeddedLite):
+            logits_1hw = image.clicked.ask(Clicks(points_1N2, labels_1N, box_14))
             logits_1hw = along_edges(image.pixels_13HW, logits_1hw)
-        logits_hw = logits_1hw[0].cpu().numpy()
-        found = Prediction(0, logits_hw, float(scores_1M[0, chosen]), self._sam.frame)
+            score = 1.0  # nothing asks for it
+        else:
+            prompts = Prompts(points_1N2, labels_1N, box_14)
+            logits_1Mhw, scores_1M = self._sam.masks(image.embedding_1Dhw, [0], prompts)
+            alone = len(points) == 1 and box_xyxy is None
+            chosen = 1 + int(scores_1M[0, 1:].argmax()) if alone else 0
+            logits_1hw, score = logits_1Mhw[:, chosen], float(scores_1M[0, chosen])
+        found = Prediction(0, logits_1hw[0].cpu().numpy(), score, self._sam.frame)
         return mask_at(found, image.size_HW, 0.0)
 
-    def _moved(self, points: Sequence[Point], image: Embedded) -> Tensor:
+    def _moved(self, points: Sequence[Point], image: Embedded | EmbeddedLite) -> Tensor:
         moved_N2 = self._sam.to_input(np.array(points), image.size_HW)
         return torch.from_numpy(moved_N2).to(self._sam.device)

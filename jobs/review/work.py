@@ -10,10 +10,9 @@ from pipeline.studio.app import Work
 from pipeline.studio.clicks import clicks_of
 from pipeline.studio.collection import Collection
 from pipeline.studio.draft import Draft
-from pipeline.studio.job_text import job_beside, new_job, source_of
+from pipeline.studio.job_text import job_beside, new_job, new_method, source_of
 from schemas.errors import MissingFile
 from schemas.job.label import LabelJob
-from schemas.job.networks import Sam
 from schemas.job.storage import Storage
 
 JOB_SUFFIXES = (".yaml", ".yml")
@@ -35,8 +34,7 @@ def open_work(what: str, storage: Storage) -> Work:
         return _of_job(path)
     source = source_of(what)
     collection = Collection.open(source, storage)
-    sam = Sam(type="lite", weights="lite-sam")  # what METHOD's card names
-    clicks = clicks_of(sam, storage, source)
+    clicks = clicks_of(new_method(), storage, source)
     return Work(None, Draft(path, new_job(source, path, storage), collection), clicks)
 
 
@@ -45,7 +43,7 @@ def _of_job(path: Path) -> Work:
     labelled = _there(job.output.uri, COMMIT, job.storage)
     uri = job.output.uri.rstrip("/")
     review = Review(uri, job.storage, job.targets) if labelled else None
-    clicks = clicks_of(job.method.sam, job.storage, job.targets)
+    clicks = clicks_of(job.method, job.storage, job.targets)
     collection = Collection.open(job.targets, job.storage)
     return Work(review, Draft(path.resolve(), read_document(path), collection), clicks)
 

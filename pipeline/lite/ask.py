@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from model.masks.extent import extent_of
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.answer import LiteAnswer, answer_references
+from model.networks.lite.clicks import ClickedImage, Clicks
 from model.networks.lite.completion import complete
 from model.networks.lite.edges import along_edges
 from model.networks.lite.sam import neck_of
@@ -160,6 +161,27 @@ def score_prompts(networks: LiteNetworks, targets: Sequence[Shown]) -> dict[str,
             logits, _ = answer(networks.sam, embedding_1Dhw, asked, previous[:, None])
             previous = logits[:, 0]
         _count(tallies["clicks"], target, previous)
+    return tallies
+
+
+@torch.inference_mode()
+def score_clicks(networks: LiteNetworks, targets: Sequence[Shown]) -> dict[str, Tally]:
+    """Ask the same as the studio does, where the VRP encoder helps SAM."""
+    tallies = {"box": Tally(), "point": Tally(), "clicks": Tally()}
+    for target in targets:
+        image = ClickedImage(networks.sam, networks.vrp, target.maps)
+        truth_1HW = F.interpolate(
+            torch.from_numpy(target.mask_HW)[None, None].float(), (192, 192), mode="area"
+        )[0]
+        _count(tallies["box"], target, image.ask(Clicks(box_14=tight_box(target.mask_HW))))
+        asked = PromptBatch(None, None, None, truth_1HW, truth_1HW)
+        logits_1HW = torch.full_like(truth_1HW, -1.0)
+        for clicks in range(3):
+            asked = with_click(asked, logits_1HW)
+            logits_1HW = image.ask(Clicks(asked.points_BT2, asked.labels_BT))
+            if clicks == 0:
+                _count(tallies["point"], target, logits_1HW)
+        _count(tallies["clicks"], target, logits_1HW)
     return tallies
 
 

@@ -11,6 +11,7 @@ from pipeline.lite.ask import (
     ask_presence,
     draw_references,
     false_masks,
+    score_clicks,
     score_prompts,
     score_references,
 )
@@ -63,12 +64,14 @@ def choose_offset(
 
 
 def score_sam(networks: LiteNetworks, targets: Sequence[Shown]) -> dict[str, float]:
-    """Return SAM's own figures: the mean IoU by a box, a point, three clicks."""
+    """Return mean IoUs by a box, a point, three clicks: SAM's own, and those of the studio."""
     figures: dict[str, float] = {}
-    for name, tally in score_prompts(networks, targets).items():
-        low, high = tally.interval(tally.mean_iou)
-        figures |= {f"iou_{name}": tally.mean_iou(), f"iou_{name}_low": low}
-        figures[f"iou_{name}_high"] = high
+    asked = {"iou": score_prompts, "iou_studio": score_clicks}
+    for kind, score in asked.items():
+        for name, tally in score(networks, targets).items():
+            low, high = tally.interval(tally.mean_iou)
+            figures |= {f"{kind}_{name}": tally.mean_iou()}
+            figures |= {f"{kind}_{name}_low": low, f"{kind}_{name}_high": high}
     return figures
 
 

@@ -13,6 +13,7 @@ from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.review.pictures import read_pixels
 from pipeline.weights.fetch import is_at_hand
 from schemas.errors import BadInput
+from schemas.job.method import Method, Vrp
 from schemas.job.networks import Sam
 from schemas.job.reference import Point
 from schemas.job.source import Source
@@ -21,7 +22,7 @@ from schemas.job.weights import random_seed, weights_of
 from schemas.spec import Spec
 
 if TYPE_CHECKING:
-    from model.clicks import ClickedSam, Embedded
+    from model.clicks import ClickedSam, Embedded, EmbeddedLite
 
 EMBEDDED_KEPT = 16  # of 4 MB each, for SAM's published sizes
 
@@ -43,8 +44,8 @@ class Asked(Spec):
 class Clicks:
     """SAM, loaded at the first click; its method may be called by many threads."""
 
-    def __init__(self, sam: Sam, storage: Storage, source: Source | None = None) -> None:
-        self.spec, self._storage, self._source = sam, storage, source
+    def __init__(self, spec: Sam | Vrp, storage: Storage, source: Source | None = None) -> None:
+        self.spec, self._storage, self._source = spec, storage, source
         self._sam: ClickedSam | None = None
         self._embedded = lru_cache(EMBEDDED_KEPT)(self._embed)
         self._lock = threading.Lock()
@@ -64,7 +65,7 @@ class Clicks:
 
         Not random weights: they are drawn from a generator that a try beside it draws from too.
         """
-        if random_seed(self.spec.weights) is not None:
+        if any(random_seed(weights) is not None for weights in weights_of(self.spec).values()):
             return
 
         def load() -> None:
@@ -73,7 +74,7 @@ class Clicks:
 
         threading.Thread(target=load, daemon=True).start()
 
-    def _embed(self, uri: str) -> Embedded:
+    def _embed(self, uri: str) -> Embedded | EmbeddedLite:
         return self._loaded().embed(read_pixels(uri, self._storage, self._source))
 
     def _loaded(self) -> ClickedSam:
@@ -86,7 +87,11 @@ class Clicks:
         return self._sam
 
 
-def clicks_of(sam: Sam, storage: Storage, source: Source | None = None) -> Clicks | None:
-    """Return what answers clicks, None unless the weights are here: a page fetches nothing."""
-    here = all(is_at_hand(weights) for weights in weights_of(sam).values())
-    return Clicks(sam, storage, source) if here else None
+def clicks_of(method: Method, storage: Storage, source: Source | None = None) -> Clicks | None:
+    """Return what answers clicks, None unless the weights are here: a page fetches nothing.
+
+    That is SAM, and with SAM `lite` the method's VRP encoder.
+    """
+    spec = method if isinstance(method, Vrp) and method.sam.type == "lite" else method.sam
+    here = all(is_at_hand(weights) for weights in weights_of(spec).values())
+    return Clicks(spec, storage, source) if here else None

@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from pipeline.inputs.address import PARQUET_SUFFIX, TAR_SUFFIXES, tar_stem
+from pipeline.weights.from_card import fill_methods
+from schemas.job.method import Vrp
 from schemas.job.source import ImageFiles, ParquetImages, WebDataset
 from schemas.job.storage import Storage
 
@@ -54,6 +56,11 @@ def new_job(source: NewSource, path: Path, storage: Storage) -> dict[str, Any]:
         "output": {"uri": f"{path.stem}-labels"},
         **({"storage": reached} if reached else {}),
     }
+
+
+def new_method() -> Vrp:
+    """Return the method of a new job, with what its card says."""
+    return Vrp.model_validate(fill_methods({"method": METHOD}, Path.cwd())["method"])
 
 
 class _Flow(dict[str, Any]):
