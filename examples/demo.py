@@ -43,7 +43,10 @@ from schemas.job.storage import Storage
 from schemas.record.commit import Commit
 
 ROOT = Path(__file__).parents[1]
-WEIGHTS = [ROOT / f"model/weights/lite-{part}.safetensors" for part in ("sam", "vrp")]
+WEIGHTS = [
+    *(ROOT / f"model/weights/lite-{part}.safetensors" for part in ("sam", "vrp", "kinds")),
+    ROOT / "model/presence/heads.json",
+]
 
 # Reference scenes come from another seed than targets, so that no image is both.
 TARGET_SEED, REFERENCE_SEED = 2026, 2027
