@@ -23,7 +23,6 @@ from PIL import Image
 from jobs.cluster.connect import join_cluster
 from model.build import build_segmenter
 from model.networks.device import pick_precision
-from pipeline.cluster.pool import configure_ray_data
 from pipeline.images.decode import decode_image
 from pipeline.label.check import CheckedJob, check
 from pipeline.label.rows import RowContext, label_rows
@@ -136,7 +135,6 @@ def pipeline(
     else:
         quiet = logging.WARNING
         ray.init(address="local", num_cpus=cpus, logging_level=quiet, include_dashboard=False)
-    configure_ray_data(progress=False)
     first: list[float] = []
     start = time.perf_counter()
 

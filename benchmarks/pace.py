@@ -26,7 +26,6 @@ from PIL import Image
 from benchmarks.parts.counting_proxy import counted
 from benchmarks.parts.sleeper import SECONDS_PER_IMAGE
 from examples.local_s3 import local_bucket
-from pipeline.cluster.pool import configure_ray_data
 from pipeline.label.check import check
 from pipeline.label.run import label
 from pipeline.storage.place import Place
@@ -98,7 +97,6 @@ def _start_ray(actors: int, unit_s: float) -> None:
             "worker_process_setup_hook": "benchmarks.parts.sleeper.install",
         },
     )
-    configure_ray_data(progress=False)
 
 
 def label_small(folder: Path, images: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.cluster.alone import begin_alone, is_small
+from jobs.cluster.alone import begin_alone, with_workers
 from jobs.cluster.run_record import RunRecord
 from jobs.terminal.options import AsJson, Overrides, Wait
 
@@ -77,44 +77,23 @@ def label(
 def _run(
     checked: CheckedJob, alone: OwnProcess | None, progress: LabelProgress, console: Console
 ) -> Commit:
-    from pipeline.label.check import check
     from pipeline.label.run import label as label_collection
-    from pipeline.workers.own_process import ProcessDied
 
     if checked.done and checked.commit is not None:
         return checked.commit
     try:
-        if alone is not None and is_small(checked.unfinished):
-            try:
-                return label_collection(checked, progress.add, alone.label)
-            except ProcessDied as died:
-                console.print(
-                    f"the process that labelled died (exit code {died}); Ray's do what is left",
-                    markup=False,
-                )
-                checked = check(checked.job)
-        if alone is not None:
-            alone.end()
-        return _run_on_cluster(checked, progress, console)
+        return with_workers(
+            alone,
+            checked.unfinished,
+            console,
+            lambda workers: label_collection(checked, progress.add, workers),
+        )
     except KeyboardInterrupt:
         console.print(
             f"\nstopped after {progress.images} images; what is committed stays. "
             "Run the same command again to go on."
         )
         raise typer.Exit(1) from None
-
-
-def _run_on_cluster(checked: CheckedJob, progress: LabelProgress, console: Console) -> Commit:
-    from jobs.cluster.connect import join_cluster
-    from jobs.cluster.node_events import watch_nodes
-    from pipeline.cluster.pool import configure_ray_data
-    from pipeline.label.run import label as label_collection
-    from pipeline.workers.pool import on_cluster
-
-    join_cluster()
-    configure_ray_data(progress=False)
-    with watch_nodes(console):
-        return label_collection(checked, progress.add, on_cluster)
 
 
 def _summary(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from jobs.cluster.alone import begin_alone, with_workers
+from jobs.cluster.run_record import RunRecord
 from jobs.terminal.options import AsJson, Overrides
 from schemas.errors import BadInput, RejectReason
 
@@ -46,25 +48,26 @@ def retry(
 
 
 def _retry(job: LabelJob, reasons: frozenset[RejectReason], console: Console) -> dict[str, object]:
-    # Only now: they take seconds, which a mistake in the job need not wait for.
-    from jobs.cluster.connect import join_cluster
-    from jobs.cluster.run_record import RunRecord
     from jobs.terminal.progress import LabelProgress
-    from pipeline.cluster.pool import configure_ray_data
     from pipeline.label.check import check
     from pipeline.label.retry import count_reasons
-    from pipeline.label.run import check_retry, retry
-    from pipeline.workers.pool import on_cluster
+    from pipeline.label.run import check_retry, retry, work_again
 
-    with RunRecord("retry", job.output.uri, job.storage) as record:
+    with (
+        begin_alone(job.compute) as alone,
+        RunRecord("retry", job.output.uri, job.storage) as record,
+    ):
         checked = check(job)
         again = check_retry(checked, reasons)
         if again.names:
             record.begin(console)
-            join_cluster()
-            configure_ray_data(progress=False)
         with LabelProgress(checked, console) as progress:
-            commit = retry(checked, again, progress.add, on_cluster)
+            commit = with_workers(
+                alone,
+                work_again(checked, again),
+                console,
+                lambda workers: retry(checked, again, progress.add, workers),
+            )
     left = count_reasons(checked.output, commit)
     labelled = again.rejected - commit.counts.rejected
     console.print(

@@ -15,7 +15,6 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from ray.cluster_utils import Cluster
 
-from pipeline.cluster.pool import configure_ray_data
 from pipeline.embed.check import check as check_embedding
 from pipeline.embed.run import embed
 from pipeline.export.coco import export_coco
@@ -73,7 +72,6 @@ def two_nodes() -> Iterator[Cluster]:
             "worker_process_setup_hook": "tests.made.cluster.poison.install",
         },
     )
-    configure_ray_data(progress=False)
     yield cluster
     ray.shutdown()
     cluster.shutdown()

@@ -16,7 +16,6 @@ from ray._private.node import Node
 from ray._raylet import GcsClient  # pyright: ignore[reportAttributeAccessIssue]  # compiled
 from ray.cluster_utils import Cluster
 
-from pipeline.cluster.pool import configure_ray_data
 from pipeline.label.check import check
 from pipeline.label.run import label
 from pipeline.monitoring.log import ID_CHARACTERS
@@ -89,7 +88,6 @@ def nodes() -> Iterator[Nodes]:
             "worker_process_setup_hook": "tests.made.cluster.gates.install",
         },
     )
-    configure_ray_data(progress=False)
     yield nodes
     ray.shutdown()
     nodes.cluster.shutdown()

@@ -1,4 +1,4 @@
-"""Decide whether a job needs Ray: a small one, of one worker, is done sooner without."""
+"""Give a job its workers: Ray's, or one process where a small job is done sooner without Ray."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from pipeline.label.run import Work
+    from rich.console import Console
+
+    from pipeline.label.run import Work, Workers
     from pipeline.workers.own_process import OwnProcess
     from schemas.job.compute import Compute
+    from schemas.record.commit import Commit
 
 # One unit as jobs cut them, and what as many photos for the web take.
 SMALL_IMAGES = 256
@@ -34,6 +38,36 @@ def begin_alone(compute: Compute) -> AbstractContextManager[OwnProcess | None]:
     from pipeline.workers.own_process import OwnProcess
 
     return OwnProcess(cores)
+
+
+def with_workers(
+    alone: OwnProcess | None, work: Work, console: Console, do: Callable[[Workers], Commit]
+) -> Commit:
+    """Return what `do` makes with workers: with the process begun for it, or with Ray's.
+
+    do goes on where it was when it is called a second time, as it is when the process dies.
+    """
+    from pipeline.workers.own_process import ProcessDied
+
+    if not work:
+        return do(lambda *_: iter(()))
+    if alone is not None and is_small(work):
+        try:
+            return do(alone.label)
+        except ProcessDied as died:
+            console.print(
+                f"the process that labelled died (exit code {died}); Ray's do what is left",
+                markup=False,
+            )
+    if alone is not None:
+        alone.end()
+    from jobs.cluster.connect import join_cluster
+    from jobs.cluster.node_events import watch_nodes
+    from pipeline.workers.pool import on_cluster
+
+    join_cluster()
+    with watch_nodes(console):
+        return do(on_cluster)
 
 
 def is_small(work: Work) -> bool:

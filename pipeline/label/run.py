@@ -68,14 +68,19 @@ def retry(
 ) -> Commit:
     """Label again what `check_retry` found and return the new commit; otherwise as `label`."""
     assert checked.commit is not None, "check_retry refuses such a job"
-    done = again.done(list_units(checked.output))
-    shards = [shard for shard in checked.plan.shards if checked.plan.has_file(shard)]
-    work = [(shard, done[shard.id]) for shard in shards if shard.id in done]
+    work = work_again(checked, again)
     known = {part.path: part for part in checked.commit.parts}
     for receipt in _segment(checked, workers, work, again):
         known[receipt.part.path] = receipt.part
         on_receipt(receipt)
     return _commit(checked, checked.plan, known)
+
+
+def work_again(checked: CheckedJob, again: Retry) -> Work:
+    """Return the shards with something to retry, and their units without."""
+    done = again.done(list_units(checked.output))
+    shards = [shard for shard in checked.plan.shards if checked.plan.has_file(shard)]
+    return [(shard, done[shard.id]) for shard in shards if shard.id in done]
 
 
 def _known_parts(checked: CheckedJob, units: Iterable[UnitName]) -> dict[str, Part]:
