@@ -33,7 +33,7 @@ def begin_alone(compute: Compute) -> AbstractContextManager[OwnProcess | None]:
     one = compute.actors.min == 1 and compute.actors.max in (None, 1)
     gpus = compute.gpus_named > 0 or any(path.exists() for path in OF_GPUS)
     cores = int(max(compute.cpus_per_actor, 1))
-    if os.environ.get("RAY_ADDRESS", "").strip() or not one or gpus or cores > _cores():
+    if os.environ.get("RAY_ADDRESS", "").strip() or not one or gpus or cores > (os.cpu_count() or 1):
         return nullcontext()
     from pipeline.workers.own_process import OwnProcess
 
@@ -75,7 +75,3 @@ def is_small(work: Work) -> bool:
     images = sum(len(shard.images) for shard, _ in work)
     size_bytes = sum(shard.size_bytes for shard, _ in work)
     return images <= SMALL_IMAGES and size_bytes <= SMALL_BYTES
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
