@@ -33,7 +33,8 @@ def begin_alone(compute: Compute) -> AbstractContextManager[OwnProcess | None]:
     one = compute.actors.min == 1 and compute.actors.max in (None, 1)
     gpus = compute.gpus_named > 0 or any(path.exists() for path in OF_GPUS)
     cores = int(max(compute.cpus_per_actor, 1))
-    if os.environ.get("RAY_ADDRESS", "").strip() or not one or gpus or cores > (os.cpu_count() or 1):
+    fits = cores <= (os.cpu_count() or 1)
+    if os.environ.get("RAY_ADDRESS", "").strip() or gpus or not (one and fits):
         return nullcontext()
     from pipeline.workers.own_process import OwnProcess
 
