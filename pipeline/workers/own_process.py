@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -74,6 +75,7 @@ class OwnProcess:
 def _serve(pipe: Connection, cores: int) -> None:
     """Wait for a task, do it, and send what came of it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command's: it ends this process
+    Thread(target=_end_with_command, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = str(cores)  # as Ray does; the same bytes come of it
     # Only here: torch's seconds are what the command need not wait for.
     from pipeline.cluster.unit_table import unit_to_table
@@ -96,3 +98,11 @@ def _serve(pipe: Connection, cores: int) -> None:
         pipe.send(error)
     else:
         pipe.send(None)
+
+
+def _end_with_command() -> None:
+    """End when the command does, however that was: nobody is left who could say what went wrong."""
+    command = parent_process()
+    assert command is not None, "begun by a command"
+    command.join()
+    os._exit(1)

@@ -1,5 +1,8 @@
 """A small job's own process: the bytes that any worker makes, and an end that is told."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,9 +13,12 @@ from pipeline.workers.own_process import OwnProcess, ProcessDied
 from schemas.errors import BadStorage
 from schemas.record.receipt import Receipt
 from tests.made.cluster import poison
+from tests.made.cluster.processes import title
 from tests.made.jobs.here import label_here
 from tests.made.jobs.labelling import four_references, job_of
 from tests.made.pixels.photos import photo
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -72,3 +78,22 @@ def test_wrong_input_that_a_worker_finds_is_the_commands(photos: Path) -> None:
     (folder / "out").write_text("a file where the labels belong")
     with OwnProcess(1) as alone, pytest.raises(BadStorage):
         label(checked, lambda _: None, alone.label)
+
+
+def test_it_ends_with_a_command_that_was_killed() -> None:
+    command = (
+        "import os, sys\n"
+        "from pipeline.workers.own_process import OwnProcess\n"
+        "if __name__ == '__main__':\n"
+        "    print(OwnProcess(1)._process.pid, flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", command], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert ran.returncode == -9
+    pid = int(ran.stdout)
+    deadline = time.monotonic() + 60
+    while "spawn_main" in title(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
