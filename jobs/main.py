@@ -13,6 +13,7 @@ import atexit
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -145,8 +146,9 @@ def run_and_end() -> None:
         code = 0
     # What libraries want done in the end: Ray ends its cluster there, logging its files.
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BrokenPipeError):  # who read it has seen enough
+            stream.flush()
     os._exit(code)
 
 

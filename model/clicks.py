@@ -29,19 +29,15 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Embedded:
-    """An image as SAM's decoder wants it, and its size as displayed."""
+    """An image as SAM's decoder wants it, and its size as displayed.
+
+    Of SAM `lite` also the pixels that masks' edges are drawn by, and what its VRP encoder reads.
+    """
 
     embedding_1Dhw: Tensor
     size_HW: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class EmbeddedLite:
-    """The same of SAM `lite`, with the pixels that masks' edges are drawn by."""
-
-    clicked: ClickedImage
-    size_HW: tuple[int, int]
-    pixels_13HW: Tensor
+    pixels_13HW: Tensor | None = None
+    helped: ClickedImage | None = None
 
 
 class ClickedSam:
@@ -53,30 +49,30 @@ class ClickedSam:
     def __init__(self, networks: Sam | Vrp, device: str) -> None:
         loader = Loader(device, "fp32")
         sam = networks.sam if isinstance(networks, Vrp) else networks
-        is_lite = sam.type == "lite"
+        self._is_lite = sam.type == "lite"
         # SAM's own way of scaling an image; `lite` was trained on stretched ones.
-        self._sam = PromptedSam(loader.sam(sam), "resize_once" if is_lite else "letterbox")
+        self._sam = PromptedSam(loader.sam(sam), "resize_once" if self._is_lite else "letterbox")
         self._vrp: LiteVrp | None = None
-        if isinstance(networks, Vrp) and is_lite:
+        if isinstance(networks, Vrp) and self._is_lite:
             build = partial(LiteVrp, queries=networks.queries)
             self._vrp = loader.trained(build, networks.weights).eval()
 
     @torch.inference_mode()
-    def embed(self, image_HW3: np.ndarray) -> Embedded | EmbeddedLite:
+    def embed(self, image_HW3: np.ndarray) -> Embedded:
         """Embed a uint8 RGB image: slow, once for each image."""
         height, width, _ = image_HW3.shape
-        if self._vrp is None:
+        if not self._is_lite:
             return Embedded(self._sam.embed([image_HW3]), (height, width))
-        pixels_13HW = normalise(squash(image_HW3, INPUT_PX, self._sam.device))
-        maps = cast(LiteImageEncoder, self._sam.sam.image_encoder).trunk(pixels_13HW)
-        assert maps.pixels_B3HW is not None, "the trunk gives pixels with its maps"
-        clicked = ClickedImage(self._sam.sam, self._vrp, maps)
-        return EmbeddedLite(clicked, (height, width), maps.pixels_B3HW)
+        trunk = cast(LiteImageEncoder, self._sam.sam.image_encoder).trunk
+        maps = trunk(normalise(squash(image_HW3, INPUT_PX, self._sam.device)))
+        embedding_1Dhw = self._sam.embed([image_HW3], maps=maps)
+        helped = ClickedImage(self._sam.sam, self._vrp, maps) if self._vrp is not None else None
+        return Embedded(embedding_1Dhw, (height, width), maps.pixels_B3HW, helped)
 
     @torch.inference_mode()
     def mask(
         self,
-        image: Embedded | EmbeddedLite,
+        image: Embedded,
         points: Sequence[Point],
         on: Sequence[bool],
         box_xyxy: tuple[float, float, float, float] | None = None,
@@ -91,19 +87,20 @@ class ClickedSam:
         labels_1N = torch.tensor([on], device=self._sam.device).int() if points else None
         corners = [box_xyxy[:2], box_xyxy[2:]] if box_xyxy else None
         box_14 = self._moved(corners, image).reshape(1, 4) if corners else None
-        if isinstance(image, EmbeddedLite):
-            logits_1hw = image.clicked.ask(Clicks(points_1N2, labels_1N, box_14))
-            logits_1hw = along_edges(image.pixels_13HW, logits_1hw)
-            score = 1.0  # nothing asks for it
+        if image.helped is not None:
+            logits_1hw = image.helped.ask(Clicks(points_1N2, labels_1N, box_14))
         else:
             prompts = Prompts(points_1N2, labels_1N, box_14)
             logits_1Mhw, scores_1M = self._sam.masks(image.embedding_1Dhw, [0], prompts)
             alone = len(points) == 1 and box_xyxy is None
             chosen = 1 + int(scores_1M[0, 1:].argmax()) if alone else 0
-            logits_1hw, score = logits_1Mhw[:, chosen], float(scores_1M[0, chosen])
-        found = Prediction(0, logits_1hw[0].cpu().numpy(), score, self._sam.frame)
+            logits_1hw = logits_1Mhw[:, chosen]
+        if image.pixels_13HW is not None:
+            logits_1hw = along_edges(image.pixels_13HW, logits_1hw)
+        unscored = 0.0  # nothing asks for its score
+        found = Prediction(0, logits_1hw[0].cpu().numpy(), unscored, self._sam.frame)
         return mask_at(found, image.size_HW, 0.0)
 
-    def _moved(self, points: Sequence[Point], image: Embedded | EmbeddedLite) -> Tensor:
+    def _moved(self, points: Sequence[Point], image: Embedded) -> Tensor:
         moved_N2 = self._sam.to_input(np.array(points), image.size_HW)
         return torch.from_numpy(moved_N2).to(self._sam.device)

@@ -57,7 +57,7 @@ def with_workers(
             return do(alone.label)
         except ProcessDied as died:
             console.print(
-                f"the process that labelled died (exit code {died}); Ray's do what is left",
+                f"the process that labelled died (exit code {died}); Ray's workers do what is left",
                 markup=False,
             )
     if alone is not None:

@@ -22,7 +22,7 @@ from schemas.job.weights import random_seed, weights_of
 from schemas.spec import Spec
 
 if TYPE_CHECKING:
-    from model.clicks import ClickedSam, Embedded, EmbeddedLite
+    from model.clicks import ClickedSam, Embedded
 
 EMBEDDED_KEPT = 16  # of 4 MB each, for SAM's published sizes
 
@@ -74,7 +74,7 @@ class Clicks:
 
         threading.Thread(target=load, daemon=True).start()
 
-    def _embed(self, uri: str) -> Embedded | EmbeddedLite:
+    def _embed(self, uri: str) -> Embedded:
         return self._loaded().embed(read_pixels(uri, self._storage, self._source))
 
     def _loaded(self) -> ClickedSam:
@@ -90,8 +90,10 @@ class Clicks:
 def clicks_of(method: Method, storage: Storage, source: Source | None = None) -> Clicks | None:
     """Return what answers clicks, None unless the weights are here: a page fetches nothing.
 
-    That is SAM, and with SAM `lite` the method's VRP encoder.
+    That is SAM, and with SAM `lite` the method's VRP encoder where that is here too.
     """
-    spec = method if isinstance(method, Vrp) and method.sam.type == "lite" else method.sam
-    here = all(is_at_hand(weights) for weights in weights_of(spec).values())
-    return Clicks(spec, storage, source) if here else None
+    helped = isinstance(method, Vrp) and method.sam.type == "lite"
+    for spec in (method, method.sam) if helped else (method.sam,):
+        if all(is_at_hand(weights) for weights in weights_of(spec).values()):
+            return Clicks(spec, storage, source)
+    return None
