@@ -92,8 +92,10 @@ def clicks_of(method: Method, storage: Storage, source: Source | None = None) ->
 
     That is SAM, and with SAM `lite` the method's VRP encoder where that is here too.
     """
-    helped = isinstance(method, Vrp) and method.sam.type == "lite"
-    for spec in (method, method.sam) if helped else (method.sam,):
+    specs: list[Sam | Vrp] = [method.sam]
+    if isinstance(method, Vrp) and method.sam.type == "lite":
+        specs.insert(0, method)
+    for spec in specs:
         if all(is_at_hand(weights) for weights in weights_of(spec).values()):
             return Clicks(spec, storage, source)
     return None
