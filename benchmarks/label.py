@@ -13,7 +13,7 @@ import logging
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -122,13 +122,11 @@ def _members(folder: Path) -> Iterator[bytes]:
                 yield file.read()
 
 
-def pipeline(
-    checked: CheckedJob, cpus: int | None = None, told: Callable[[], None] = lambda: None
-) -> tuple[float, float]:
+def pipeline(checked: CheckedJob, cpus: int | None = None) -> tuple[float, float]:
     """Return the seconds to the first committed unit, and to the commit.
 
     Ray is begun as `vrp label` does, or with so many cpus, where that is to be more than the
-    machine has; told is called at each unit.
+    machine has.
     """
     if cpus is None:
         join_cluster()
@@ -140,7 +138,6 @@ def pipeline(
 
     def arrived(_: Receipt) -> None:
         first.append(time.perf_counter() - start)
-        told()
 
     label(checked, arrived, on_cluster)
     all_s = time.perf_counter() - start

@@ -79,8 +79,6 @@ def _run(
 ) -> Commit:
     from pipeline.label.run import label as label_collection
 
-    if checked.done and checked.commit is not None:
-        return checked.commit
     try:
         return with_workers(
             alone,

@@ -66,7 +66,9 @@ class ClickedSam:
         trunk = cast(LiteImageEncoder, self._sam.sam.image_encoder).trunk
         maps = trunk(normalise(squash(image_HW3, INPUT_PX, self._sam.device)))
         embedding_1Dhw = self._sam.embed([image_HW3], maps=maps)
-        helped = ClickedImage(self._sam.sam, self._vrp, maps) if self._vrp is not None else None
+        helped = None
+        if self._vrp is not None:
+            helped = ClickedImage(self._sam.sam, self._vrp, maps, embedding_1Dhw)
         return Embedded(embedding_1Dhw, (height, width), maps.pixels_B3HW, helped)
 
     @torch.inference_mode()

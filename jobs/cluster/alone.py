@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ def begin_alone(compute: Compute) -> AbstractContextManager[OwnProcess | None]:
         return nullcontext()
     from pipeline.workers.own_process import OwnProcess
 
-    return OwnProcess(cores)
+    return closing(OwnProcess(cores))
 
 
 def with_workers(
@@ -61,7 +61,7 @@ def with_workers(
                 markup=False,
             )
     if alone is not None:
-        alone.end()
+        alone.close()
     from jobs.cluster.connect import join_cluster
     from jobs.cluster.node_events import watch_nodes
     from pipeline.workers.pool import on_cluster

@@ -27,9 +27,9 @@ from model.networks.lite.sam import (
     LitePrompts,
     LiteVrp,
     StudiedLite,
+    ask_sam,
     build_lite_sam,
     decode_lite,
-    decode_prompted,
     neck_of,
 )
 from model.networks.lite.trunk import COARSE, INPUT_PX, MIDDLE, LiteTrunk
@@ -210,11 +210,7 @@ def answer(
     points = None
     if prompts.points_BT2 is not None and prompts.labels_BT is not None:
         points = (prompts.points_BT2, prompts.labels_BT)
-    # The dense half by hand: the prompt encoder knows one grid only.
-    encoder = sam.prompt_encoder
-    sparse_BTD, _ = encoder(points=points, boxes=prompts.boxes_B4, masks=None)
-    dense_BDhw = None if logits_B1HW is None else encoder.mask_downscaling(logits_B1HW)
-    return decode_prompted(sam, embedding_BDhw, sparse_BTD, dense_BDhw)
+    return ask_sam(sam, embedding_BDhw, points, prompts.boxes_B4, logits_B1HW)
 
 
 def with_click(prompts: PromptBatch, logits_BHW: Tensor) -> PromptBatch:

@@ -137,50 +137,57 @@ def false_masks(
     return false, threshold, float(higher)
 
 
+Asker = Callable[[PromptBatch, Tensor | None], Tensor]
+"""Answers prompts about one target, and the mask so far [1, H, W]: logits [1, H, W]."""
+
+
+def sam_alone(networks: LiteNetworks, target: Shown) -> Asker:
+    """Ask SAM itself; a lone point, which may mean a part or the whole, for its surest answer."""
+    embedding_1Dhw = neck_of(networks.sam)(target.maps)
+
+    def ask_of(prompts: PromptBatch, before_1HW: Tensor | None) -> Tensor:
+        before_11HW = None if before_1HW is None else before_1HW[:, None]
+        logits_1MHW, score_1M = answer(networks.sam, embedding_1Dhw, prompts, before_11HW)
+        lone = prompts.points_BT2 is not None and before_1HW is None
+        return logits_1MHW[:, 1 + int(score_1M[0, 1:].argmax()) if lone else 0]
+
+    return ask_of
+
+
+def as_in_studio(networks: LiteNetworks, target: Shown) -> Asker:
+    """Ask as the studio does, where the VRP encoder helps SAM."""
+    embedding_1Dhw = neck_of(networks.sam)(target.maps)
+    image = ClickedImage(networks.sam, networks.vrp, target.maps, embedding_1Dhw)
+
+    def ask_of(prompts: PromptBatch, _: Tensor | None) -> Tensor:
+        return image.ask(Clicks(prompts.points_BT2, prompts.labels_BT, prompts.boxes_B4))
+
+    return ask_of
+
+
 @torch.inference_mode()
-def score_prompts(networks: LiteNetworks, targets: Sequence[Shown]) -> dict[str, Tally]:
-    """Ask SAM alone: by the tight box, by one point, by three clicks where it was wrong."""
+def score_prompts(
+    networks: LiteNetworks,
+    targets: Sequence[Shown],
+    asker: Callable[[LiteNetworks, Shown], Asker],
+) -> dict[str, Tally]:
+    """Ask by the tight box, by one point, by three clicks where it was wrong."""
     tallies = {"box": Tally(), "point": Tally(), "clicks": Tally()}
     for target in targets:
-        embedding_1Dhw = neck_of(networks.sam)(target.maps)
+        ask_of = asker(networks, target)
         truth_1HW = F.interpolate(
             torch.from_numpy(target.mask_HW)[None, None].float(), (192, 192), mode="area"
         )[0]
         box = PromptBatch(None, None, tight_box(target.mask_HW), truth_1HW, truth_1HW)
-        logits, _ = answer(networks.sam, embedding_1Dhw, box, None)
-        _count(tallies["box"], target, logits[:, 0])
+        _count(tallies["box"], target, ask_of(box, None))
         # The first click falls deep inside: the greater error of an empty mask.
         empty = PromptBatch(None, None, None, truth_1HW, truth_1HW)
         asked = with_click(empty, torch.full_like(truth_1HW, -1.0))
-        logits, scores = answer(networks.sam, embedding_1Dhw, asked, None)
-        best = 1 + int(scores[0, 1:].argmax())
-        _count(tallies["point"], target, logits[:, best])
-        previous = logits[:, best]
+        logits_1HW = ask_of(asked, None)
+        _count(tallies["point"], target, logits_1HW)
         for _ in range(2):
-            asked = with_click(asked, previous)
-            logits, _ = answer(networks.sam, embedding_1Dhw, asked, previous[:, None])
-            previous = logits[:, 0]
-        _count(tallies["clicks"], target, previous)
-    return tallies
-
-
-@torch.inference_mode()
-def score_clicks(networks: LiteNetworks, targets: Sequence[Shown]) -> dict[str, Tally]:
-    """Ask the same as the studio does, where the VRP encoder helps SAM."""
-    tallies = {"box": Tally(), "point": Tally(), "clicks": Tally()}
-    for target in targets:
-        image = ClickedImage(networks.sam, networks.vrp, target.maps)
-        truth_1HW = F.interpolate(
-            torch.from_numpy(target.mask_HW)[None, None].float(), (192, 192), mode="area"
-        )[0]
-        _count(tallies["box"], target, image.ask(Clicks(box_14=tight_box(target.mask_HW))))
-        asked = PromptBatch(None, None, None, truth_1HW, truth_1HW)
-        logits_1HW = torch.full_like(truth_1HW, -1.0)
-        for clicks in range(3):
             asked = with_click(asked, logits_1HW)
-            logits_1HW = image.ask(Clicks(asked.points_BT2, asked.labels_BT))
-            if clicks == 0:
-                _count(tallies["point"], target, logits_1HW)
+            logits_1HW = ask_of(asked, logits_1HW)
         _count(tallies["clicks"], target, logits_1HW)
     return tallies
 

@@ -7,11 +7,12 @@ import torch
 
 from model.training.lite import LiteNetworks
 from pipeline.lite.ask import (
+    as_in_studio,
     ask,
     ask_presence,
     draw_references,
     false_masks,
-    score_clicks,
+    sam_alone,
     score_prompts,
     score_references,
 )
@@ -66,9 +67,8 @@ def choose_offset(
 def score_sam(networks: LiteNetworks, targets: Sequence[Shown]) -> dict[str, float]:
     """Return mean IoUs by a box, a point, three clicks: SAM's own, and those of the studio."""
     figures: dict[str, float] = {}
-    asked = {"iou": score_prompts, "iou_studio": score_clicks}
-    for kind, score in asked.items():
-        for name, tally in score(networks, targets).items():
+    for kind, asker in {"iou": sam_alone, "iou_studio": as_in_studio}.items():
+        for name, tally in score_prompts(networks, targets, asker).items():
             low, high = tally.interval(tally.mean_iou)
             figures |= {f"{kind}_{name}": tally.mean_iou()}
             figures |= {f"{kind}_{name}_low": low, f"{kind}_{name}_high": high}

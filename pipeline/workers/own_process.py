@@ -12,8 +12,7 @@ import signal
 from collections.abc import Iterator
 from multiprocessing import get_context, parent_process
 from threading import Thread
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from schemas.errors import BadInput
 
@@ -39,18 +38,7 @@ class OwnProcess:
         self._process.start()
         theirs.close()  # else its end would not be seen
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.end()
-
-    def end(self) -> None:
+    def close(self) -> None:
         """End it, whatever it does."""
         self._pipe.close()
         self._process.kill()
@@ -78,22 +66,15 @@ def _serve(pipe: Connection, cores: int) -> None:
     Thread(target=_end_with_command, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = str(cores)  # as Ray does; the same bytes come of it
     # Only here: torch's seconds are what the command need not wait for.
-    from pipeline.cluster.unit_table import unit_to_table
-    from pipeline.inputs.shards import read_units
-    from pipeline.label.actor import SegmentUnits
-    from schemas.record.receipt import Receipt
+    from pipeline.workers.here import in_this_process
 
     try:
         task, work = pipe.recv()
     except EOFError:
         return  # the command had no use for it
-    job = task.job
     try:
-        labeler = SegmentUnits(task)
-        for shard, done in work:
-            for unit in read_units(shard, job.targets, job.storage, job.limits, done):
-                for text in labeler(unit_to_table(unit))["receipt"]:
-                    pipe.send(Receipt.model_validate_json(text))
+        for receipt in in_this_process(task, work):
+            pipe.send(receipt)
     except BadInput as error:
         pipe.send(error)
     else:

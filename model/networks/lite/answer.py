@@ -25,8 +25,8 @@ from model.networks.lite.sam import (
     LitePrompts,
     LiteVrp,
     StudiedLite,
+    ask_sam,
     decode_lite,
-    decode_prompted,
     neck_of,
 )
 from model.networks.lite.trunk import GRID, INPUT_PX
@@ -119,19 +119,22 @@ def _first_pass(
         return FirstPass(logits_RHW, score_R, alone.present_P, pseudo_Rhw, studied, 1)
     score_PM = score_R.unflatten(0, (-1, shots))
     weight_PM = torch.softmax(SHARPNESS * score_PM, dim=1)
-    weight_PM11 = weight_PM[..., None, None]
-    share_PHW = (logits_RHW.sigmoid().unflatten(0, (-1, shots)) * weight_PM11).sum(1)
     kept = min(BEST, shots)
     firsts_P1 = torch.arange(0, len(score_R), shots, device=score_R.device)[:, None]
     best_PM = firsts_P1 + score_PM.topk(kept).indices
     return FirstPass(
-        share_PHW.logit(eps=1e-4),
+        mean_mask(logits_RHW.unflatten(0, (-1, shots)), weight_PM),
         (score_PM * weight_PM).sum(1),
         alone.present_P.unflatten(0, (-1, shots)).mean(1),
-        (pseudo_Rhw.unflatten(0, (-1, shots)) * weight_PM11).sum(1),
+        (pseudo_Rhw.unflatten(0, (-1, shots)) * weight_PM[..., None, None]).sum(1),
         studied.chosen(best_PM.flatten()),
         kept,
     )
+
+
+def mean_mask(logits_PMHW: Tensor, weight_PM: Tensor) -> Tensor:
+    """Return the logits [P, H, W] of the weighed mean of M masks' probabilities."""
+    return (logits_PMHW.sigmoid() * weight_PM[..., None, None]).sum(1).logit(eps=1e-4)
 
 
 def on_half_grid(maps: FeatureMaps) -> FeatureMaps:
@@ -189,10 +192,9 @@ def by_box(sam: Sam, embedding_BDhw: Tensor, logits_PHW: Tensor) -> Tensor:
         edges.append(torch.where(line_PN, places, -1).amax(dim=1) + 1)
     left_P, right_P, top_P, bottom_P = edges
     boxes_P4 = torch.stack([left_P, top_P, right_P, bottom_P], dim=1) * (INPUT_PX / side)
-    sparse_PTD, _ = sam.prompt_encoder(points=None, boxes=boxes_P4, masks=None)
     each = len(logits_PHW) // len(embedding_BDhw)
     embedding_PDhw = embedding_BDhw.repeat_interleave(each, dim=0)
-    answered_PMHW, _ = decode_prompted(sam, embedding_PDhw, sparse_PTD)
+    answered_PMHW, _ = ask_sam(sam, embedding_PDhw, None, boxes_P4)
     empty_P11 = ~mask_PHW.flatten(1).any(dim=1)[:, None, None]
     return torch.where(empty_P11, logits_PHW, answered_PMHW[:, 0])
 

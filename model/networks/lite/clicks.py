@@ -17,8 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.answer import SHARPNESS, answer_references, on_half_grid, sure_cells
-from model.networks.lite.sam import LiteVrp, decode_lite, decode_prompted, neck_of
+from model.networks.lite.answer import (
+    SHARPNESS,
+    answer_references,
+    mean_mask,
+    on_half_grid,
+    sure_cells,
+)
+from model.networks.lite.sam import LiteVrp, ask_sam, decode_lite, neck_of
 from model.networks.lite.trunk import GRID, INPUT_PX
 
 ONE_BY_ONE = 2
@@ -62,10 +68,9 @@ class Clicks:
 class ClickedImage:
     """An image's maps, and SAM's embeddings of them on both grids: made once, asked often."""
 
-    def __init__(self, sam: Sam, vrp: LiteVrp, maps: FeatureMaps) -> None:
+    def __init__(self, sam: Sam, vrp: LiteVrp, maps: FeatureMaps, embedding_1Dhw: Tensor) -> None:
         self._sam, self._vrp, self._maps = sam, vrp, maps
-        neck = neck_of(sam)
-        self._full_1Dhw, self._half_1Dhw = neck(maps), neck(on_half_grid(maps))
+        self._full_1Dhw, self._half_1Dhw = embedding_1Dhw, neck_of(sam)(on_half_grid(maps))
 
     def ask(self, clicks: Clicks) -> Tensor:
         """Return the logits [1, H, W] of what is meant."""
@@ -98,20 +103,17 @@ class ClickedImage:
         points = None
         if clicks.points_1N2 is not None and clicks.labels_1N is not None:
             points = (clicks.points_1N2, clicks.labels_1N)
-        # The dense half by hand: the prompt encoder knows one grid only.
-        encoder = self._sam.prompt_encoder
-        sparse_1TD, _ = encoder(points=points, boxes=clicks.box_14, masks=None)
-        dense = None if before_1HW is None else encoder.mask_downscaling(before_1HW[:, None])
-        logits_1MHW, score_1M = decode_prompted(self._sam, self._full_1Dhw, sparse_1TD, dense)
+        before_11HW = None if before_1HW is None else before_1HW[:, None]
+        logits_1MHW, score_1M = ask_sam(
+            self._sam, self._full_1Dhw, points, clicks.box_14, before_11HW
+        )
         if before_1HW is not None and points is not None and clicks.box_14 is not None:
             # The decoder never learned of both: alone, a point more made masks by a box worse.
             return (2 * logits_1MHW[:, 0] + before_1HW) / 3
         lone = points is not None and points[0].shape[1] == 1 and clicks.box_14 is None
         if not lone or before_1HW is not None:
             return logits_1MHW[:, 0]
-        weight_1M = torch.softmax(SHARPNESS * score_1M[:, 1:], dim=1)
-        share_1HW = (logits_1MHW[:, 1:].sigmoid() * weight_1M[..., None, None]).sum(1)
-        return share_1HW.logit(eps=1e-4)
+        return mean_mask(logits_1MHW[:, 1:], torch.softmax(SHARPNESS * score_1M[:, 1:], dim=1))
 
     def _alike(self, logits_1HW: Tensor, clicks: Clicks) -> Tensor:
         """Return what is like the cells that a mask surely covers, as the clicks correct them."""

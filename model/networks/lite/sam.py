@@ -214,15 +214,24 @@ def decode_lite(sam: Sam, embedding_BDhw: Tensor, prompts: LitePrompts) -> tuple
     return logits_PMhw[:, 0], score_PM[:, 0]
 
 
-def decode_prompted(
-    sam: Sam, embedding_PDhw: Tensor, sparse_PTD: Tensor, dense_PDhw: Tensor | None = None
+def ask_sam(
+    sam: Sam,
+    embedding_PDhw: Tensor,
+    points: tuple[Tensor, Tensor] | None,
+    boxes_P4: Tensor | None,
+    logits_P1HW: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Decode SAM's own prompts on any grid: logits [P, M, 4h, 4w] and scores [P, M].
+    """Ask SAM on any grid: logits [P, M, 4h, 4w] and scores [P, M].
 
-    dense is a mask prompt's embedding; without one it says that there is none.
+    It is asked by points with their labels, boxes, and masks so far.
     """
-    if dense_PDhw is None:
-        dense_PDhw = sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
+    encoder = sam.prompt_encoder
+    sparse_PTD, _ = encoder(points=points, boxes=boxes_P4, masks=None)
+    # The dense half by hand: the prompt encoder knows one grid only.
+    if logits_P1HW is None:
+        dense_PDhw = encoder.no_mask_embed.weight.view(1, -1, 1, 1)
+    else:
+        dense_PDhw = encoder.mask_downscaling(logits_P1HW)
     position_1Dhw = position_at(sam, embedding_PDhw)
     return decode_pairs(sam.mask_decoder, embedding_PDhw + dense_PDhw, position_1Dhw, sparse_PTD)
 

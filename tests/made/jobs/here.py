@@ -1,14 +1,12 @@
 """A labeling job is done in this process, without Ray: one actor, units in turn, then a commit."""
 
-from pipeline.cluster.unit_table import unit_to_table
-from pipeline.inputs.shards import read_units
-from pipeline.label.actor import SegmentTask, SegmentUnits
+from collections.abc import Iterator
+from itertools import islice
+
+from pipeline.label.actor import SegmentTask
 from pipeline.label.check import check
-from pipeline.label.rows import RowContext
-from pipeline.output.commit import write_commit
-from pipeline.output.identity import claim_output
-from pipeline.output.plan import extend_plan
-from pipeline.output.unit import list_units
+from pipeline.label.run import Work, label
+from pipeline.workers.here import in_this_process
 from schemas.job.label import LabelJob
 from schemas.record.commit import Commit
 from schemas.record.receipt import Receipt
@@ -16,31 +14,14 @@ from schemas.record.receipt import Receipt
 
 def label_here(job: LabelJob, most_units: int | None = None) -> tuple[Commit | None, list[Receipt]]:
     """Label what is missing, or the first units of it; return the commit and a receipt a unit."""
-    checked = check(job)
-    claim_output(checked.output, checked.identity)
-    plan = extend_plan(checked.output, checked.inputs.shards)
-    ids: dict[int, tuple[str, ...]] = {}
-    for reference in checked.references:
-        ids[reference.category_id] = (*ids.get(reference.category_id, ()), reference.id)
-    context = RowContext(
-        checked.identity, ids, job.thresholds, job.overlaps, instances=job.instances
-    )
-    actor = SegmentUnits(
-        SegmentTask(
-            job,
-            checked.references,
-            context,
-            0.0,
-            presence=checked.presence,
-            earlier=checked.earlier if checked.takes_rows else None,
-        )
-    )
-    receipts = []
-    for shard, done in checked.unfinished:
-        for unit in read_units(shard, job.targets, job.storage, job.limits, done):
-            if len(receipts) == most_units:
-                return None, receipts
-            (text,) = actor(unit_to_table(unit))["receipt"]
-            receipts.append(Receipt.model_validate_json(text))
-    units = list_units(checked.output)
-    return write_commit(checked.output, checked.identity, plan, {}, units), receipts
+    receipts: list[Receipt] = []
+
+    def workers(task: SegmentTask, work: Work) -> Iterator[Receipt]:
+        return islice(in_this_process(task, work), most_units)
+
+    try:
+        return label(check(job), receipts.append, workers), receipts
+    except RuntimeError as error:
+        if most_units is None or "not finished" not in str(error):
+            raise
+        return None, receipts

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_its_labels_are_those_of_any_worker_byte_for_byte(photos: Path) -> None:
     folder = photos.parent
     job = job_to(folder, str(folder / "alone"))
     receipts: list[Receipt] = []
-    with OwnProcess(1) as alone:
+    with closing(OwnProcess(1)) as alone:
         commit = label(check(job), receipts.append, alone.label)
     assert commit.counts.images == 5
     assert commit.counts.rejected == 1
@@ -59,7 +60,7 @@ def test_an_image_that_kills_it_ends_it_and_not_the_command(
     monkeypatch.setenv("PYTHONPATH", poison.python_path(folder))
     job = job_to(folder, str(folder / "out"))
     receipts: list[Receipt] = []
-    with OwnProcess(1) as alone, pytest.raises(ProcessDied, match="-9"):
+    with closing(OwnProcess(1)) as alone, pytest.raises(ProcessDied, match="-9"):
         label(check(job), receipts.append, alone.label)
     assert [receipt.part.images for receipt in receipts] == [3]
     ((shard, _),) = check(job).unfinished
@@ -67,7 +68,7 @@ def test_an_image_that_kills_it_ends_it_and_not_the_command(
 
 
 def test_what_the_command_has_no_use_for_ends_at_once() -> None:
-    with OwnProcess(1) as alone:
+    with closing(OwnProcess(1)) as alone:
         process = alone._process
     assert process.exitcode is not None
 
@@ -76,7 +77,7 @@ def test_wrong_input_that_a_worker_finds_is_the_commands(photos: Path) -> None:
     folder = photos.parent
     checked = check(job_to(folder, str(folder / "out")))
     (folder / "out").write_text("a file where the labels belong")
-    with OwnProcess(1) as alone, pytest.raises(BadStorage):
+    with closing(OwnProcess(1)) as alone, pytest.raises(BadStorage):
         label(checked, lambda _: None, alone.label)
 
 
