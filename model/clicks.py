@@ -15,7 +15,7 @@ from torch import Tensor
 from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
 from model.methods.prompted_sam import PromptedSam, Prompts
-from model.networks.lite.clicks import ClickedImage, Clicks
+from model.networks.lite.clicks import ClickedImage, Clicks, as_clicked
 from model.networks.lite.edges import along_edges
 from model.networks.lite.sam import LiteImageEncoder, LiteVrp
 from model.networks.lite.trunk import INPUT_PX
@@ -89,8 +89,9 @@ class ClickedSam:
         labels_1N = torch.tensor([on], device=self._sam.device).int() if points else None
         corners = [box_xyxy[:2], box_xyxy[2:]] if box_xyxy else None
         box_14 = self._moved(corners, image).reshape(1, 4) if corners else None
+        clicks = Clicks(points_1N2, labels_1N, box_14)
         if image.helped is not None:
-            logits_1hw = image.helped.ask(Clicks(points_1N2, labels_1N, box_14))
+            logits_1hw = image.helped.ask(clicks)
         else:
             prompts = Prompts(points_1N2, labels_1N, box_14)
             logits_1Mhw, scores_1M = self._sam.masks(image.embedding_1Dhw, [0], prompts)
@@ -99,6 +100,10 @@ class ClickedSam:
             logits_1hw = logits_1Mhw[:, chosen]
         if image.pixels_13HW is not None:
             logits_1hw = along_edges(image.pixels_13HW, logits_1hw)
+        if image.helped is not None:
+            logits_1hw = as_clicked(
+                logits_1hw, clicks, around=0
+            )  # whatever the picture's edges say
         unscored = 0.0  # nothing asks for its score
         found = Prediction(0, logits_1hw[0].cpu().numpy(), unscored, self._sam.frame)
         return mask_at(found, image.size_HW, 0.0)

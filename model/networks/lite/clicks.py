@@ -30,6 +30,9 @@ from model.networks.lite.trunk import GRID, INPUT_PX
 ONE_BY_ONE = 2
 """So many points are answered after those before them, each with the mask so far as a prompt."""
 
+AROUND = 1
+"""Cells on every side of a clicked one that are taken for clicked, where a mask is made."""
+
 CLEAR = 2.0
 """Logit that a mask has at least where it was clicked on, and at most its negative where off."""
 
@@ -55,14 +58,19 @@ class Clicks:
             kept = (self.points_1N2[:, :some], self.labels_1N[:, :some]) if some else (None, None)
             yield replace(self, points_1N2=kept[0], labels_1N=kept[1])
 
-    def cells(self, label: int) -> Tensor:
-        """Return the cells around the points of a label, 3 x 3 each: 0/1 [1, h, w]."""
+    @property
+    def takes_away(self) -> bool:
+        """True where the last point is off the object: it adds nothing, whatever SAM says."""
+        return self.labels_1N is not None and not self.labels_1N[0, -1]
+
+    def cells(self, label: int, around: int = AROUND) -> Tensor:
+        """Return the cells of the points of a label and so many around each: 0/1 [1, h, w]."""
         cells_1hw = torch.zeros(1, GRID, GRID)
         if self.points_1N2 is not None and self.labels_1N is not None:
             cell_N2 = (self.points_1N2[0] * (GRID / INPUT_PX)).long().clamp(0, GRID - 1).cpu()
             x_M, y_M = cell_N2[self.labels_1N[0].cpu() == label].T
             cells_1hw[0, y_M, x_M] = 1
-        return F.max_pool2d(cells_1hw, 3, stride=1, padding=1)
+        return F.max_pool2d(cells_1hw, 2 * around + 1, stride=1, padding=around)
 
 
 class ClickedImage:
@@ -77,7 +85,9 @@ class ClickedImage:
         first, *later = clicks.in_turn()
         logits_1HW = self._refined(first, self._begun(first))
         for more in later:
-            logits_1HW = self._refined(more, logits_1HW)
+            before_1HW, logits_1HW = logits_1HW, self._refined(more, logits_1HW)
+            if more.takes_away:
+                logits_1HW = torch.minimum(logits_1HW, before_1HW)
         return logits_1HW
 
     def _begun(self, clicks: Clicks) -> Tensor:
@@ -93,7 +103,7 @@ class ClickedImage:
         logits_1HW = self._by_sam(clicks, before_1HW)
         once_1HW = self._alike(logits_1HW, clicks)
         twice_1HW = self._alike((logits_1HW + once_1HW) / 2, clicks)
-        return _as_clicked((logits_1HW + once_1HW + twice_1HW) / 3, clicks)
+        return as_clicked((logits_1HW + once_1HW + twice_1HW) / 3, clicks)
 
     def _by_sam(self, clicks: Clicks, before_1HW: Tensor | None) -> Tensor:
         """Return SAM's mask; of a lone point, which may mean a part or the whole, the three's mean.
@@ -117,18 +127,18 @@ class ClickedImage:
 
     def _alike(self, logits_1HW: Tensor, clicks: Clicks) -> Tensor:
         """Return what is like the cells that a mask surely covers, as the clicks correct them."""
-        cells_1hw = sure_cells(_as_clicked(logits_1HW, clicks))
+        cells_1hw = sure_cells(as_clicked(logits_1HW, clicks))
         studied = self._vrp.study(self._maps, cells_1hw)
         prompts = self._vrp.prompt(self._maps, studied, 1)
         found_1HW, _ = decode_lite(self._sam, self._half_1Dhw, prompts)
         return _at(found_1HW, logits_1HW.shape[-1]) + self._vrp.offset
 
 
-def _as_clicked(logits_1HW: Tensor, clicks: Clicks) -> Tensor:
+def as_clicked(logits_1HW: Tensor, clicks: Clicks, around: int = AROUND) -> Tensor:
     """Return logits that say what the clicks do: in their cells, and nothing outside the box."""
     side = logits_1HW.shape[-1]
     for label, sign in ((1, 1.0), (0, -1.0)):
-        cells_1HW = F.interpolate(clicks.cells(label)[None], (side, side))[0]
+        cells_1HW = F.interpolate(clicks.cells(label, around)[None], (side, side))[0]
         clear_1HW = (sign * logits_1HW).clamp(min=CLEAR) * sign
         logits_1HW = torch.where(cells_1HW.to(logits_1HW.device) > 0, clear_1HW, logits_1HW)
     if clicks.box_14 is None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from model.networks.lite.clicks import CLEAR, Clicks, _as_clicked
+from model.networks.lite.clicks import CLEAR, Clicks, as_clicked
 from model.networks.lite.trunk import GRID, INPUT_PX
 
 POINTS = torch.tensor([[[4.0, 4.0], [100.0, 200.0], [380.0, 380.0], [8.0, 300.0]]])
@@ -41,8 +41,8 @@ def test_a_mask_says_what_was_clicked_and_ends_at_its_box() -> None:
     side = 4 * GRID
     box_14 = torch.tensor([[0.0, 0.0, 200.0, INPUT_PX]])
     doubt_1HW = torch.zeros(1, side, side)
-    told_1HW = _as_clicked(doubt_1HW, Clicks(POINTS, LABELS, box_14))
+    told_1HW = as_clicked(doubt_1HW, Clicks(POINTS, LABELS, box_14))
     assert told_1HW[0, 2, 2] == CLEAR
     assert told_1HW[0, 100, 50] == -CLEAR
     assert (told_1HW[0, :, 101:] <= -CLEAR).all()
-    assert (_as_clicked(doubt_1HW, Clicks(box_14=box_14))[0, :, :100] == 0).all()
+    assert (as_clicked(doubt_1HW, Clicks(box_14=box_14))[0, :, :100] == 0).all()
