@@ -101,9 +101,8 @@ class ClickedSam:
         if image.pixels_13HW is not None:
             logits_1hw = along_edges(image.pixels_13HW, logits_1hw)
         if image.helped is not None:
-            logits_1hw = as_clicked(
-                logits_1hw, clicks, around=0
-            )  # whatever the picture's edges say
+            # Whatever the picture's edges say.
+            logits_1hw = as_clicked(logits_1hw, clicks, around=0)
         unscored = 0.0  # nothing asks for its score
         found = Prediction(0, logits_1hw[0].cpu().numpy(), unscored, self._sam.frame)
         return mask_at(found, image.size_HW, 0.0)
