@@ -77,9 +77,10 @@ class Record:
 class _Dispatch(TorchDispatchMode):
     """Compute on the CPU for real, and on the fake device by `FakeTensorMode`."""
 
-    def __init__(self, record: Record, answer: bool) -> None:
+    def __init__(self, record: Record, answer: bool, fakes: FakeTensorMode) -> None:
         super().__init__()
         self._record = record
+        self._memo = fakes.fake_tensor_converter.tensor_memo
         self._answer = answer
         self._answers: dict[Any, Callable[..., Any]] = {
             aten._local_scalar_dense.default: self._read,
@@ -128,6 +129,8 @@ class _Dispatch(TorchDispatchMode):
             result = self._upload(tensors[0], kwargs)
         else:
             result = func(*args, **kwargs)
+        # Weak references, of which a parameter that changes its dtype may have none.
+        self._memo.clear()
         return result
 
     def _upload(self, tensor: Tensor, kwargs: Mapping[str, Any]) -> Tensor:
@@ -220,8 +223,8 @@ def fake_cuda(answer: bool = True) -> Iterator[Record]:
         _patch(stack, torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
         # The engine of gradients asks for the device itself.
         _patch(stack, Tensor, "backward", lambda _: None)
-        stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
-        stack.enter_context(_Dispatch(record, answer))
+        fakes = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
+        stack.enter_context(_Dispatch(record, answer, fakes))
         functional = torch.nn.functional
         _patch(stack, functional, "scaled_dot_product_attention", _attending(record))
         yield record
