@@ -12,6 +12,9 @@ from hypothesis import settings
 
 from tests.made.servers.s3 import Bucket, create_bucket, serve_s3
 
+# Kernels of Triton run on the CPU, which it must know before it is imported.
+os.environ["TRITON_INTERPRET"] = "1"
+
 # The same examples in every run, however slow the machine is.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

@@ -6,9 +6,8 @@ A line of JSON for each SAM and kind of work (5 categories of one reference, 20 
 embeddings; `lite` with its own weights), and for where its time goes; what the forms of attention
 took; and of a row that failed, why. `peak_share` is the arithmetic of SAM's encoder (2 for each
 multiply-add) at the rate found, over the card's dense bf16 peak where it is known; `idle` the share
-of the time in which the model had no batch. --compile adds a row with the encoder's blocks
-compiled. Without a GPU it runs on the CPU with nano networks and a few images, to show that it
-runs; such figures say nothing of a GPU.
+of the time in which the model had no batch. Without a GPU it runs on the CPU with nano networks and
+a few images, to show that it runs; such figures say nothing of a GPU.
 """
 
 import argparse
@@ -22,14 +21,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.gpu.networks import compile_blocks, lite_study, vrp_networks
+from benchmarks.gpu.networks import lite_study, vrp_networks
 from benchmarks.gpu.pace import DIFFERENT_PHOTOS, pace
 from benchmarks.gpu.stages import kernels, stages
 from benchmarks.parts.figure import machine
 from benchmarks.parts.vrp_job import photo, references
 from model.methods.vrp import VrpNetworks, VrpSegmenter
-from model.networks.attention_choice import FORM_FAULTS
-from model.networks.device import Precision, pick_precision
+from model.networks.attention_forms import FORM_FAULTS
+from model.networks.device import Precision, pick_device, pick_precision
 from model.networks.pixels import normalise, squash
 from model.segmenter import PLAIN, Segmenter
 from schemas.errors import VrpError
@@ -53,7 +52,7 @@ Logits = list[list[np.ndarray]]
 def main() -> None:
     """Print a line of JSON for each SAM and kind of work."""
     gpu = torch.cuda.is_available()
-    device = "cuda" if gpu else "cpu"
+    device = pick_device(float(gpu))
     parser = argparse.ArgumentParser(description=__doc__)
     sams: list[SamType] = ["vit_b", "vit_l", "vit_h"] if gpu else ["nano"]
     parser.add_argument("--sam", nargs="*", choices=get_args(SamType), default=sams)
@@ -63,7 +62,6 @@ def main() -> None:
         "--precision", choices=get_args(Precision), default=pick_precision("auto", device)
     )
     parser.add_argument("--threads", type=int, default=4, help="that decode")
-    parser.add_argument("--compile", action="store_true", help="also with compiled blocks")
     parser.add_argument("--trunk", default="random:4", help="the file of lite's trunk")
     given = parser.parse_args()
     logging.basicConfig(format="%(message)s", handlers=[JsonLines()])
@@ -110,9 +108,6 @@ def measure(sam: SamType, device: str, given: argparse.Namespace) -> None:
             say(about | {"work": "kernels"}, timed.kernels)
         say(about | {"work": "stored"}, lambda timed=timed: timed.row("stored"))
         say(about | {"work": "20 x 5"}, lambda timed=timed: timed.row("20 x 5"))
-        if given.compile:
-            say(about | {"work": "compile"}, lambda own=networks: timed_compile(own))
-            say(about | {"work": "5 x 1 compiled"}, lambda timed=timed: timed.row("5 x 1"))
 
 
 class Timed:
@@ -169,14 +164,6 @@ def load(sam: SamType, device: str, precision: Precision, loaded: list[VrpNetwor
     return {"seconds": round(time.perf_counter() - start, 1)}
 
 
-def timed_compile(networks: VrpNetworks) -> Line:
-    """Compile the encoder's blocks, at the first batch of a size."""
-    compile_blocks(networks)
-    start = time.perf_counter()
-    embed(networks)
-    return {"seconds": round(time.perf_counter() - start, 1)}
-
-
 def lite_row(device: str, given: argparse.Namespace) -> Line:
     """Return the rate of the trained small networks, and their agreement with the CPU's."""
     study = lite_study(device, given.trunk)
@@ -184,7 +171,7 @@ def lite_row(device: str, given: argparse.Namespace) -> Line:
     on_cpu = lite_study("cpu", given.trunk)(references(5, 1), PLAIN)
     expected = [logits(on_cpu, photo(seed)) for seed in range(PHOTOS_COMPARED)]
     agreement = agreement_with(segmenter, expected)
-    found = pace(segmenter, None, given.batch, given.threads, given.seconds)
+    found = pace(segmenter, None, given.batch, given.threads, given.seconds, trained=True)
     line: Line = {
         "trunk": given.trunk,
         "images_per_s": round(found.images_per_s, 2),

@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import cast
 
 import torch
-import torch.compiler.config as compiler
-from segment_anything.modeling import ImageEncoderViT
 from segment_anything.modeling.image_encoder import Attention
 
 from model.build import Study, load_method
@@ -33,7 +31,7 @@ def spec(sam: SamType) -> Vrp:
 
 
 def vrp_networks(sam: SamType, device: str, precision: Precision, *, fast: bool) -> VrpNetworks:
-    """Load a SAM's networks; fast: in the fastest form of attention, else segment_anything's.
+    """Load a SAM's networks; fast: as `use_fast_attention` makes it, else segment_anything's.
 
     Random weights of segment_anything have no position scores: they are drawn here.
     """
@@ -49,14 +47,6 @@ def vrp_networks(sam: SamType, device: str, precision: Precision, *, fast: bool)
     if fast:
         use_fast_attention(encoder)
     return networks
-
-
-def compile_blocks(networks: VrpNetworks) -> None:
-    """Compile the blocks of SAM's encoder: blocks of one shape share what is compiled."""
-    compiler.recompile_limit = 64
-    encoder = cast(ImageEncoderViT, networks.sam.image_encoder)
-    for block in encoder.blocks:
-        block.forward = torch.compile(block.forward, dynamic=False)
 
 
 def lite_study(device: str, trunk: str) -> Study:

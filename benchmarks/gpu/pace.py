@@ -6,9 +6,10 @@ Decoding, the model and the encoding of masks overlap, and are of the product.
 import io
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -38,11 +39,22 @@ class Pace:
 
 
 def pace(
-    segmenter: Segmenter, stored: list[Tensor] | None, batch: int, threads: int, seconds: float
+    segmenter: Segmenter,
+    stored: list[Tensor] | None,
+    batch: int,
+    threads: int,
+    seconds: float,
+    *,
+    trained: bool = False,
 ) -> Pace:
-    """Label photos with so many decoding threads for so long; stored are their embeddings."""
+    """Label photos with so many decoding threads for so long; stored are their embeddings.
+
+    Random weights put an edge at every pixel, whose run lengths take 20 times those of an object:
+    unless the networks are trained, what is encoded of a mask is a drawn one.
+    """
+    encode = runs_of if trained else runs_of_drawn
     with ThreadPoolExecutor(threads) as decoders, ThreadPoolExecutor(ENCODERS) as encoders:
-        runs = Runs(segmenter, stored, decoders, encoders)
+        runs = Runs(segmenter, stored, decoders, encoders, encode)
         runs.go_on(batch, WARM_UP_BATCHES, 0.0)
         return runs.go_on(batch, 1, seconds)
 
@@ -56,9 +68,10 @@ class Runs:
         stored: list[Tensor] | None,
         decoders: ThreadPoolExecutor,
         encoders: ThreadPoolExecutor,
+        encode: Callable[[tuple[Prediction, ...]], list[object]],
     ) -> None:
         self._segmenter, self._stored = segmenter, stored
-        self._decoders, self._encoders = decoders, encoders
+        self._decoders, self._encoders, self._encode = decoders, encoders, encode
         self._photos = [jpeg(photo(n)) for n in range(DIFFERENT_PHOTOS)]
 
     def go_on(self, batch: int, least_batches: int, seconds: float) -> Pace:
@@ -74,7 +87,7 @@ class Runs:
             predictions = self._segmenter.segment(pixels, embeddings)
             busy += time.perf_counter() - start
             images += len(numbers)
-            encoding += [self._encoders.submit(runs_of, one) for one in predictions]
+            encoding += [self._encoders.submit(self._encode, one) for one in predictions]
             while len(encoding) > MOST_ENCODING:
                 encoding.pop(0).result()
         for future in encoding:
@@ -101,6 +114,21 @@ class Runs:
 def runs_of(predictions: tuple[Prediction, ...]) -> list[object]:
     """Return an image's masks as the product stores them."""
     return [encode_rle(mask_at(one, SIZE_HW, 0.0)) for one in predictions]
+
+
+def runs_of_drawn(predictions: tuple[Prediction, ...]) -> list[object]:
+    """Return run lengths of as many drawn masks, from logits of the predictions' size."""
+    side = len(predictions[0].logits_hw)
+    return runs_of(tuple(replace(one, logits_hw=drawn_logits(side)) for one in predictions))
+
+
+@cache
+def drawn_logits(side: int) -> np.ndarray:
+    """Return the logits of an uneven ellipse over a seventh of the image: [side, side]."""
+    y, x = np.mgrid[:side, :side] / side - 0.5
+    uneven = 0.02 * np.sin(9 * np.arctan2(y, x))
+    noise = np.random.default_rng(0).normal(0, 0.5, (side, side))
+    return (100 * (0.23 + uneven - np.hypot(x, 1.2 * y)) + noise).astype(np.float32)
 
 
 def jpeg(image_HW3: np.ndarray) -> bytes:

@@ -24,10 +24,11 @@ CPU = torch.device("cpu")
 
 
 class NaiveVrp:
-    """Labels one image at a time; the networks' encoder computes as segment_anything's from now."""
+    """Labels one image at a time; networks compute and lie in memory as their authors' do."""
 
     def __init__(self, networks: VrpNetworks, references: Sequence[LoadedReference]) -> None:
         use_original(networks.sam.image_encoder)
+        networks.backbone.to(memory_format=torch.contiguous_format)
         self._networks = networks
         self._dtype = networks.encoder.queries.dtype
         self._references: dict[int, list[LoadedReference]] = {}

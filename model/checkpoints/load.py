@@ -16,7 +16,7 @@ from model.checkpoints.layouts import backbone_state
 from model.checkpoints.state_dict import load_into, read_state_dict
 from model.networks.attention_choice import use_fast_attention
 from model.networks.backbone import Backbone as BackboneNetwork
-from model.networks.backbone import build_backbone, fold_norms
+from model.networks.backbone import ConvBackbone, build_backbone, fold_norms
 from model.networks.device import Precision
 from model.networks.lite.kinds import Kinds
 from model.networks.lite.sam import LiteVrp
@@ -81,6 +81,9 @@ class Loader:
                 fold(backbone)
             elif self._precision == "bf16":
                 fold_norms(backbone)
+                if isinstance(backbone, ConvBackbone):
+                    # What kernels for 16 bits want, and what compares cells.
+                    backbone.to(memory_format=torch.channels_last)
             self._backbones[spec] = self._placed(backbone, backbone)
         return self._backbones[spec]
 

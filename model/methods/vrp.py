@@ -171,11 +171,13 @@ class VrpSegmenter:
             self._padding_KN,
         )
         looks_BK = presence(maps.high_BChw, logits_BKhw, self._looks_KC)
-        # Half the bytes travel: every bf16 number is a float32.
-        logits, scores = logits_BKhw.cpu().float().numpy(), score_BK.cpu().tolist()
+        # Half the bytes travel, as every bf16 number is a float32, to pinned memory; they are there
+        # when the scores are.
+        travelling_BKhw = logits_BKhw.to("cpu", non_blocking=True)
+        scores, looks = score_BK.cpu().tolist(), looks_BK.cpu().tolist()
         found = [
             tuple(map(self._prediction, self._category_ids, *image))
-            for image in zip(logits, scores, looks_BK.cpu().tolist(), strict=True)
+            for image in zip(travelling_BKhw.float().numpy(), scores, looks, strict=True)
         ]
         found = with_references(found, self._router.behind(routes))
         return self._evidence(features.compared_BChw, images, found)

@@ -6,7 +6,6 @@ random numbers of the encoder's sizes, each after its result was compared with t
 """
 
 import logging
-import math
 import statistics
 import time
 from functools import cache
@@ -17,29 +16,44 @@ from segment_anything.modeling import ImageEncoderViT
 from segment_anything.modeling.image_encoder import Attention
 from torch import Tensor, nn
 
-from model.networks.attention_forms import Form, Inputs, attend
-from model.networks.flat_attention import Forms, use_forms
+from model.networks.attention_forms import FORM_FAULTS, Form
+from model.networks.compiled import Compiled
+from model.networks.flat_attention import (
+    Forms,
+    Projected,
+    attend_grid,
+    look_up,
+    use_fast_patches,
+    use_forms,
+)
 
 _LOG = logging.getLogger(__name__)
 REPEATS = 3
 # Of the greatest value: bf16 keeps 8 bits, and sums of thousands of terms lose some of them.
 TOLERANCE = {torch.bfloat16: 0.05, torch.float16: 0.01, torch.float32: 1e-4}
-# No kernel, no memory, no compiler; and what compilers raise besides, of a form they do not take.
-FORM_FAULTS = (RuntimeError, TypeError, ValueError, AssertionError, AttributeError, ImportError)
 CPU_FORMS: tuple[Form, ...] = ("bias", "rows", "padded")
-GPU_FORMS: tuple[Form, ...] = ("padded", "flex", "bias", "original")
+GPU_FORMS: tuple[Form, ...] = ("tiles", "padded", "bias", "original")
 
 
 def use_fast_attention(encoder: nn.Module) -> Forms | None:
     """Let a frozen encoder, already on its device and in its precision, use its fastest forms.
 
-    An encoder of another kind than segment_anything's keeps its own attention.
+    On a GPU patches are cut out by a matrix product, and blocks are compiled. An encoder of another
+    kind than segment_anything's keeps its own attention.
     """
     if not isinstance(encoder, ImageEncoderViT):
         return None
     forms = fastest_forms(encoder)
     use_forms(encoder, forms)
+    if _is_on_gpu(encoder):
+        use_fast_patches(encoder)
+        for block in encoder.blocks:
+            block.forward = Compiled(block.forward)
     return forms
+
+
+def _is_on_gpu(encoder: ImageEncoderViT) -> bool:
+    return cast(Attention, encoder.blocks[0].attn).qkv.weight.is_cuda
 
 
 def fastest_forms(encoder: ImageEncoderViT) -> Forms:
@@ -54,10 +68,10 @@ def fastest_forms(encoder: ImageEncoderViT) -> Forms:
         if whole not in chosen:
             side = (len(attention.rel_pos_h) + 1) // 2
             C = attention.rel_pos_h.shape[1]
-            # An image's windows are one call; of a whole image one head is enough on a CPU.
-            windows = 1 if whole else math.ceil(_grid(encoder) / side) ** 2
+            # Of a whole image one head is enough on a CPU.
             heads = 1 if whole and weight.device.type == "cpu" else attention.num_heads
-            shape = (windows, heads, side, C)
+            grid = side if whole else _grid(encoder)
+            shape = (grid, 0 if whole else side, heads, C)
             chosen[whole] = _fastest(str(weight.device), weight.dtype, shape)
     return Forms(chosen.get(True, "rows"), chosen.get(False, "rows"))
 
@@ -70,11 +84,13 @@ def _grid(encoder: ImageEncoderViT) -> int:
 
 @cache
 def _fastest(device: str, dtype: torch.dtype, shape: tuple[int, int, int, int]) -> Form:
-    """Return the fastest form whose result is the original's; shape is [B, n, side, C]."""
+    """Return the fastest form whose result is the original's.
+
+    shape is [side of the grid, window, n, C], of one image.
+    """
     forms = CPU_FORMS if torch.device(device).type == "cpu" else GPU_FORMS
-    inputs = _random_inputs(torch.device(device), dtype, shape)
-    *parts, scale = inputs
-    expected = attend("original", Inputs(*(part.float() for part in parts), scale=scale))
+    inputs = _random(torch.device(device), dtype, shape)
+    expected = attend_grid("original", _in_float32(inputs))
     seconds: dict[Form, float] = {}
     for form in forms:
         taken = _seconds(form, inputs, expected)
@@ -82,7 +98,7 @@ def _fastest(device: str, dtype: torch.dtype, shape: tuple[int, int, int, int]) 
             seconds[form] = taken
     if not seconds:
         raise ValueError(f"no form of attention computes {shape} in {dtype} on {device}")
-    if inputs.q_BnSC.device.type == "cuda":
+    if inputs.qkv_BhwC.device.type == "cuda":
         torch.cuda.empty_cache()  # the original's scores: gigabytes
     best = min(seconds, key=lambda form: seconds[form])
     shown = ", ".join(f"{form} {1000 * s:.1f} ms" for form, s in seconds.items())
@@ -91,24 +107,24 @@ def _fastest(device: str, dtype: torch.dtype, shape: tuple[int, int, int, int]) 
 
 
 @torch.inference_mode()
-def _seconds(form: Form, inputs: Inputs, expected: Tensor) -> float | None:
+def _seconds(form: Form, inputs: Projected, expected: Tensor) -> float | None:
     """Return the median time of a form, None where it cannot run or gives another result."""
     try:
-        got = attend(form, inputs).float()
+        got = attend_grid(form, inputs).float()
     except torch.AcceleratorError:
         raise  # the device is broken, whatever runs next
     except FORM_FAULTS as error:
         _LOG.info("attention form %s cannot run here: %s", form, error)
         return None
     error = float((got - expected).abs().max() / expected.abs().max())
-    if not error <= TOLERANCE[inputs.q_BnSC.dtype]:
+    if not error <= TOLERANCE[inputs.qkv_BhwC.dtype]:
         _LOG.warning("attention form %s differs from the original by %.2g; not used", form, error)
         return None
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()
-        attend(form, inputs)
-        _wait(inputs.q_BnSC.device)
+        attend_grid(form, inputs)
+        _wait(inputs.qkv_BhwC.device)
         times.append(time.perf_counter() - start)
     return statistics.median(times)
 
@@ -118,13 +134,23 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _random_inputs(
+def _random(
     device: torch.device, dtype: torch.dtype, shape: tuple[int, int, int, int]
-) -> Inputs:
-    B, n, side, C = shape
+) -> Projected:
+    grid, window, n, C = shape
     generator = torch.Generator().manual_seed(0)
-    sizes = ([C] * 3) + ([side] * 2)
-    drawn = [
-        torch.randn(B, n, side**2, size, generator=generator).to(device, dtype) for size in sizes
-    ]
-    return Inputs(*drawn, scale=C**-0.5)
+    positions = 2 * (window or grid) - 1
+    sizes = ((1, grid, grid, 3 * n * C), (3 * n * C,), (positions, C), (positions, C))
+    qkv_BhwC, bias_C, of_rows, of_columns = (
+        torch.randn(size, generator=generator).to(device, dtype) for size in sizes
+    )
+    # Position scores of the size of the others.
+    tables = of_rows * C**-0.5, of_columns * C**-0.5
+    return Projected(qkv_BhwC, bias_C, tables, look_up(tables), n, window)
+
+
+def _in_float32(given: Projected) -> Projected:
+    assert given.bias_C is not None
+    tables = given.tables[0].float(), given.tables[1].float()
+    qkv_BhwC, bias_C = given.qkv_BhwC.float(), given.bias_C.float()
+    return Projected(qkv_BhwC, bias_C, tables, look_up(tables), given.heads, given.window)

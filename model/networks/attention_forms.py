@@ -4,34 +4,35 @@ SAM adds q . Rh(row difference) + q . Rw(column difference) to every score. All 
 same sums; they differ in what they keep in memory and in which kernels take them:
 
     original  segment_anything's: every score of every head in memory at once
-    rows      the same operations in the same order, some rows of scores at a time: bit for bit its
-              results where a matrix product does not depend on how many rows it has
+    rows      some rows of scores at a time; in float32 by the same operations in the same order:
+              bit for bit its results where a matrix product does not depend on how many rows it has
     bias      PyTorch's fused attention, the position scores as its mask, some rows at a time
     padded    the position scores as dot products too: q' = [scale * q, q . Rh, q . Rw],
               k' = [k, one-hot(row), one-hot(column)], values padded to that width with zeros. No
               mask, one width: what flash attention wants
-    flex      PyTorch's flex attention, which a GPU compiles with the scores added inside
+    tiles     a kernel of ours that reads windows where they lie: model/networks/tiled_attention.py
 
 Letters: B images or windows, n heads, S cells of the grid, h by w; C channels of a head.
 """
 
-from collections.abc import Callable
-from functools import cache
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import torch
-import torch.compiler.config as compiler
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.attention.flex_attention import flex_attention
 
-Form = Literal["original", "rows", "bias", "padded", "flex"]
+CutForm = Literal["original", "rows", "bias", "padded"]
+"""Forms that are given queries, keys and values of each window apart."""
+Form = Literal["original", "rows", "bias", "padded", "tiles"]
 
 # 256 rows of a 64 x 64 grid, 4 MB in float32: the fastest of 128, 256 and 512 on a Zen 3.
 SCORES_AT_ONCE = 2**20
 # Of a mask on a GPU, where larger calls are better: 0.5 GB in bf16.
 GPU_SCORES_AT_ONCE = 2**28
-MOST_SHAPES = 64
+# Numbers of 16 bits that a CPU adds at once.
+VECTOR = 32
+# No kernel, no memory, no compiler; and what compilers raise besides, of a form they do not take.
+FORM_FAULTS = (RuntimeError, TypeError, ValueError, AssertionError, AttributeError, ImportError)
 
 
 class Inputs(NamedTuple):
@@ -45,7 +46,7 @@ class Inputs(NamedTuple):
     scale: float
 
 
-def attend(form: Form, inputs: Inputs) -> Tensor:
+def attend(form: CutForm, inputs: Inputs) -> Tensor:
     """Return the attention's output [B, n, S, C]."""
     match form:
         case "original":
@@ -56,8 +57,6 @@ def attend(form: Form, inputs: Inputs) -> Tensor:
             return _bias(inputs)
         case "padded":
             return _padded(inputs)
-        case "flex":
-            return _flex(inputs)
 
 
 def _original(inputs: Inputs) -> Tensor:
@@ -75,6 +74,9 @@ def _rows(inputs: Inputs) -> Tensor:
         k_BnSC.flatten(0, 1).transpose(1, 2),
         v_BnSC.flatten(0, 1),
     )
+    scores_of = _scores_in_order
+    if q_NSC.dtype != torch.float32:
+        scores_of, k_NCS = _scores, k_NCS.contiguous()  # else copied for every few rows
     row_NSh, column_NSw = by_row_BnSh.flatten(0, 1), by_column_BnSw.flatten(0, 1)
     N, S, _ = q_NSC.shape
     heads, rows = max(1, SCORES_AT_ONCE // S**2), min(S, max(1, SCORES_AT_ONCE // S))
@@ -82,12 +84,27 @@ def _rows(inputs: Inputs) -> Tensor:
         n = slice(head, head + heads)
         for first in range(0, S, rows):
             s = slice(first, first + rows)
-            scores_nsS = q_NSC[n, s] @ k_NCS[n]
-            scores_nshw = scores_nsS.unflatten(2, (row_NSh.shape[2], column_NSw.shape[2]))
-            scores_nshw += row_NSh[n, s, :, None]
-            scores_nshw += column_NSw[n, s, None, :]
+            scores_nsS = scores_of(q_NSC[n, s], k_NCS[n], row_NSh[n, s], column_NSw[n, s])
             out_BnSC.flatten(0, 1)[n, s] = scores_nsS.softmax(dim=-1) @ v_NSC[n]
     return out_BnSC
+
+
+def _scores_in_order(q_nsC: Tensor, k_nCS: Tensor, row_nsh: Tensor, column_nsw: Tensor) -> Tensor:
+    scores_nsS = q_nsC @ k_nCS
+    scores_nshw = scores_nsS.unflatten(2, (row_nsh.shape[2], column_nsw.shape[2]))
+    scores_nshw += row_nsh[..., None]
+    scores_nshw += column_nsw[..., None, :]
+    return scores_nsS
+
+
+def _scores(q_nsC: Tensor, k_nCS: Tensor, row_nsh: Tensor, column_nsw: Tensor) -> Tensor:
+    if column_nsw.shape[2] >= VECTOR:
+        scores_nsS = _positions(row_nsh, column_nsw)
+    else:
+        # Sums over so few numbers side by side are slower than a product with one-hots.
+        cell_Sp = _one_hot(row_nsh, column_nsw)
+        scores_nsS = torch.cat([row_nsh, column_nsw], dim=2) @ cell_Sp.T
+    return scores_nsS.baddbmm_(q_nsC, k_nCS)
 
 
 def _bias(inputs: Inputs) -> Tensor:
@@ -116,9 +133,7 @@ def _padded(inputs: Inputs) -> Tensor:
     q_BnSC, k_BnSC, v_BnSC, by_row_BnSh, by_column_BnSw, scale = inputs
     B, n, _, C = q_BnSC.shape
     h, w = by_row_BnSh.shape[-1], by_column_BnSw.shape[-1]
-    row_Sh = torch.eye(h, dtype=q_BnSC.dtype, device=q_BnSC.device).repeat_interleave(w, dim=0)
-    column_Sw = torch.eye(w, dtype=q_BnSC.dtype, device=q_BnSC.device).repeat(h, 1)
-    cell_BnSP = torch.cat([row_Sh, column_Sw], dim=1).expand(B, n, -1, -1)
+    cell_BnSP = _one_hot(by_row_BnSh, by_column_BnSw).expand(B, n, -1, -1)
     # Kernels read 16 bytes at once.
     spare = -(C + h + w) % 8
     out_BnSP = F.scaled_dot_product_attention(
@@ -130,26 +145,12 @@ def _padded(inputs: Inputs) -> Tensor:
     return out_BnSP[..., :C]
 
 
-def _flex(inputs: Inputs) -> Tensor:
-    q_BnSC, k_BnSC, v_BnSC, by_row_BnSh, by_column_BnSw, scale = inputs
-    w = by_column_BnSw.shape[-1]
-
-    def with_position(
-        score: Tensor, image: Tensor, head: Tensor, query: Tensor, key: Tensor
-    ) -> Tensor:
-        row = by_row_BnSh[image, head, query, key // w]
-        return score + row + by_column_BnSw[image, head, query, key % w]
-
-    attention = _compiled_flex() if q_BnSC.device.type == "cuda" else flex_attention
-    return cast(Tensor, attention(q_BnSC, k_BnSC, v_BnSC, with_position, scale=scale))
-
-
-@cache
-def _compiled_flex() -> Callable[..., object]:
-    # Each size of a batch is compiled, of windows and of whole images; beyond torch's limit of 8 it
-    # would go on without compiling, and keep all scores in memory.
-    compiler.recompile_limit = max(compiler.recompile_limit, MOST_SHAPES)
-    return torch.compile(flex_attention, dynamic=False)
+def _one_hot(by_row: Tensor, by_column: Tensor) -> Tensor:
+    """Return which row and which column every cell has: [S, h + w], as [..., h] and [..., w]."""
+    h, w = by_row.shape[-1], by_column.shape[-1]
+    row_Sh = torch.eye(h, dtype=by_row.dtype, device=by_row.device).repeat_interleave(w, dim=0)
+    column_Sw = torch.eye(w, dtype=by_row.dtype, device=by_row.device).repeat(h, 1)
+    return torch.cat([row_Sh, column_Sw], dim=1)
 
 
 def _positions(by_row_BnSh: Tensor, by_column_BnSw: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from model.networks.compiled import Compiled
 from model.networks.feature_maps import BackboneSize, FeatureMaps
 from model.networks.lite.trunk import EFFICIENTNET_LITE2, LiteTrunk, build_trunk
 from schemas.names import BackboneType
@@ -78,6 +79,10 @@ class ConvBackbone(nn.Module):
         With a mask, the high-level map is computed from the last mid-level map times that mask, as
         the authors' code does for references (`VrpReading.masked_block5`).
         """
+        return self._encode(images_B3HW, mask_B1hw)
+
+    @Compiled
+    def _encode(self, images_B3HW: Tensor, mask_B1hw: Tensor | None) -> FeatureMaps:
         mid: list[Tensor] = []
         x = images_B3HW
         for name, module in self.net.items():

@@ -6,15 +6,17 @@ projected (a cell of zeros becomes the bias, whatever the weights).
 """
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import MethodType
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from segment_anything.modeling import ImageEncoderViT
 from segment_anything.modeling.image_encoder import (
     Attention,
     Block,
+    MLPBlock,
+    PatchEmbed,
     get_rel_pos,
     window_partition,
     window_unpartition,
@@ -22,7 +24,7 @@ from segment_anything.modeling.image_encoder import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.networks.attention_forms import Form, Inputs, attend
+from model.networks.attention_forms import FORM_FAULTS, CutForm, Form, Inputs, attend
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,22 @@ def use_flat_attention(encoder: ImageEncoderViT) -> None:
             block.attn.forward = MethodType(_trainable, block.attn)
 
 
+class Projected(NamedTuple):
+    """Queries, keys and values [B, h, w, 3 * n * C] of images' cells, and what positions add.
+
+    Cells attend within squares of window cells, beyond the image to the projection of zeros, bias;
+    window 0: within the image. tables are of relative positions [2 * s - 1, C], of rows and of
+    columns; looked_up are the same for every query and key [s, s, C].
+    """
+
+    qkv_BhwC: Tensor
+    bias_C: Tensor | None
+    tables: tuple[Tensor, Tensor]
+    looked_up: tuple[Tensor, Tensor]
+    heads: int
+    window: int
+
+
 def use_forms(encoder: ImageEncoderViT, forms: Forms) -> None:
     """Compute a frozen encoder's attentions in these forms, at the image size it was built for.
 
@@ -53,29 +71,96 @@ def use_forms(encoder: ImageEncoderViT, forms: Forms) -> None:
     for block in encoder.blocks:
         attention = cast(Attention, block.attn)
         if not hasattr(attention, "rows_hhC"):
-            # get_rel_pos builds its index on the CPU, which a GPU would wait for at every call.
-            for name, table in (("rows_hhC", "rel_pos_h"), ("columns_wwC", "rel_pos_w")):
-                values = getattr(attention, table).detach()
-                cells = (len(values) + 1) // 2
-                looked_up = get_rel_pos(cells, cells, values)
-                attention.register_buffer(name, looked_up, persistent=False)
+            tables = attention.rel_pos_h.detach(), attention.rel_pos_w.detach()
+            for name, values in zip(("rows_hhC", "columns_wwC"), look_up(tables), strict=True):
+                attention.register_buffer(name, values, persistent=False)
         form = forms.whole if block.window_size == 0 else forms.window
         block.forward = partial(_block, cast(Block, block), form)
 
 
+def use_fast_patches(encoder: ImageEncoderViT) -> None:
+    """Let a frozen encoder cut patches out and project them by a matrix product.
+
+    A convolution whose windows do not overlap is one, and has no fast kernel on a GPU.
+    """
+    embed = encoder.patch_embed
+    if type(embed) is PatchEmbed:
+        embed.forward = MethodType(_patches, embed)
+
+
+def _patches(embed: PatchEmbed, images_B3HW: Tensor) -> Tensor:
+    """Run `PatchEmbed.forward`: [B, h, w, C]."""
+    projection = embed.proj
+    side_y, side_x = projection.kernel_size
+    B, _, H, W = images_B3HW.shape
+    grid = images_B3HW.reshape(B, -1, H // side_y, side_y, W // side_x, side_x)
+    patches_Bhwp = grid.permute(0, 2, 4, 1, 3, 5).flatten(3)
+    return F.linear(patches_Bhwp, projection.weight.flatten(1), projection.bias)
+
+
+def look_up(tables: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return tables of relative positions for every query and key: [s, s, C] each.
+
+    `get_rel_pos` builds its index on the CPU, which a GPU would wait for at every call.
+    """
+    by_row, by_column = tables
+    side = (len(by_row) + 1) // 2
+    return get_rel_pos(side, side, by_row), get_rel_pos(side, side, by_column)
+
+
+def attend_grid(form: Form, given: Projected) -> Tensor:
+    """Return the attention's output [B, h, w, n * C]."""
+    h, w = given.qkv_BhwC.shape[1:3]
+    if form == "tiles":
+        # Triton comes with torch's builds for GPUs alone.
+        from model.networks.tiled_attention import tiled_attention  # noqa: PLC0415
+
+        return tiled_attention(given.qkv_BhwC, given.bias_C, *given.tables, given.heads)
+    if given.window == 0:
+        return _attend_apart(form, given, given.qkv_BhwC)
+    windows, padded_hw = _windows(given.qkv_BhwC, given.bias_C, given.window)
+    attended = _attend_apart(form, given, windows)
+    return window_unpartition(attended, given.window, padded_hw, (h, w))
+
+
 def _block(block: Block, form: Form, x_BhwC: Tensor) -> Tensor:
     """Run `Block.forward`."""
+    if x_BhwC.dtype != torch.float32:
+        # Patches come with their channels apart, and sums would keep them so in every block. (The
+        # neck's sums in float32 are segment_anything's in this layout alone.)
+        x_BhwC = x_BhwC.contiguous()
     attention = block.attn
-    h, w = x_BhwC.shape[1:3]
+    tables = attention.rel_pos_h, attention.rel_pos_w
+    looked_up = cast(Tensor, attention.rows_hhC), cast(Tensor, attention.columns_wwC)
     qkv_BhwC = attention.qkv(block.norm1(x_BhwC))
-    if block.window_size == 0:
-        attended_BhwC = _attend(attention, form, qkv_BhwC)
-    else:
-        windows, padded_hw = _windows(qkv_BhwC, attention.qkv.bias, block.window_size)
-        attended = _attend(attention, form, windows)
-        attended_BhwC = window_unpartition(attended, block.window_size, padded_hw, (h, w))
-    x_BhwC = x_BhwC + attention.proj(attended_BhwC)
-    return x_BhwC + block.mlp(block.norm2(x_BhwC))
+    given = Projected(
+        qkv_BhwC, attention.qkv.bias, tables, looked_up, attention.num_heads, block.window_size
+    )
+    x_BhwC = x_BhwC + attention.proj(attend_grid(form, given))
+    return x_BhwC + _mlp(cast(MLPBlock, block.mlp), block.norm2(x_BhwC))
+
+
+def _mlp(mlp: MLPBlock, x_BhwC: Tensor) -> Tensor:
+    """Run `MLPBlock.forward`; CPUs with products of 16 bits take GELU into them."""
+    if x_BhwC.is_cuda or x_BhwC.dtype == torch.float32 or not _products_give_gelu(x_BhwC.dtype):
+        return mlp(x_BhwC)
+    return mlp.lin2(_linear_gelu(x_BhwC, mlp.lin1.weight, mlp.lin1.bias))
+
+
+def _linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    # What PyTorch's compiler makes of the two; no public function does.
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "gelu", [], "none")
+
+
+@cache
+def _products_give_gelu(dtype: torch.dtype) -> bool:
+    """Whether this machine and PyTorch have that product, with the right result."""
+    x = torch.linspace(-4, 4, 16 * 16).view(16, 16)
+    try:
+        given = _linear_gelu(x.to(dtype), torch.eye(16, dtype=dtype), torch.zeros(16, dtype=dtype))
+    except FORM_FAULTS:
+        return False
+    return bool(torch.allclose(given.float(), F.gelu(x), atol=0.02))
 
 
 def _windows(qkv_BhwC: Tensor, bias_C: Tensor | None, cells: int) -> tuple[Tensor, tuple[int, int]]:
@@ -89,23 +174,18 @@ def _windows(qkv_BhwC: Tensor, bias_C: Tensor | None, cells: int) -> tuple[Tenso
     return window_partition(qkv_BhwC, cells)
 
 
-def _attend(attention: Attention, form: Form, qkv_BhwC: Tensor) -> Tensor:
-    rows_hhC, columns_wwC = attention.rows_hhC, attention.columns_wwC
-    inputs = _inputs(attention, qkv_BhwC, cast(Tensor, rows_hhC), cast(Tensor, columns_wwC))
-    out_BnSC = attend(form, inputs)
-    return out_BnSC.transpose(1, 2).flatten(2).view(*qkv_BhwC.shape[:3], -1)
-
-
-def _inputs(
-    attention: Attention, qkv_BhwC: Tensor, rows_hhC: Tensor, columns_wwC: Tensor
-) -> Inputs:
+def _attend_apart(form: CutForm, given: Projected, qkv_BhwC: Tensor) -> Tensor:
+    """Attend within each of B squares."""
     B, h, w, _ = qkv_BhwC.shape
-    qkv = qkv_BhwC.view(B, h * w, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
+    rows_hhC, columns_wwC = given.looked_up
+    qkv = qkv_BhwC.view(B, h * w, 3, given.heads, -1).permute(2, 0, 3, 1, 4)
     q_BnSC, k_BnSC, v_BnSC = qkv.contiguous().unbind(0)
     q_BnhwC = q_BnSC.unflatten(2, (h, w))
     by_row = torch.einsum("bnhwc,hkc->bnhwk", q_BnhwC, rows_hhC).flatten(2, 3)
     by_column = torch.einsum("bnhwc,wkc->bnhwk", q_BnhwC, columns_wwC).flatten(2, 3)
-    return Inputs(q_BnSC, k_BnSC, v_BnSC, by_row, by_column, attention.scale)
+    scale = q_BnSC.shape[-1] ** -0.5
+    out_BnSC = attend(form, Inputs(q_BnSC, k_BnSC, v_BnSC, by_row, by_column, scale))
+    return out_BnSC.transpose(1, 2).flatten(2).view(B, h, w, -1)
 
 
 def _trainable(attention: Attention, x_BhwC: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.networks.compiled import Compiled
 from model.networks.feature_maps import FeatureMaps, mid_on_grid
 from model.networks.pseudo_mask import foreground_cells, pseudo_mask, unit_cells
 from model.networks.sine_position import sine_position
@@ -258,6 +259,7 @@ class VrpEncoder(nn.Module):
         features_BDhw = F.relu(self.reduce(mid_BChw))
         return features_BDhw if scale_BD is None else features_BDhw * scale_BD[..., None, None]
 
+    @Compiled
     def _attend_target(
         self,
         projected_PSD: Tensor,

@@ -221,16 +221,17 @@ def _load_study(task: SegmentTask) -> tuple[Study, Judge | None]:
         segmenter = study(references)
         # On a CPU, where a store spares the encoder, trying it would cost more than the job.
         if device == "cuda" or task.job.embeddings is None:
-            try_out(segmenter, f"{device}, {precision}")
+            # A GPU is asked for several at once, and compiles what it does with them now.
+            try_out(segmenter, f"{device}, {precision}", images=2 if device == "cuda" else 1)
         return segmenter
 
     return tried, judge
 
 
-def try_out(segmenter: Segmenter, where: str) -> None:
-    """Segment one grey image. Raises BadInput: what fails here would fail for every image."""
+def try_out(segmenter: Segmenter, where: str, images: int = 1) -> None:
+    """Segment a grey image, or several. Raises BadInput: what fails here would fail for all."""
     try:
-        segmenter.segment([np.full((96, 128, 3), 128, np.uint8)])
+        segmenter.segment([np.full((96, 128, 3), 128, np.uint8)] * images)
     except RuntimeError as error:  # torch's own: no kernel, no memory, a broken device
         raise BadInput(
             "the model cannot run on this device",

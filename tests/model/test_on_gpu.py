@@ -117,11 +117,19 @@ def test_every_attention_in_bf16_is_one_that_a_fused_kernel_takes(name: str) -> 
 
 @pytest.mark.parametrize(
     ("sam", "form"),
-    [("vit_b", "padded"), ("vit_b", "bias"), ("vit_h", "padded")],
+    [
+        ("vit_b", "padded"),
+        ("vit_b", "bias"),
+        ("vit_h", "padded"),
+        ("vit_b", "tiles"),
+        ("vit_l", "tiles"),
+    ],
 )
 def test_every_size_of_sam_attends_by_fused_kernels(
     sam: str, form: Form, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if form == "tiles":
+        pytest.importorskip("triton")
     choose(monkeypatch, form)
     chosen = TypeAdapter[Vrp](Vrp).validate_python(
         VRP | {"sam": {"type": sam, "weights": "random"}}

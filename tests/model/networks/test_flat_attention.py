@@ -8,7 +8,7 @@ import torch
 from segment_anything.modeling import ImageEncoderViT
 
 from model.networks.attention_choice import fastest_forms, use_fast_attention
-from model.networks.attention_forms import Form
+from model.networks.attention_forms import FORM_FAULTS, Form
 from model.networks.flat_attention import Forms, use_flat_attention, use_forms
 from model.networks.sam import build_sam
 from tests.made.pixels.waves import stir
@@ -41,14 +41,56 @@ def test_flat_attention_gives_the_same_embedding(window_cells: int) -> None:
     torch.testing.assert_close(flat(IMAGES), encoder(IMAGES), rtol=0, atol=1e-5)
 
 
+# Tiles are of heads whose channels are a power of 2 of 16 and more.
+CASES = [("tiles", 2, 64), ("tiles", 3, 48)]
+CASES += [(form, 2, width) for form in get_args(Form) for width in (64, 40) if form != "tiles"]
+
+
 @torch.no_grad()
-@pytest.mark.parametrize("form", get_args(Form))
-@pytest.mark.parametrize(("heads", "width"), [(2, 64), (2, 40)])
+@pytest.mark.parametrize(("form", "heads", "width"), CASES)
 def test_every_form_gives_the_same_embedding(form: Form, heads: int, width: int) -> None:
+    if form == "tiles":
+        pytest.importorskip("triton")
     encoder = small_encoder(4, heads, width)
     other = copy.deepcopy(encoder)
     use_forms(other, Forms(form, form))
     torch.testing.assert_close(other(IMAGES), encoder(IMAGES), rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_tiles_of_a_whole_image_are_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton")
+    monkeypatch.setattr("model.networks.tiled_attention.KEYS", 16)
+    encoder = build_sam("nano").image_encoder
+    stir(encoder, 3)
+    other = copy.deepcopy(encoder)
+    use_forms(other, Forms("tiles", "tiles"))
+    images = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(other(images), encoder(images), rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_tiles_that_a_gpu_cannot_run_are_a_form_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = pytest.importorskip("triton.runtime.errors")
+
+    class TooLarge:
+        def __getitem__(self, _: object) -> object:
+            raise errors.OutOfResources(300_000, 232_448, "shared memory")
+
+    monkeypatch.setattr("model.networks.tiled_attention._window_kernel", TooLarge())
+    encoder = small_encoder(4, 2, 64)
+    use_forms(encoder, Forms("rows", "tiles"))
+    with pytest.raises(FORM_FAULTS, match="the kernel of tiles cannot run here"):
+        encoder(IMAGES)
+
+
+@torch.no_grad()
+def test_tiles_refuse_heads_of_another_width() -> None:
+    pytest.importorskip("triton")
+    encoder = small_encoder(4, 2, 40)
+    use_forms(encoder, Forms("tiles", "tiles"))
+    with pytest.raises(ValueError, match="heads of 20 channels"):
+        encoder(IMAGES)
 
 
 @torch.no_grad()
@@ -87,10 +129,10 @@ def test_elsewhere_the_fastest_form_that_is_right_is_taken(
 def test_a_form_with_another_result_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     from model.networks import attention_choice  # noqa: PLC0415
 
-    real = attention_choice.attend
+    real = attention_choice.attend_grid
     monkeypatch.setattr(
         attention_choice,
-        "attend",
+        "attend_grid",
         lambda form, inputs: real(form, inputs) * (1 if form in ("rows", "original") else 1.2),
     )
     encoder = small_encoder(4, heads=3, width=24).to(torch.bfloat16)
