@@ -28,9 +28,9 @@ from model.networks.compiled import Compiled
 # At 64 x 64 cells and width 256 a pair holds about 20 MB of bf16 activations.
 PAIRS_PER_CALL = 64
 
-PAIRS_PER_CALL_ON_CPU = 4
-"""The C library maps every tensor of more than 32 MB anew, page by page: of five pairs the decoder
-takes 0.17 s each, of four 0.09 s (fp32)."""
+PAIR_BYTES_ON_CPU = 8
+"""How many pairs a call takes there, times the bytes of a number: two in fp32, four in bf16. The C
+library maps every tensor of more than 32 MB anew, page by page."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def decode(
     B, K = prompts_BKND.shape[:2]
     # On a GPU a call takes whole images, as many as fit.
     on_cpu = embedding_BDhw.device.type == "cpu"
-    most = PAIRS_PER_CALL_ON_CPU if on_cpu else PAIRS_PER_CALL
+    most = PAIR_BYTES_ON_CPU // prompts_BKND.element_size() if on_cpu else PAIRS_PER_CALL
     images, pairs = max(1, most // K), min(K, most) if on_cpu else K
     logits, scores = [], []
     for first in range(0, B, images):
@@ -240,7 +240,7 @@ def attend(
     q, k, v = (_heads(x, attention.num_heads) for x in (q, k, v))
     ignored = None if ignored_PT is None else ignored_PT[:, None, None, :]
     if added_PS is not None or not _fused(q):
-        scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+        scores = _scaled_scores(q, k)
         if ignored is not None:
             scores = scores.masked_fill(ignored, -torch.inf)
         weights = torch.softmax(scores, dim=-1)
@@ -251,6 +251,15 @@ def attend(
         out = F.scaled_dot_product_attention(q, k, v, None if ignored is None else ~ignored)
     out = out.transpose(1, 2).flatten(2).unflatten(1, (each, -1)).flatten(0, 1)
     return attention.out_proj(out)
+
+
+def _scaled_scores(q: Tensor, k: Tensor) -> Tensor:
+    """Return q @ k^T / sqrt(C): a power of 2 divides the smaller factor, for the same bits."""
+    scale = math.sqrt(q.shape[-1])
+    if math.frexp(scale)[0] != 0.5:
+        return q @ k.transpose(-2, -1) / scale
+    q, k = (q / scale, k) if q.numel() < k.numel() else (q, k / scale)
+    return q @ k.transpose(-2, -1)
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:
