@@ -6,7 +6,6 @@ Letters as in model/methods/prompted_sam.py.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
 
 import numpy as np
 import torch
@@ -15,9 +14,10 @@ from torch import Tensor
 from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
 from model.methods.prompted_sam import PromptedSam, Prompts
-from model.networks.lite.clicks import ClickedImage, Clicks, as_clicked
+from model.networks.lite.clicks import Clicks
+from model.networks.lite.closer import CloserLook
 from model.networks.lite.edges import along_edges
-from model.networks.lite.sam import LiteImageEncoder, LiteVrp
+from model.networks.lite.sam import LiteVrp, trunk_of
 from model.networks.lite.trunk import INPUT_PX
 from model.networks.pixels import normalise, squash
 from model.segmenter import Prediction
@@ -31,13 +31,14 @@ Point = tuple[float, float]
 class Embedded:
     """An image as SAM's decoder wants it, and its size as displayed.
 
-    Of SAM `lite` also the pixels that masks' edges are drawn by, and what its VRP encoder reads.
+    Of SAM `lite` also the pixels that masks' edges are drawn by; where its VRP encoder helps, what
+    both see.
     """
 
-    embedding_1Dhw: Tensor
+    embedding_1Dhw: Tensor | None
     size_HW: tuple[int, int]
     pixels_13HW: Tensor | None = None
-    helped: ClickedImage | None = None
+    helped: CloserLook | None = None
 
 
 class ClickedSam:
@@ -63,13 +64,12 @@ class ClickedSam:
         height, width, _ = image_HW3.shape
         if not self._is_lite:
             return Embedded(self._sam.embed([image_HW3]), (height, width))
-        trunk = cast(LiteImageEncoder, self._sam.sam.image_encoder).trunk
-        maps = trunk(normalise(squash(image_HW3, INPUT_PX, self._sam.device)))
-        embedding_1Dhw = self._sam.embed([image_HW3], maps=maps)
-        helped = None
         if self._vrp is not None:
-            helped = ClickedImage(self._sam.sam, self._vrp, maps, embedding_1Dhw)
-        return Embedded(embedding_1Dhw, (height, width), maps.pixels_B3HW, helped)
+            helped = CloserLook(self._sam.sam, self._vrp, image_HW3)
+            return Embedded(None, (height, width), helped=helped)
+        maps = trunk_of(self._sam.sam)(normalise(squash(image_HW3, INPUT_PX, self._sam.device)))
+        embedding_1Dhw = self._sam.embed([image_HW3], maps=maps)
+        return Embedded(embedding_1Dhw, (height, width), maps.pixels_B3HW)
 
     @torch.inference_mode()
     def mask(
@@ -93,6 +93,7 @@ class ClickedSam:
         if image.helped is not None:
             logits_1hw = image.helped.ask(clicks)
         else:
+            assert image.embedding_1Dhw is not None, "nothing else is helped"
             prompts = Prompts(points_1N2, labels_1N, box_14)
             logits_1Mhw, scores_1M = self._sam.masks(image.embedding_1Dhw, [0], prompts)
             alone = len(points) == 1 and box_xyxy is None
@@ -100,9 +101,6 @@ class ClickedSam:
             logits_1hw = logits_1Mhw[:, chosen]
         if image.pixels_13HW is not None:
             logits_1hw = along_edges(image.pixels_13HW, logits_1hw)
-        if image.helped is not None:
-            # Whatever the picture's edges say.
-            logits_1hw = as_clicked(logits_1hw, clicks, around=0)
         unscored = 0.0  # nothing asks for its score
         found = Prediction(0, logits_1hw[0].cpu().numpy(), unscored, self._sam.frame)
         return mask_at(found, image.size_HW, 0.0)

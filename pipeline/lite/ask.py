@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from model.masks.extent import extent_of
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.answer import LiteAnswer, answer_references
-from model.networks.lite.clicks import ClickedImage, Clicks
+from model.networks.lite.clicks import Clicks
+from model.networks.lite.closer import CloserLook
 from model.networks.lite.completion import complete
 from model.networks.lite.edges import along_edges
 from model.networks.lite.sam import neck_of
@@ -137,30 +138,42 @@ def false_masks(
     return false, threshold, float(higher)
 
 
-Asker = Callable[[PromptBatch, Tensor | None], Tensor]
-"""Answers prompts about one target, and the mask so far [1, H, W]: logits [1, H, W]."""
+@dataclass(frozen=True)
+class Answered:
+    """Logits of one target: what may be asked about next [1, H, W], and with edges, of any side."""
+
+    logits_1HW: Tensor
+    edged_1HW: Tensor
+
+
+Asker = Callable[[PromptBatch, Tensor | None], Answered]
+"""Answers prompts about one target, and the mask so far [1, H, W]."""
 
 
 def sam_alone(networks: LiteNetworks, target: Shown) -> Asker:
     """Ask SAM itself; a lone point, which may mean a part or the whole, for its surest answer."""
     embedding_1Dhw = neck_of(networks.sam)(target.maps)
+    pixels_13HW = target.maps.pixels_B3HW
+    assert pixels_13HW is not None, "pictures are shown with their pixels"
 
-    def ask_of(prompts: PromptBatch, before_1HW: Tensor | None) -> Tensor:
+    def ask_of(prompts: PromptBatch, before_1HW: Tensor | None) -> Answered:
         before_11HW = None if before_1HW is None else before_1HW[:, None]
         logits_1MHW, score_1M = answer(networks.sam, embedding_1Dhw, prompts, before_11HW)
         lone = prompts.points_BT2 is not None and before_1HW is None
-        return logits_1MHW[:, 1 + int(score_1M[0, 1:].argmax()) if lone else 0]
+        logits_1HW = logits_1MHW[:, 1 + int(score_1M[0, 1:].argmax()) if lone else 0]
+        return Answered(logits_1HW, along_edges(pixels_13HW, logits_1HW))
 
     return ask_of
 
 
 def as_in_studio(networks: LiteNetworks, target: Shown) -> Asker:
     """Ask as the studio does, where the VRP encoder helps SAM."""
-    embedding_1Dhw = neck_of(networks.sam)(target.maps)
-    image = ClickedImage(networks.sam, networks.vrp, target.maps, embedding_1Dhw)
+    image = CloserLook(networks.sam, networks.vrp, target.image_HW3)
 
-    def ask_of(prompts: PromptBatch, _: Tensor | None) -> Tensor:
-        return image.ask(Clicks(prompts.points_BT2, prompts.labels_BT, prompts.boxes_B4))
+    def ask_of(prompts: PromptBatch, _: Tensor | None) -> Answered:
+        edged_1HW = image.ask(Clicks(prompts.points_BT2, prompts.labels_BT, prompts.boxes_B4))
+        size_HW = prompts.truth_BHW.shape[1:]
+        return Answered(F.interpolate(edged_1HW[None], size_HW, mode="area")[0], edged_1HW)
 
     return ask_of
 
@@ -183,12 +196,12 @@ def score_prompts(
         # The first click falls deep inside: the greater error of an empty mask.
         empty = PromptBatch(None, None, None, truth_1HW, truth_1HW)
         asked = with_click(empty, torch.full_like(truth_1HW, -1.0))
-        logits_1HW = ask_of(asked, None)
-        _count(tallies["point"], target, logits_1HW)
+        found = ask_of(asked, None)
+        _count(tallies["point"], target, found)
         for _ in range(2):
-            asked = with_click(asked, logits_1HW)
-            logits_1HW = ask_of(asked, logits_1HW)
-        _count(tallies["clicks"], target, logits_1HW)
+            asked = with_click(asked, found.logits_1HW)
+            found = ask_of(asked, found.logits_1HW)
+        _count(tallies["clicks"], target, found)
     return tallies
 
 
@@ -200,7 +213,6 @@ def tight_box(mask_HW: np.ndarray) -> Tensor:
     return torch.from_numpy(box * scale)[None]
 
 
-def _count(tally: Tally, target: Shown, logits_1HW: Tensor) -> None:
-    assert target.maps.pixels_B3HW is not None, "pictures are shown with their pixels"
-    logits_1HW = along_edges(target.maps.pixels_B3HW, logits_1HW)
-    tally.add(target.category, (_enlarged(logits_1HW, target) > 0).numpy(), target.mask_HW)
+def _count(tally: Tally, target: Shown, found: Answered) -> None:
+    mask_HW = (_enlarged(found.edged_1HW, target) > 0).numpy()
+    tally.add(target.category, mask_HW, target.mask_HW)

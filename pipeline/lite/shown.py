@@ -24,10 +24,11 @@ OUTDOORS = "horse"
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture of a category: its maps, the mask at its own size, and what is never paired."""
+    """One picture of a category, its maps, the mask at its own size, and what is never paired."""
 
     category: str
     group: str
+    image_HW3: np.ndarray
     maps: FeatureMaps
     mask_HW: np.ndarray
     lacks: frozenset[str] = frozenset()
@@ -47,7 +48,7 @@ def show(
     levels = encode(trunk, squashed_13HW.permute(0, 2, 3, 1))
     fine_1Chw, deep_1Chw = (level.float().permute(0, 3, 1, 2) for level in levels)
     maps = joined(fine_1Chw, deep_1Chw, halved(normalise(squashed_13HW.float())))
-    return Shown(category, group, maps, mask_HW, lacks)
+    return Shown(category, group, image_HW3, maps, mask_HW, lacks)
 
 
 def show_photos(

@@ -58,6 +58,13 @@ class Clicks:
             kept = (self.points_1N2[:, :some], self.labels_1N[:, :some]) if some else (None, None)
             yield replace(self, points_1N2=kept[0], labels_1N=kept[1])
 
+    def numbers(self) -> tuple[float, ...]:
+        """Return all that is asked: equal of equal clicks."""
+        parts = (self.points_1N2, self.labels_1N, self.box_14)
+        counts = [0 if part is None else part.numel() for part in parts]
+        values = [part.flatten().tolist() for part in parts if part is not None]
+        return (*counts, *(number for part in values for number in part))
+
     @property
     def takes_away(self) -> bool:
         """True where the last point is off the object: it adds nothing, whatever SAM says."""
@@ -83,9 +90,9 @@ class ClickedImage:
     def ask(self, clicks: Clicks) -> Tensor:
         """Return the logits [1, H, W] of what is meant."""
         first, *later = clicks.in_turn()
-        logits_1HW = self._refined(first, self._begun(first))
+        logits_1HW = self.refined(first, self._begun(first))
         for more in later:
-            before_1HW, logits_1HW = logits_1HW, self._refined(more, logits_1HW)
+            before_1HW, logits_1HW = logits_1HW, self.refined(more, logits_1HW)
             if more.takes_away:
                 logits_1HW = torch.minimum(logits_1HW, before_1HW)
         return logits_1HW
@@ -99,7 +106,8 @@ class ClickedImage:
             logits_1HW = (logits_1HW + _at(answer.logits_PHW, logits_1HW.shape[-1])) / 2
         return self._alike(logits_1HW, clicks)
 
-    def _refined(self, clicks: Clicks, before_1HW: Tensor) -> Tensor:
+    def refined(self, clicks: Clicks, before_1HW: Tensor) -> Tensor:
+        """Return the logits [1, H, W] of what is meant, which was before_1HW so far."""
         logits_1HW = self._by_sam(clicks, before_1HW)
         once_1HW = self._alike(logits_1HW, clicks)
         twice_1HW = self._alike((logits_1HW + once_1HW) / 2, clicks)

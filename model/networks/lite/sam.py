@@ -241,6 +241,11 @@ def neck_of(sam: Sam) -> LiteNeck:
     return cast(LiteNeck, sam.image_encoder.neck)
 
 
+def trunk_of(sam: Sam) -> LiteTrunk:
+    """Return the trunk of a SAM `lite`."""
+    return cast(LiteImageEncoder, sam.image_encoder).trunk
+
+
 def position_at(sam: Sam, embedding_BDhw: Tensor) -> Tensor:
     """Return the position encoding [1, D, h, w] of an embedding's grid, whatever its size."""
     return sam.prompt_encoder.pe_layer(embedding_BDhw.shape[-2:])[None]
