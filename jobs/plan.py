@@ -56,23 +56,27 @@ def print_plan(checked: CheckedJob, console: Console) -> None:
         console.print("  do nothing: the job is finished")
     # Not a table: that would cut addresses and fingerprints on a narrow screen.
     for key, value in describe(checked).items():
-        if key not in ("would", "understood"):
+        if key not in ("would", "understood", "advice"):
             shown = ", ".join(map(str, value[:10])) if isinstance(value, list) else value
             console.print(f"{key.replace('_', ' '):<16}{shown}", markup=False)
     print_understood(checked, console)
 
 
 def print_understood(checked: CheckedJob, console: Console) -> None:
-    """Print what the references' annotations are understood to be."""
+    """Print what the references' annotations are understood to be, and what is advised of them."""
+    from pipeline.label.preview import advice
+
     for said in checked.understood[:REFERENCES_SHOWN]:
         console.print(said, markup=False, soft_wrap=True)
     if (more := len(checked.understood) - REFERENCES_SHOWN) > 0:
         console.print(f"and {more} references more")
+    for said in advice(checked):
+        console.print(f"advice: {said}", markup=False, soft_wrap=True)
 
 
 def describe(checked: CheckedJob) -> dict[str, object]:
     """Return the plan as values for JSON."""
-    from pipeline.label.preview import outlook
+    from pipeline.label.preview import advice, outlook
 
     lists = [shard for shard in checked.plan.shards if shard.kind == "images"]
     return {
@@ -89,4 +93,5 @@ def describe(checked: CheckedJob) -> dict[str, object]:
         "random_weights": list(checked.identity.random_weights),
         "output": checked.job.output.uri,
         "would": [asdict(prospect) for prospect in outlook(checked)],
+        "advice": advice(checked),
     }

@@ -1,14 +1,20 @@
 """Say what a rerun of a job would do, and why: a checked job becomes a few counted lines."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from pipeline.label.check import CheckedJob
 from pipeline.output.attempts import list_begun
 from pipeline.output.unit import list_units
+from schemas.job.method import Vrp
 from schemas.record.commit import Shard
 
 NAMED = 5
 """Shards named on a line; a plan may have a million."""
+
+
+MANY, FEW = 10, 5
+"""References of a category that are too many to ask each image with, and how many are enough."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,21 @@ def outlook(checked: CheckedJob) -> list[Prospect]:
         Prospect("write commit.json", int(not checked.done), _commit_reason(checked)),
     ]
     return [prospect for prospect in prospects if prospect.count]
+
+
+def advice(checked: CheckedJob) -> list[str]:
+    """Say of categories with many references what asking with the best few of them would spare."""
+    method = checked.job.method
+    if not isinstance(method, Vrp) or method.best_references is not None:
+        return []
+    counts = Counter(reference.category_id for reference in checked.references)
+    return [
+        f"{category.name} has {counts[category.id]} references, and every image is asked with all "
+        f"of them: method.best_references: {FEW} asks with the {FEW} most like it, in a fraction "
+        "of the time"
+        for category in checked.identity.categories
+        if counts[category.id] > MANY
+    ]
 
 
 def _of_categories(checked: CheckedJob) -> list[Prospect]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from ray.exceptions import RayError
 
 from jobs import main as main_module
@@ -37,3 +38,22 @@ def test_a_plan_is_told_in_lines_that_are_never_cut(
     assert code == 0, err
     assert output in out
     assert "…" not in out
+
+
+def test_a_plan_advises_a_choice_among_many_references(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photo_folder(tmp_path)
+    job = yaml.safe_load(Path(write_job(folder)).read_text())
+    (first,) = job["references"]
+    boxes = [{"type": "box", "xyxy": [1, 2, 30, 40 + n]} for n in range(11)]
+    many = [first | {"annotation": box} for box in boxes]
+    few, routed = many[:10], job["method"] | {"best_references": 5}
+    for changes, advised in (
+        ({"references": many}, True),
+        ({"references": few}, False),
+        ({"references": many, "method": routed}, False),
+    ):
+        code, out, err = run(capsys, "plan", write_job(folder, **changes))
+        assert code == 0, err
+        assert ("advice: cat has 11 references" in out) == advised
