@@ -24,7 +24,7 @@ from schemas.spec import Spec
 if TYPE_CHECKING:
     from model.clicks import ClickedSam, Embedded
 
-EMBEDDED_KEPT = 16  # of 4 MB each, for SAM's published sizes
+EMBEDDED_KEPT = 16  # of 4 MB each, for SAM's published sizes; of `lite` up to 18
 
 
 class Asked(Spec):
