@@ -43,7 +43,6 @@ LIBRARIES: dict[str, set[str]] = {
         "model/training",
         "model/whole_image",
         "pipeline/embed",
-        "pipeline/images",  # torchvision's libjpeg gives a tensor
         "pipeline/label",
         "pipeline/lite",
         "pipeline/train",
