@@ -3,7 +3,7 @@
 Letters as in model/methods/prompted_sam.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,16 +29,10 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Embedded:
-    """An image as SAM's decoder wants it, and its size as displayed.
+    """An image's size as displayed, and what answers clicks on it by logits [1, h, w]."""
 
-    Of SAM `lite` also the pixels that masks' edges are drawn by; where its VRP encoder helps, what
-    both see.
-    """
-
-    embedding_1Dhw: Tensor | None
     size_HW: tuple[int, int]
-    pixels_13HW: Tensor | None = None
-    helped: CloserLook | None = None
+    ask: Callable[[Clicks], Tensor]
 
 
 class ClickedSam:
@@ -62,14 +56,25 @@ class ClickedSam:
     def embed(self, image_HW3: np.ndarray) -> Embedded:
         """Embed a uint8 RGB image: slow, once for each image."""
         height, width, _ = image_HW3.shape
-        if not self._is_lite:
-            return Embedded(self._sam.embed([image_HW3]), (height, width))
+        return Embedded((height, width), self._asker(image_HW3))
+
+    def _asker(self, image_HW3: np.ndarray) -> Callable[[Clicks], Tensor]:
         if self._vrp is not None:
-            helped = CloserLook(self._sam.sam, self._vrp, image_HW3)
-            return Embedded(None, (height, width), helped=helped)
+            return CloserLook(self._sam.sam, self._vrp, image_HW3).ask
+        if not self._is_lite:
+            return partial(self._by_sam, self._sam.embed([image_HW3]))
         maps = trunk_of(self._sam.sam)(normalise(squash(image_HW3, INPUT_PX, self._sam.device)))
+        pixels_13HW = maps.pixels_B3HW
+        assert pixels_13HW is not None, "the trunk gives pixels with its maps"
         embedding_1Dhw = self._sam.embed([image_HW3], maps=maps)
-        return Embedded(embedding_1Dhw, (height, width), maps.pixels_B3HW)
+        return lambda clicks: along_edges(pixels_13HW, self._by_sam(embedding_1Dhw, clicks))
+
+    def _by_sam(self, embedding_1Dhw: Tensor, clicks: Clicks) -> Tensor:
+        prompts = Prompts(clicks.points_1N2, clicks.labels_1N, clicks.box_14)
+        logits_1Mhw, scores_1M = self._sam.masks(embedding_1Dhw, [0], prompts)
+        points = 0 if clicks.labels_1N is None else clicks.labels_1N.shape[1]
+        alone = points == 1 and clicks.box_14 is None
+        return logits_1Mhw[:, 1 + int(scores_1M[0, 1:].argmax()) if alone else 0]
 
     @torch.inference_mode()
     def mask(
@@ -89,18 +94,7 @@ class ClickedSam:
         labels_1N = torch.tensor([on], device=self._sam.device).int() if points else None
         corners = [box_xyxy[:2], box_xyxy[2:]] if box_xyxy else None
         box_14 = self._moved(corners, image).reshape(1, 4) if corners else None
-        clicks = Clicks(points_1N2, labels_1N, box_14)
-        if image.helped is not None:
-            logits_1hw = image.helped.ask(clicks)
-        else:
-            assert image.embedding_1Dhw is not None, "nothing else is helped"
-            prompts = Prompts(points_1N2, labels_1N, box_14)
-            logits_1Mhw, scores_1M = self._sam.masks(image.embedding_1Dhw, [0], prompts)
-            alone = len(points) == 1 and box_xyxy is None
-            chosen = 1 + int(scores_1M[0, 1:].argmax()) if alone else 0
-            logits_1hw = logits_1Mhw[:, chosen]
-        if image.pixels_13HW is not None:
-            logits_1hw = along_edges(image.pixels_13HW, logits_1hw)
+        logits_1hw = image.ask(Clicks(points_1N2, labels_1N, box_14))
         unscored = 0.0  # nothing asks for its score
         found = Prediction(0, logits_1hw[0].cpu().numpy(), unscored, self._sam.frame)
         return mask_at(found, image.size_HW, 0.0)

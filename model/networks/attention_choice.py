@@ -8,6 +8,7 @@ random numbers of the encoder's sizes, each after its result was compared with t
 import logging
 import statistics
 import time
+from collections.abc import Sequence
 from functools import cache
 from typing import cast
 
@@ -45,20 +46,21 @@ def use_fast_attention(encoder: nn.Module) -> Forms | None:
         return None
     forms = fastest_forms(encoder)
     use_forms(encoder, forms)
-    if _is_on_gpu(encoder):
+    if _weight(encoder).is_cuda:
         use_fast_patches(encoder)
         for block in encoder.blocks:
             block.forward = Compiled(block.forward)
     return forms
 
 
-def _is_on_gpu(encoder: ImageEncoderViT) -> bool:
-    return cast(Attention, encoder.blocks[0].attn).qkv.weight.is_cuda
+def _weight(encoder: ImageEncoderViT) -> Tensor:
+    """Return one of its weights, which all are on one device and in one precision."""
+    return cast(Attention, encoder.blocks[0].attn).qkv.weight
 
 
 def fastest_forms(encoder: ImageEncoderViT) -> Forms:
     """Return the forms to use for an encoder where it is."""
-    weight = cast(Attention, encoder.blocks[0].attn).qkv.weight
+    weight = _weight(encoder)
     if weight.device.type == "cpu" and weight.dtype == torch.float32:
         return Forms("rows", "rows")
     chosen: dict[bool, Form] = {}
@@ -89,8 +91,9 @@ def _fastest(device: str, dtype: torch.dtype, shape: tuple[int, int, int, int]) 
     shape is [side of the grid, window, n, C], of one image.
     """
     forms = CPU_FORMS if torch.device(device).type == "cpu" else GPU_FORMS
-    inputs = _random(torch.device(device), dtype, shape)
-    expected = attend_grid("original", _in_float32(inputs))
+    drawn = _random(torch.device(device), dtype, shape)
+    inputs = _projected(drawn, shape)
+    expected = attend_grid("original", _projected([one.float() for one in drawn], shape))
     seconds: dict[Form, float] = {}
     for form in forms:
         taken = _seconds(form, inputs, expected)
@@ -98,7 +101,7 @@ def _fastest(device: str, dtype: torch.dtype, shape: tuple[int, int, int, int]) 
             seconds[form] = taken
     if not seconds:
         raise ValueError(f"no form of attention computes {shape} in {dtype} on {device}")
-    if inputs.qkv_BhwC.device.type == "cuda":
+    if inputs.qkv_BhwC.is_cuda:
         torch.cuda.empty_cache()  # the original's scores: gigabytes
     best = min(seconds, key=lambda form: seconds[form])
     shown = ", ".join(f"{form} {1000 * s:.1f} ms" for form, s in seconds.items())
@@ -136,21 +139,17 @@ def _wait(device: torch.device) -> None:
 
 def _random(
     device: torch.device, dtype: torch.dtype, shape: tuple[int, int, int, int]
-) -> Projected:
+) -> list[Tensor]:
+    """Draw a projection, its bias, and tables whose position scores are as large as the others."""
     grid, window, n, C = shape
     generator = torch.Generator().manual_seed(0)
     positions = 2 * (window or grid) - 1
     sizes = ((1, grid, grid, 3 * n * C), (3 * n * C,), (positions, C), (positions, C))
-    qkv_BhwC, bias_C, of_rows, of_columns = (
-        torch.randn(size, generator=generator).to(device, dtype) for size in sizes
-    )
-    # Position scores of the size of the others.
-    tables = of_rows * C**-0.5, of_columns * C**-0.5
-    return Projected(qkv_BhwC, bias_C, tables, look_up(tables), n, window)
+    drawn = [torch.randn(size, generator=generator).to(device, dtype) for size in sizes]
+    return [*drawn[:2], *(table * C**-0.5 for table in drawn[2:])]
 
 
-def _in_float32(given: Projected) -> Projected:
-    assert given.bias_C is not None
-    tables = given.tables[0].float(), given.tables[1].float()
-    qkv_BhwC, bias_C = given.qkv_BhwC.float(), given.bias_C.float()
-    return Projected(qkv_BhwC, bias_C, tables, look_up(tables), given.heads, given.window)
+def _projected(drawn: Sequence[Tensor], shape: tuple[int, int, int, int]) -> Projected:
+    qkv_BhwC, bias_C, of_rows, of_columns = drawn
+    tables = of_rows, of_columns
+    return Projected(qkv_BhwC, bias_C, tables, look_up(tables), shape[2], shape[1])

@@ -14,10 +14,9 @@ itself (a window's, or the image's), C channels of a head.
 # ruff: noqa: PLR0913, PLR0917
 # pyright: reportPossiblyUnboundVariable=false, reportCallIssue=false
 
-import torch
 import triton
 import triton.language as tl
-from torch import Tensor
+from torch import Tensor, library
 from triton.errors import TritonError
 
 LOG2_E = tl.constexpr(1.4426950408889634)
@@ -174,7 +173,7 @@ def _window_kernel(
     tl.store(out + (cell * heads + n) * C + c[None, :], sums / total[:, None], mask=asked)
 
 
-@torch.library.custom_op("vrp::tiled_attention", mutates_args=())
+@library.custom_op("vrp::tiled_attention", mutates_args=())
 def tiled_attention(
     qkv_BHWc: Tensor, bias_c: Tensor | None, table_y: Tensor, table_x: Tensor, heads: int
 ) -> Tensor:

@@ -58,12 +58,10 @@ class Clicks:
             kept = (self.points_1N2[:, :some], self.labels_1N[:, :some]) if some else (None, None)
             yield replace(self, points_1N2=kept[0], labels_1N=kept[1])
 
-    def numbers(self) -> tuple[float, ...]:
+    def numbers(self) -> tuple[tuple[float, ...], ...]:
         """Return all that is asked: equal of equal clicks."""
         parts = (self.points_1N2, self.labels_1N, self.box_14)
-        counts = [0 if part is None else part.numel() for part in parts]
-        values = [part.flatten().tolist() for part in parts if part is not None]
-        return (*counts, *(number for part in values for number in part))
+        return tuple(() if part is None else tuple(part.flatten().tolist()) for part in parts)
 
     @property
     def takes_away(self) -> bool:

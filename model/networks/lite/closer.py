@@ -25,7 +25,7 @@ ROOM = 1.6
 """Sides of the window, in those of the box around the mask and the clicks on the object."""
 
 LEAST_PX = INPUT_PX // 4
-"""Of a window's sides: nothing is enlarged more than four times."""
+"""Of a window's sides, before it is cut to the image: nothing is enlarged more than four times."""
 
 KEPT_PX = 4 * INPUT_PX
 """Side of the square that is kept of an image, to look closer at."""
@@ -47,7 +47,7 @@ class CloserLook:
 
     def __init__(self, sam: Sam, vrp: LiteVrp, image_HW3: np.ndarray) -> None:
         self._sam, self._vrp = sam, vrp
-        self._looks: dict[tuple[float, ...], Tensor] = {}
+        self._looks: dict[tuple[tuple[float, ...], ...], Tensor] = {}
         device: torch.device = sam.device
         self._kept_13HW = squash(image_HW3, KEPT_PX, device).byte()
         self._whole, _ = self._seen(squash(image_HW3, INPUT_PX, device))
