@@ -2,8 +2,8 @@
 
 Pillow keeps four bytes a pixel and copies them twice on the way to an array. simplejpeg gives the
 same pixels in a quarter of the time (a photo of 12 megapixels: 0.027 s of CPU against 0.11), and
-leaves other threads their turn. What it finds any fault with is left to Pillow: of 402 photos and
-600 damaged copies, cut or with a changed byte, whatever it read was what Pillow reads.
+leaves other threads their turn. What it finds any fault with is left to Pillow: of 402 photos
+and 30 000 damaged copies of drawn pictures, whatever it read was what Pillow reads.
 """
 
 import numpy as np
