@@ -37,6 +37,8 @@ SEEDS = {
     "png": encoded("PNG"),
     "jpeg": encoded("JPEG"),
     "progressive jpeg": encoded("JPEG", progressive=True),
+    "jpeg of whole colours": encoded("JPEG", subsampling=0),
+    "jpeg with restart markers": encoded("JPEG", restart_marker_blocks=2),
     "webp": encoded("WEBP"),
     "lossless webp": encoded("WEBP", lossless=True),
     "tiff": encoded("TIFF"),
