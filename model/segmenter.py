@@ -6,10 +6,10 @@ h w grid cells or low-resolution logits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -97,4 +97,18 @@ class Segmenter(Protocol):
         Predictions come in the order of the category ids, and do not depend on the batch.
         embeddings holds SAM's of each image, [C, h, w], where a store has them.
         """
+        ...
+
+
+@runtime_checkable
+class Beginner(Protocol):
+    """A segmenter that a GPU works for, which need not wait for it before the next batch."""
+
+    begins: bool
+    """Whether it does: on a CPU nothing is gained."""
+
+    def begin(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> Callable[[], list[tuple[Prediction, ...]]]:
+        """Ask the GPU for what `segment` returns; what this returns waits for it."""
         ...

@@ -46,11 +46,14 @@ class FeatureEncoder:
             return ImageFeatures(embedding_BDhw, embedding_BDhw, None)
         # Once to the device, though SAM and the backbone stretch it to sizes of their own.
         uploaded = [upload(image, self._sam.device) for image in images]
-        maps = backbone_maps(self._backbone, uploaded)
-        # An image goes once through what SAM and the method share.
-        shared = maps if self._sam.reads(self._backbone) else None
+        if self._sam.reads(self._backbone):
+            # An image goes once through what SAM and the method share.
+            maps = backbone_maps(self._backbone, uploaded)
+            return ImageFeatures(self._sam.embed(uploaded, stored, maps), maps.high_BChw, maps)
         read = uploaded if self._sam.frame == "squash" else images
-        embedding_BDhw = self._sam.embed(read, stored, shared)
+        # SAM first: while a GPU takes its time over it, it is asked for all the rest.
+        embedding_BDhw = self._sam.embed(read, stored)
+        maps = backbone_maps(self._backbone, uploaded)
         return ImageFeatures(embedding_BDhw, maps.high_BChw, maps)
 
     def compare(self, image_HW3: np.ndarray) -> Tensor:

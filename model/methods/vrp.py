@@ -5,7 +5,7 @@ image: one decoder call for all categories, a category's references being concat
 (paper, section 5.4, number of VRPs).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -152,11 +152,23 @@ class VrpSegmenter:
         embeddings are SAM's of the images that a store has, made by `model.embed`. presence is the
         cosine of `model.methods.evidence`; below the networks' min_presence there is no mask.
         """
-        return in_batches(self._segment, self._device, images, embeddings)
+        return in_batches(lambda *one: self._begin(*one)(), self._device, images, embeddings)
 
-    def _segment(
+    @property
+    def begins(self) -> bool:
+        """Whether a GPU works for it."""
+        return self._device.type == "cuda"
+
+    @torch.inference_mode()
+    def begin(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> Callable[[], list[tuple[Prediction, ...]]]:
+        """Ask a GPU for what `segment` returns; what this returns waits for it."""
+        return self._begin(images, embeddings or [None] * len(images))
+
+    def _begin(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
-    ) -> list[tuple[Prediction, ...]]:
+    ) -> Callable[[], list[tuple[Prediction, ...]]]:
         sam = self._networks.sam
         features = self._features.encode(images, stored)
         assert features.maps is not None, "the method has a backbone"
@@ -171,16 +183,26 @@ class VrpSegmenter:
             self._padding_KN,
         )
         looks_BK = presence(maps.high_BChw, logits_BKhw, self._looks_KC)
-        # Half the bytes travel, as every bf16 number is a float32, to pinned memory; they are there
-        # when the scores are.
-        travelling_BKhw = logits_BKhw.to("cpu", non_blocking=True)
-        scores, looks = score_BK.cpu().tolist(), looks_BK.cpu().tolist()
-        found = [
-            tuple(map(self._prediction, self._category_ids, *image))
-            for image in zip(travelling_BKhw.float().numpy(), scores, looks, strict=True)
-        ]
-        found = with_references(found, self._router.behind(routes))
-        return self._evidence(features.compared_BChw, images, found)
+        # Half the bytes travel, as every bf16 number is a float32, to pinned memory.
+        travelling = [one.to("cpu", non_blocking=True) for one in (logits_BKhw, score_BK, looks_BK)]
+        asked = None if routes is None else routes.sent_home()
+        arrived = None if not self.begins else torch.cuda.current_stream().record_event()
+
+        @torch.inference_mode()
+        def finish() -> list[tuple[Prediction, ...]]:
+            if arrived is not None:
+                arrived.synchronize()
+            logits_BKhw, score_BK, looks_BK = (one.float() for one in travelling)
+            found = [
+                tuple(map(self._prediction, self._category_ids, *image))
+                for image in zip(
+                    logits_BKhw.numpy(), score_BK.tolist(), looks_BK.tolist(), strict=True
+                )
+            ]
+            found = with_references(found, self._router.behind(asked))
+            return self._evidence(features.compared_BChw, images, found)
+
+        return finish
 
     def _prompt(self, maps: FeatureMaps, routes: Routes | None) -> Tensor:
         """Return the tokens that an image is asked with for each category: [B, K, M * N, D]."""

@@ -36,6 +36,11 @@ class Routes:
     chosen_BKM: Tensor
     weight_BKM: Tensor
 
+    def sent_home(self) -> "Routes":
+        """Return them on the CPU, where they are once the device has come so far."""
+        chosen_BKM = self.chosen_BKM.to("cpu", non_blocking=True)
+        return Routes(chosen_BKM, self.weight_BKM.to("cpu", non_blocking=True))
+
 
 class Router:
     """Knows each reference's object, and which references the categories have, by number.

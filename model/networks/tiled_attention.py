@@ -2,12 +2,13 @@
 
 Scores are never written to memory, and nothing is cut out, padded or moved: queries, keys and
 values are read from the projection [B, H, W, 3 * n * C] and the result is written as [B, H, W, n *
-C]. A first kernel multiplies every query with the tables of relative positions; the second is flash
-attention (Dao 2023) whose tiles of keys are whole rows of cells, so that what a position adds to a
-score is a number of its row and one of its column.
+C]. Flash attention (Dao 2023) whose tiles of keys are whole rows of cells, so that what a position
+adds to a score is a number of the key's row and one of its column; what every query adds for them
+is a product with the tables of relative positions, made by the program that asks.
 
 Letters: B images, n heads, H by W cells of an image, s the side of the square that attends within
-itself (a window's, or the image's), C channels of a head.
+itself (a window's, or the image's), C channels of a head. Tiles have sides of powers of 2, so that
+channels come in two parts where they must: 80 are 64 and 16.
 """
 
 # Kernels take their arguments one by one, and what is bound depends on what is compiled.
@@ -22,155 +23,186 @@ from triton.errors import TritonError
 LOG2_E = tl.constexpr(1.4426950408889634)
 # The least side of a matrix product.
 LEAST_SIDE = 16
-# Of a tile. A whole image's rows have as many cells as it has keys.
-QUERIES, KEYS = 128, 64
+# Of a tile: queries, and keys. A whole image's rows have as many cells.
+CELLS = 64
 
 
 @triton.jit
-def _position_kernel(
-    qkv,
-    table_y,
-    table_x,
-    by_row,
-    by_column,
-    H,
-    W,
-    heads,
-    S: tl.constexpr,
-    C: tl.constexpr,
-    CELLS: tl.constexpr,
-    LINES: tl.constexpr,
-):
-    """Write q . Ry to by_row [B n, s, H W] and q . Rx to by_column [B n, H W, s]."""
-    X = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
-    Y, bn = tl.program_id(1), tl.program_id(2)
-    b, n = bn // heads, bn % heads
-    inside = (X < W)[:, None]
-    cell = ((b * H + Y) * W + X).to(tl.int64)
-    q = qkv + (cell * 3 * heads + n)[:, None] * C
-    line = tl.arange(0, LINES)
-    of_line = line[None, :] * C
-    known = (line < 2 * S - 1)[None, :]
-    c = tl.arange(0, C)
-    q = tl.load(q + c[None, :], mask=inside, other=0.0)
-    by_y = tl.dot(q, tl.load(table_y + of_line + c[:, None], mask=known, other=0.0))
-    by_x = tl.dot(q, tl.load(table_x + of_line + c[:, None], mask=known, other=0.0))
-    # Line l of a table is of the key s - 1 - l cells further on than the query.
-    key_y = (Y % S + S - 1 - line)[None, :]
-    key_x = (X % S)[:, None] + (S - 1 - line)[None, :]
-    place = (Y * W + X)[:, None]
-    head = bn.to(tl.int64) * S * H * W
-    asked = inside & (key_y >= 0) & (key_y < S)
-    tl.store(by_row + head + key_y * H * W + place, by_y, mask=asked)
-    asked = inside & (key_x >= 0) & (key_x < S)
-    tl.store(by_column + head + place * S + key_x, by_x, mask=asked)
+def _read(cells, there, FIRST: tl.constexpr, SECOND: tl.constexpr):
+    """Return the channels of cells, [cells, FIRST] and [cells, SECOND]; zeros where none is."""
+    c = tl.arange(0, FIRST)[None, :]
+    if there is None:
+        first = tl.load(cells[:, None] + c)
+    else:
+        first = tl.load(cells[:, None] + c, mask=there[:, None], other=0.0)
+    second = first
+    if SECOND:
+        c = FIRST + tl.arange(0, SECOND)[None, :]
+        if there is None:
+            second = tl.load(cells[:, None] + c)
+        else:
+            second = tl.load(cells[:, None] + c, mask=there[:, None], other=0.0)
+    return first, second
 
 
 @triton.jit
-def _positions_of_window(row, column, asked, cells, S: tl.constexpr, COLUMNS: tl.constexpr):
-    """Read what every query's rows, then its columns, add: [queries, 2 * COLUMNS]."""
-    r = tl.arange(0, 2 * COLUMNS)[None, :]
-    of_rows = tl.load(row + r * cells, mask=asked & (r < S), other=0.0)
-    is_column = (r >= COLUMNS) & (r < COLUMNS + S)
-    return of_rows + tl.load(column + r - COLUMNS, mask=asked & is_column, other=0.0)
+def _product(a, a2, b, b2, SECOND: tl.constexpr):
+    """Multiply every row of one with every row of the other: [rows, rows]."""
+    sums = tl.dot(a, tl.trans(b))
+    return tl.dot(a2, tl.trans(b2), sums) if SECOND else sums
 
 
 @triton.jit
-def _add_positions(scores, positions, key_y, key_x, S: tl.constexpr, COLUMNS: tl.constexpr):
-    """Add to keys what their row and their column add: a product with which of them a key has."""
-    line = tl.arange(0, 2 * COLUMNS)[:, None]
-    has = (line == key_y[None, :]) | (line == COLUMNS + key_x[None, :])
-    scores = tl.dot(positions, has.to(positions.dtype), scores)
-    there = (key_y < S) & (key_x < S)
-    return tl.where(there[None, :], scores, float("-inf"))
+def _take_in(scores, of_row, v, v2, most, total, sums, sums2, SECOND: tl.constexpr):
+    """Add a tile of keys to a softmax: its greatest score, its sum, and its sums of values.
 
-
-@triton.jit
-def _take_in(scores, values, most, total, sums):
-    """Add a tile of keys to a softmax: its greatest score, its sum, and its sum of values."""
-    scores *= LOG2_E
-    more = tl.maximum(most, tl.max(scores, 1))
-    weights = tl.exp2(scores - more[:, None])
+    Scores are exponents of 2; of_row is added to all of a query's.
+    """
+    more = tl.maximum(most, tl.max(scores, 1) + of_row)
+    weights = tl.exp2(scores - (more - of_row)[:, None])
     kept = tl.exp2(most - more)
     total = total * kept + tl.sum(weights, 1)
-    return more, total, tl.dot(weights.to(values.dtype), values, sums * kept[:, None])
+    weights = weights.to(v.dtype)
+    sums = tl.dot(weights, v, sums * kept[:, None])
+    if SECOND:
+        sums2 = tl.dot(weights, v2, sums2 * kept[:, None])
+    return more, total, sums, sums2
 
 
 @triton.jit
-def _image_kernel(qkv, by_row, by_column, out, heads, scale, S: tl.constexpr, C: tl.constexpr):
-    """Write what a row of an image's queries finds in one head, a row of keys at a time."""
-    y, bn = tl.program_id(0), tl.program_id(1)
-    b, n = bn // heads, bn % heads
-    x, c = tl.arange(0, S), tl.arange(0, C)
-    place = (y * S + x)[:, None]
-    cell = (b * S * S + place).to(tl.int64)
-    q = tl.load(qkv + (cell * 3 * heads + n) * C + c[None, :])
-    q = (q.to(tl.float32) * scale).to(q.dtype)
-    row = by_row + bn.to(tl.int64) * S * S * S + place
-    column = by_column + (bn.to(tl.int64) * S * S + place) * S
-    of_column = tl.load(column + x[None, :]).to(tl.float32)
+def _nothing_yet(QUERIES: tl.constexpr, FIRST: tl.constexpr, SECOND: tl.constexpr):
+    """Return what a softmax begins with: see `_take_in`."""
+    total = tl.zeros([QUERIES], tl.float32)
+    sums = tl.zeros([QUERIES, FIRST], tl.float32)
+    sums2 = tl.zeros([QUERIES, SECOND], tl.float32) if SECOND else total
+    return total - float("inf"), total, sums, sums2
 
-    most = tl.full([S], float("-inf"), tl.float32)
-    total = tl.zeros([S], tl.float32)
-    sums = tl.zeros([S, C], tl.float32)
+
+@triton.jit
+def _write(cells, asked, total, sums, sums2, FIRST: tl.constexpr, SECOND: tl.constexpr):
+    """Write what queries found to their cells."""
+    c, asked = tl.arange(0, FIRST)[None, :], asked[:, None]
+    tl.store(cells[:, None] + c, sums / total[:, None], mask=asked)
+    if SECOND:
+        c = FIRST + tl.arange(0, SECOND)[None, :]
+        tl.store(cells[:, None] + c, sums2 / total[:, None], mask=asked)
+
+
+@triton.jit
+def _image_kernel(
+    qkv, table_y, table_x, by_row, by_line, out, heads, scale,
+    S: tl.constexpr, FIRST: tl.constexpr, SECOND: tl.constexpr,
+):  # fmt: skip
+    """Write what a row of an image's queries finds in one head, a row of keys at a time.
+
+    by_row [B n, s, s, s] and by_line [B n, s, s, 2 s] are this program's own to write and read:
+    what a query adds for each row of keys, and for each line of the table of columns.
+    """
+    C: tl.constexpr = FIRST + SECOND
+    y, bn = tl.program_id(0), tl.program_id(1)
+    image, n = (bn // heads * S * S).to(tl.int64), bn % heads
+    cell = 3 * heads * C
+    qkv += image * cell + n * C
+    x, line = tl.arange(0, S), tl.arange(0, 2 * S)
+    q, q2 = _read(qkv + (y * S + x) * cell, None, FIRST, SECOND)
+    # Line l of a table is of the key s - 1 - l cells further on than the query.
+    r, r2 = _read(table_y + (y + S - 1 - x) * C, None, FIRST, SECOND)
+    own = (bn * S + y).to(tl.int64) * S * S
+    by_row += own
+    tl.store(by_row + x[None, :] * S + x[:, None], _product(q, q2, r, r2, SECOND))
+    r, r2 = _read(table_x + line * C, line < 2 * S - 1, FIRST, SECOND)
+    by_line += 2 * own + x[:, None] * (2 * S)
+    tl.store(by_line + line[None, :], _product(q, q2, r, r2, SECOND))
+    tl.debug_barrier()
+    of_column = tl.load(by_line + x[:, None] + S - 1 - x[None, :]).to(tl.float32) * LOG2_E
+
+    scale *= LOG2_E
+    most, total, sums, sums2 = _nothing_yet(S, FIRST, SECOND)
     for key_y in range(S):
-        key_cell = (b * S * S + key_y * S + x).to(tl.int64)
-        k = qkv + ((key_cell * 3 + 1) * heads + n) * C
-        scores = tl.dot(q, tl.load(k[None, :] + c[:, None]))
-        scores += of_column + tl.load(row + key_y * S * S).to(tl.float32)
-        values = tl.load((k + heads * C)[:, None] + c[None, :])
-        most, total, sums = _take_in(scores, values, most, total, sums)
-    tl.store(out + (cell * heads + n) * C + c[None, :], sums / total[:, None])
+        k = qkv + heads * C + (key_y * S + x) * cell
+        k1, k2 = _read(k, None, FIRST, SECOND)
+        v1, v2 = _read(k + heads * C, None, FIRST, SECOND)
+        scores = tl.fma(_product(q, q2, k1, k2, SECOND), scale, of_column)
+        of_row = tl.load(by_row + key_y * S + x).to(tl.float32) * LOG2_E
+        most, total, sums, sums2 = _take_in(
+            scores, of_row, v1, v2, most, total, sums, sums2, SECOND
+        )
+    out += (image * heads + n) * C
+    _write(out + (y * S + x) * heads * C, x < S, total, sums, sums2, FIRST, SECOND)
+
+
+@triton.jit
+def _positions(
+    q, q2, table, place,
+    S: tl.constexpr, LINES: tl.constexpr, C: tl.constexpr, SECOND: tl.constexpr,
+):  # fmt: skip
+    """Return what queries at places of a row (or column) add for each of its keys."""
+    line = tl.arange(0, LINES)
+    r, r2 = _read(table + line * C, line < 2 * S - 1, C - SECOND, SECOND)
+    by_line = _product(q, q2, r, r2, SECOND)
+    wanted = place[:, None] + S - 1 - (line % (LINES // 2))[None, :]
+    return tl.gather(by_line, tl.maximum(wanted, 0), 1)
+
+
+@triton.jit
+def _window_keys(
+    q, q2, positions, cells, there, key_y, key_x, most, total, sums, sums2, values,
+    COLUMNS: tl.constexpr, FIRST: tl.constexpr, SECOND: tl.constexpr,
+):  # fmt: skip
+    """Take in the keys at cells that are there; their values lie as much further on."""
+    k1, k2 = _read(cells, there, FIRST, SECOND)
+    v1, v2 = _read(cells + values, there, FIRST, SECOND)
+    # What their row and their column add: a product with which of them a key has.
+    line = tl.arange(0, 2 * COLUMNS)[:, None]
+    has = (line == key_y[None, :]) | (line == COLUMNS + key_x[None, :])
+    scores = tl.dot(positions, has.to(positions.dtype), _product(q, q2, k1, k2, SECOND))
+    scores = tl.where(there[None, :], scores * LOG2_E, float("-inf"))
+    return _take_in(scores, 0.0, v1, v2, most, total, sums, sums2, SECOND)
 
 
 @triton.jit
 def _window_kernel(
-    qkv,
-    bias,
-    by_row,
-    by_column,
-    out,
-    H,
-    W,
-    heads,
-    scale,
-    S: tl.constexpr,
-    COLUMNS: tl.constexpr,
-    QUERY_ROWS: tl.constexpr,
-    KEY_ROWS: tl.constexpr,
-    C: tl.constexpr,
-):
+    qkv, bias, table_y, table_x, out, H, W, heads, scale,
+    S: tl.constexpr, COLUMNS: tl.constexpr, ROWS: tl.constexpr,
+    FIRST: tl.constexpr, SECOND: tl.constexpr,
+):  # fmt: skip
     """Write what some rows of a window's queries find in one head; rows are of COLUMNS >= s."""
+    C: tl.constexpr = FIRST + SECOND
     window, bn = tl.program_id(1), tl.program_id(2)
     b, n = bn // heads, bn % heads
     top, left = window // tl.cdiv(W, S) * S, window % tl.cdiv(W, S) * S
-    m, j, c = tl.arange(0, QUERY_ROWS * COLUMNS), tl.arange(0, KEY_ROWS * COLUMNS), tl.arange(0, C)
-    y, x = tl.program_id(0) * QUERY_ROWS + m // COLUMNS, m % COLUMNS
-    asked = ((y < S) & (x < S) & (top + y < H) & (left + x < W))[:, None]
-    place = ((top + y) * W + left + x)[:, None]
-    cell = (b * H * W + place).to(tl.int64)
-    q = tl.load(qkv + (cell * 3 * heads + n) * C + c[None, :], mask=asked, other=0.0)
-    q = (q.to(tl.float32) * scale).to(q.dtype)
-    row = by_row + bn.to(tl.int64) * S * H * W + place
-    column = by_column + (bn.to(tl.int64) * H * W + place) * S
-    positions = _positions_of_window(row, column, asked, H * W, S, COLUMNS)
+    high, wide = tl.minimum(H - top, S), tl.minimum(W - left, S)
+    first, cell = ((b * H + top) * W + left).to(tl.int64), 3 * heads * C
+    qkv += first * cell + n * C
+    m = tl.arange(0, ROWS * COLUMNS)
+    y, x = tl.program_id(0) * ROWS + m // COLUMNS, m % COLUMNS
+    asked = (y < high) & (x < wide)
+    q, q2 = _read(qkv + (y * W + x) * cell, asked, FIRST, SECOND)
+    of_rows = _positions(q, q2, table_y, y, S, 2 * COLUMNS, C, SECOND)
+    of_columns = _positions(q, q2, table_x, x, S, 2 * COLUMNS, C, SECOND)
+    is_row = (tl.arange(0, 2 * COLUMNS) < COLUMNS)[None, :]
+    positions = tl.where(is_row, of_rows, of_columns).to(q.dtype)
+    q, q2 = (q.to(tl.float32) * scale).to(q.dtype), (q2.to(tl.float32) * scale).to(q.dtype)
 
-    most = tl.full([QUERY_ROWS * COLUMNS], float("-inf"), tl.float32)
-    total = tl.zeros([QUERY_ROWS * COLUMNS], tl.float32)
-    sums = tl.zeros([QUERY_ROWS * COLUMNS, C], tl.float32)
-    for first in range(0, S, KEY_ROWS):
-        key_y, key_x = first + j // COLUMNS, j % COLUMNS
+    most, total, sums, sums2 = _nothing_yet(ROWS * COLUMNS, FIRST, SECOND)
+    for top_row in range(0, high, ROWS):
+        key_y = top_row + m // COLUMNS
+        most, total, sums, sums2 = _window_keys(
+            q, q2, positions, qkv + heads * C + (key_y * W + x) * cell,
+            (key_y < high) & (x < wide), key_y, x, most, total, sums, sums2, heads * C,
+            COLUMNS, FIRST, SECOND,
+        )  # fmt: skip
+    if (high < S) | (wide < S):
         # Beyond the image are zeros, whose projection is the bias.
-        real = (key_y < S) & (key_x < S) & (top + key_y < H) & (left + key_x < W)
-        key_cell = ((b * H + top + key_y) * W + left + key_x).to(tl.int64)
-        k = qkv + ((key_cell * 3 + 1) * heads + n) * C
-        v = tl.where(real, k + heads * C, bias + (2 * heads + n) * C)
-        k = tl.where(real, k, bias + (heads + n) * C)
-        scores = tl.dot(q, tl.load(k[None, :] + c[:, None]))
-        scores = _add_positions(scores, positions, key_y, key_x, S, COLUMNS)
-        values = tl.load(v[:, None] + c[None, :])
-        most, total, sums = _take_in(scores, values, most, total, sums)
-    tl.store(out + (cell * heads + n) * C + c[None, :], sums / total[:, None], mask=asked)
+        for top_row in range(0, S, ROWS):
+            key_y = top_row + m // COLUMNS
+            beyond = (key_y < S) & (x < S) & ((key_y >= high) | (x >= wide))
+            most, total, sums, sums2 = _window_keys(
+                q, q2, positions, bias + (heads + n) * C + x * 0,
+                beyond, key_y, x, most, total, sums, sums2, heads * C, COLUMNS, FIRST, SECOND,
+            )  # fmt: skip
+    out += (first * heads + n) * C
+    _write(out + (y * W + x) * heads * C, asked, total, sums, sums2, FIRST, SECOND)
 
 
 @library.custom_op("vrp::tiled_attention", mutates_args=())
@@ -181,7 +213,8 @@ def tiled_attention(
 
     The tables are of relative positions [2 * s - 1, C]. bias_c is what zeros are projected to, None
     for zeros. Raises ValueError for what the kernel does not take: 32 bits on a GPU, heads whose
-    width is no power of 2 of 16 or more; RuntimeError where this GPU cannot run it.
+    width is neither a power of 2 of 16 or more nor the sum of two; RuntimeError where this GPU
+    cannot run it.
     """
     try:
         return _tiled(qkv_BHWc, bias_c, table_y, table_x, heads)
@@ -206,38 +239,42 @@ def _tiled(
     heads: int,
 ) -> Tensor:
     B, H, W, channels = qkv_BHWc.shape
-    C, side = channels // 3 // heads, (len(table_y) + 1) // 2
-    if C < LEAST_SIDE or C & (C - 1):
-        raise ValueError(f"heads of {C} channels, which no tile has")
+    first, second = _parts(channels // 3 // heads)
+    side = (len(table_y) + 1) // 2
     if qkv_BHWc.is_cuda and qkv_BHWc.element_size() != 2:
         raise ValueError(f"tiles are of 16-bit numbers, not {qkv_BHWc.dtype}")
     bias_c = qkv_BHWc.new_zeros(channels) if bias_c is None else bias_c
     qkv_BHWc = qkv_BHWc.contiguous()
-    by_row = qkv_BHWc.new_empty(B * heads, side, H * W)
-    by_column = qkv_BHWc.new_empty(B * heads, H * W, side)
-    cells = min(64, _power(W))
-    lines = _power(2 * side - 1)
-    _position_kernel[(triton.cdiv(W, cells), H, B * heads)](
-        qkv_BHWc, table_y, table_x, by_row, by_column, H, W, heads,
-        S=side, C=C, CELLS=cells, LINES=lines,
-        num_warps=8 if lines > 64 else 4,
-    )  # fmt: skip
     out = qkv_BHWc.new_empty(B, H, W, channels // 3)
-    columns = _power(side)
-    # Tiles and warps are those that were fastest on an H200.
-    if side == columns == H == W and side >= KEYS:
+    scale = (first + second) ** -0.5
+    # Warps, stages and registers are those that were fastest on an H100. With one stage, heads in
+    # two parts got wrong results there (Triton 3.6).
+    if side == H == W == _power(side) and side >= CELLS:
+        by_row = qkv_BHWc.new_empty(B * heads, side, side, side)
+        by_line = qkv_BHWc.new_empty(B * heads, side, side, 2 * side)
         _image_kernel[(side, B * heads)](
-            qkv_BHWc, by_row, by_column, out, heads, C**-0.5, S=side, C=C, num_warps=4, num_stages=3
-        )
+            qkv_BHWc, table_y, table_x, by_row, by_line, out, heads, scale,
+            S=side, FIRST=first, SECOND=second,
+            num_warps=4, num_stages=3, maxnreg=168 if second else 128,
+        )  # fmt: skip
         return out
-    query_rows, key_rows = max(1, QUERIES // columns), max(1, KEYS // columns)
-    windows = triton.cdiv(H, side) * triton.cdiv(W, side)
-    _window_kernel[(triton.cdiv(side, query_rows), windows, B * heads)](
-        qkv_BHWc, bias_c, by_row, by_column, out, H, W, heads, C**-0.5,
-        S=side, COLUMNS=columns, QUERY_ROWS=query_rows, KEY_ROWS=key_rows, C=C,
-        num_warps=8, num_stages=3,
+    columns = _power(side)
+    rows, windows = max(1, CELLS // columns), triton.cdiv(H, side) * triton.cdiv(W, side)
+    _window_kernel[(triton.cdiv(side, rows), windows, B * heads)](
+        qkv_BHWc, bias_c, table_y, table_x, out, H, W, heads, scale,
+        S=side, COLUMNS=columns, ROWS=rows, FIRST=first, SECOND=second,
+        num_warps=4, num_stages=2, maxnreg=168,
     )  # fmt: skip
     return out
+
+
+def _parts(channels: int) -> tuple[int, int]:
+    """Return the two powers of 2 that sum up to a head's channels; of a power, itself and 0."""
+    first = 1 << channels.bit_length() - 1
+    second = channels - first
+    if first < LEAST_SIDE or second & (second - 1) or 0 < second < LEAST_SIDE:
+        raise ValueError(f"heads of {channels} channels, which no tiles have")
+    return first, second
 
 
 def _power(cells: int) -> int:

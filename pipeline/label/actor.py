@@ -180,7 +180,10 @@ class _Labelers:
         job = self._task.job
         study, judge, store = self._loaded
         context = replace(self._task.context, judge=judge)
-        return UnitLabeler(study(references), context, job.compute, job.limits, store)
+        gpu = pick_device(self._task.gpus) == "cuda"
+        return UnitLabeler(
+            study(references), context, job.compute, job.limits, store, beside_gpu=gpu
+        )
 
     @cached_property
     def _loaded(self) -> "_Loaded":

@@ -6,18 +6,21 @@ CUDA context computes afterwards fails too, and would be written down as labels.
 
 import logging
 import os
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from model.segmenter import Prediction, Segmenter
+from model.segmenter import Beginner, Prediction, Segmenter
 from schemas.errors import ImageRejected
 
 EXIT_CODE = 71  # EX_OSERR of sysexits.h; Ray restarts the actor whatever the code
 _LOG = logging.getLogger(__name__)
+
+# RuntimeError is torch's own, torch.OutOfMemoryError included.
+FAULTS = (RuntimeError, MemoryError, ValueError)
 
 Outcome = tuple[Prediction, ...] | ImageRejected
 
@@ -28,6 +31,38 @@ class Batches:
     def __init__(self, segmenter: Segmenter) -> None:
         self._segmenter = segmenter
         self._most: int | None = None
+        self._beginner = segmenter if isinstance(segmenter, Beginner) else None
+
+    @property
+    def overlap(self) -> bool:
+        """Whether a batch had better be begun before the last one is waited for."""
+        return self._beginner is not None and self._beginner.begins
+
+    def begin(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None]
+    ) -> Callable[[], list[Outcome]]:
+        """Ask for what `segment` returns, and return what waits for it."""
+        fits = self._most is None or len(images) <= self._most
+        if not (images and fits and self.overlap and self._beginner is not None):
+            outcomes = self.segment(images, embeddings)
+            return lambda: outcomes
+        try:
+            finish = self._beginner.begin(images, embeddings)
+        except torch.AcceleratorError:
+            _end_process()
+        except FAULTS:
+            outcomes = self.segment(images, embeddings)
+            return lambda: outcomes
+
+        def wait() -> list[Outcome]:
+            try:
+                return list(finish())
+            except torch.AcceleratorError:
+                _end_process()
+            except FAULTS:
+                return self.segment(images, embeddings)
+
+        return wait
 
     def segment(
         self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None]
@@ -50,8 +85,7 @@ class Batches:
             return list(self._segmenter.segment(images, embeddings))
         except torch.AcceleratorError:
             _end_process()
-        except (RuntimeError, MemoryError, ValueError) as error:
-            # RuntimeError is torch's own, torch.OutOfMemoryError included.
+        except FAULTS as error:
             reason = _model_reason(error)
             if len(images) == 1:
                 return [ImageRejected(reason, f"{type(error).__name__}: {error}")]
@@ -65,7 +99,7 @@ class Batches:
         ]
 
 
-def _end_process() -> None:
+def _end_process() -> NoReturn:
     """End at once: the note of the attempt (pipeline/output/attempts.py) finds the image."""
     _LOG.exception("the device is broken; this process ends, and another one goes on")
     logging.shutdown()

@@ -1,9 +1,10 @@
 """A batch of encoded images becomes label rows and rejected rows: decoded, segmented, encoded."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -12,8 +13,9 @@ from model.segmenter import Prediction, Segmenter
 from pipeline.embed.store import EmbeddingStore, image_key
 from pipeline.images.decode import DecodedImage, decode_image
 from pipeline.inputs.shards import EncodedImage
-from pipeline.label.batches import Batches
+from pipeline.label.batches import Batches, Outcome
 from pipeline.label.rows import RowContext, label_rows, rejected_row
+from pipeline.masks.processes import Processes
 from schemas.errors import ImageRejected
 from schemas.job.compute import Compute, Limits
 from schemas.record.receipt import StageSeconds
@@ -46,8 +48,18 @@ class Segmented:
     outcome: tuple[Prediction, ...] | ImageRejected
 
 
+def _segmented(one: Decoded, outcomes: Iterator[Outcome]) -> Segmented:
+    if isinstance(one.outcome, ImageRejected):
+        return Segmented(one.encoded, (0, 0), 1, one.outcome)
+    size_HW = one.outcome.pixels_HW3.shape[:2]
+    return Segmented(one.encoded, size_HW, one.outcome.exif_orientation, next(outcomes))
+
+
 class Stages:
-    """What is done with each batch. Decoding and encoding may run in threads of their own."""
+    """What is done with each batch. Decoding and encoding may run in threads of their own.
+
+    beside_gpu: masks are encoded by processes.
+    """
 
     def __init__(
         self,
@@ -56,6 +68,8 @@ class Stages:
         compute: Compute,
         limits: Limits,
         store: EmbeddingStore | None,
+        *,
+        beside_gpu: bool = False,
     ) -> None:
         self._batches = Batches(segmenter)
         self._context = context
@@ -66,6 +80,8 @@ class Stages:
         self._encoder = ThreadPoolExecutor(1)
         # Of 5 masks an image in one thread a fast GPU would wait.
         self._maskers = ThreadPoolExecutor(compute.decode_threads)
+        rows_of = partial(label_rows, context=context)
+        self._rows_of = Processes(rows_of, compute.decode_threads) if beside_gpu else rows_of
 
     def fetch_ahead(self, images: Sequence[EncodedImage]) -> list[Future[Tensor | None]]:
         """Begin to read stored embeddings, as many at once as hide storage's latency."""
@@ -106,8 +122,19 @@ class Stages:
             return None
         return self._store.get(image_key(image.data))
 
+    @property
+    def overlap(self) -> bool:
+        """Whether a batch had better be begun before the last one is waited for."""
+        return self._batches.overlap
+
     def segment(self, decoded: Sequence[Decoded]) -> tuple[list[Segmented], StageSeconds]:
         """Run the model on the images that have pixels."""
+        return self.begin(decoded)()
+
+    def begin(
+        self, decoded: Sequence[Decoded]
+    ) -> Callable[[], tuple[list[Segmented], StageSeconds]]:
+        """Ask for what `segment` returns, and return what waits for it."""
         start = time.perf_counter()
         good = [
             (one.outcome.pixels_HW3, one.embedding)
@@ -115,20 +142,18 @@ class Stages:
             if isinstance(one.outcome, DecodedImage)
         ]
         pixels, stored = [image for image, _ in good], [embedding for _, embedding in good]
-        outcomes = iter(self._batches.segment(pixels, stored) if good else [])
-        segmented = [
-            Segmented(
-                one.encoded,
-                one.outcome.pixels_HW3.shape[:2],
-                one.outcome.exif_orientation,
-                next(outcomes),
-            )
-            if isinstance(one.outcome, DecodedImage)
-            else Segmented(one.encoded, (0, 0), 1, one.outcome)
-            for one in decoded
-        ]
-        decode_s = sum(one.seconds for one in decoded)
-        return segmented, StageSeconds(decode=decode_s, segment=time.perf_counter() - start)
+        wait = self._batches.begin(pixels, stored)
+        seconds = StageSeconds(
+            decode=sum(one.seconds for one in decoded), segment=time.perf_counter() - start
+        )
+
+        def finish() -> tuple[list[Segmented], StageSeconds]:
+            start = time.perf_counter()
+            outcomes = iter(wait())
+            segmented = [_segmented(one, outcomes) for one in decoded]
+            return segmented, seconds + StageSeconds(segment=time.perf_counter() - start)
+
+        return finish
 
     def encode(self, segmented: Sequence[Segmented], seconds: StageSeconds) -> Labelled:
         """Turn predictions into rows; seconds are those of the stages before."""
@@ -155,7 +180,7 @@ class Stages:
             "exif_orientation": image.exif_orientation,
         }
         try:
-            rows = label_rows(image.outcome, image.size_HW, self._context)
+            rows = self._rows_of(image.outcome, image.size_HW)
         except MemoryError as error:
             fault = ImageRejected("out-of-memory", f"no memory for its masks: {error}")
             return [], [rejected_row(image.encoded, fault, self._context)]

@@ -1,10 +1,12 @@
 """A unit of encoded images becomes label rows and rejected rows, whatever one of them does.
 
-Undisturbed, batches overlap: one is segmented, the next is decoded, the last is encoded. After a
-death they come one after the other, and the batch that was at work image by image.
+Undisturbed, batches overlap: one is segmented, the next is decoded, the last is encoded; a GPU is
+asked for a batch before the last one is waited for. After a death they come one after the other,
+and the batch that was at work image by image.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 
@@ -13,20 +15,24 @@ from pipeline.embed.store import EmbeddingStore
 from pipeline.images.decode import DecodedImage
 from pipeline.inputs.shards import EncodedImage, Unit
 from pipeline.label.rows import RowContext
-from pipeline.label.stages import Decoded, Labelled, Row, Stages
+from pipeline.label.stages import Decoded, Labelled, Row, Segmented, Stages
 from pipeline.label.time_limit import time_limit
 from pipeline.output.attempts import Attempt
 from schemas.job.compute import Compute, Limits
 from schemas.record.receipt import StageSeconds
 
 Batches = Sequence[Sequence[EncodedImage]]
+Finish = Callable[[], tuple[list[Segmented], StageSeconds]]
 
 # Stored embeddings are 2 MB each, so 8 batches of 8 hold 128 MB.
 FETCHED_BATCHES = 8
 
 
 class UnitLabeler:
-    """Labels units with a segmenter; store holds SAM's embeddings of images, where there is one."""
+    """Labels units with a segmenter; store holds SAM's embeddings of images, where there is one.
+
+    beside_gpu: the segmenter has a GPU, which must not wait for Python.
+    """
 
     def __init__(
         self,
@@ -35,8 +41,10 @@ class UnitLabeler:
         compute: Compute,
         limits: Limits,
         store: EmbeddingStore | None = None,
+        *,
+        beside_gpu: bool = False,
     ) -> None:
-        self._stages = Stages(segmenter, context, compute, limits, store)
+        self._stages = Stages(segmenter, context, compute, limits, store, beside_gpu=beside_gpu)
         self._batch_size = compute.batch_size
         self._seconds_per_image = limits.seconds_per_image
 
@@ -59,7 +67,8 @@ class UnitLabeler:
         stages = self._stages
         fetched = [stages.fetch_ahead(batch) for batch in batches[:FETCHED_BATCHES]]
         ahead = stages.decode_ahead(batches[0], fetched[0]) if batches else []
-        encoding: Future[Labelled] | None = None
+        running: deque[Finish] = deque()
+        encoding: deque[Future[Labelled]] = deque()
         for number, batch in enumerate(batches):
             with attempt.batch(number), self._limit(len(batch), attempt):
                 decoded = [future.result() for future in ahead]
@@ -69,13 +78,17 @@ class UnitLabeler:
                 ]
                 # Two batches of decoded images at most: each is megabytes.
                 ahead = stages.decode_ahead(batches[number + 1], fetched[0]) if fetched else []
-                segmented = stages.segment(decoded)
-                if encoding is not None:
-                    yield encoding.result()
-                encoding = stages.encode_behind(*segmented)
-        if encoding is not None:
+                running.append(stages.begin(decoded))
+                if len(running) > stages.overlap:
+                    segmented = running.popleft()()
+                    if encoding:
+                        yield encoding.popleft().result()
+                    encoding.append(stages.encode_behind(*segmented))
+        while running or encoding:
             with attempt.batch(len(batches) - 1), self._limit(len(batches[-1]), attempt):
-                yield encoding.result()
+                if running:
+                    encoding.append(stages.encode_behind(*running.popleft()()))
+                yield encoding.popleft().result()
 
     def _carefully(self, batches: Batches, attempt: Attempt) -> Iterator[Labelled]:
         """Label one batch after the other; a batch that ended an earlier try image by image."""

@@ -17,7 +17,7 @@ from model.methods.vrp import load_vrp
 from model.networks import attention_choice
 from model.networks.attention_forms import Form
 from model.networks.flat_attention import Forms
-from model.segmenter import PLAIN, Prediction, Segmenter, StudyOptions
+from model.segmenter import PLAIN, Beginner, Prediction, Segmenter, StudyOptions
 from model.training.train_step import EpisodeTensors, episode_losses, freeze
 from schemas.job.method import Method, Vrp
 from tests.made.networks.fake_cuda import CUDA, Record, fake_cuda
@@ -80,12 +80,25 @@ def test_every_method_keeps_to_its_device_in_float32(name: str) -> None:
 
 
 @pytest.mark.parametrize("images", [1, 2, 5])
-def test_a_batch_of_vrp_waits_three_times_and_uploads_each_image_once(images: int) -> None:
+def test_a_batch_of_vrp_waits_once_and_uploads_each_image_once(images: int) -> None:
     _, record = segment(asked("vrp"), (IMAGES * 3)[:images])
-    assert record.to_host.total() == 3, record.to_host
+    assert (record.to_host.total(), record.waits.total()) == (3, 1), record.to_host
     assert record.to_device.total() == images, record.to_device
     assert not record.values
     assert not record.host_indices
+
+
+def test_a_batch_of_vrp_is_begun_without_waiting() -> None:
+    with fake_cuda() as record:
+        segmenter = build(asked("vrp"))
+        assert isinstance(segmenter, Beginner)
+        assert segmenter.begins
+        record.clear()
+        finish = segmenter.begin(IMAGES)
+        assert not record.waits
+        assert not record.values
+        assert [len(of_image) for of_image in finish()] == [2, 2]
+        assert record.waits.total() == 1
 
 
 def test_lites_signals_of_presence_keep_to_its_device() -> None:
@@ -123,6 +136,7 @@ def test_every_attention_in_bf16_is_one_that_a_fused_kernel_takes(name: str) -> 
         ("vit_h", "padded"),
         ("vit_b", "tiles"),
         ("vit_l", "tiles"),
+        ("vit_h", "tiles"),
     ],
 )
 def test_every_size_of_sam_attends_by_fused_kernels(

@@ -56,6 +56,8 @@ class Record:
 
     to_host: Counter[str] = field(default_factory=Counter)
     """Copies of tensors to the CPU."""
+    waits: Counter[str] = field(default_factory=Counter)
+    """Copies to the CPU, and events, that Python waits for."""
     values: Counter[str] = field(default_factory=Counter)
     """Values read by Python, and sizes that depend on values: each waits for the device."""
     to_device: Counter[str] = field(default_factory=Counter)
@@ -68,7 +70,7 @@ class Record:
 
     def clear(self) -> None:
         """Forget what was recorded."""
-        for counter in (self.to_host, self.values, self.to_device, self.host_indices):
+        for counter in (self.to_host, self.waits, self.values, self.to_device, self.host_indices):
             counter.clear()
         self.softmaxes.clear()
         self.attentions.clear()
@@ -153,6 +155,8 @@ class _Dispatch(TorchDispatchMode):
         if torch.device(kwargs.get("device") or CUDA) != CPU:
             return NotImplemented
         self._record.to_host[_where()] += 1
+        if not kwargs.get("non_blocking"):
+            self._record.waits[_where()] += 1
         with unset_fake_temporarily():
             return torch.ones(tuple(args[0].shape), dtype=kwargs.get("dtype") or args[0].dtype)
 
@@ -188,6 +192,19 @@ class _Dispatch(TorchDispatchMode):
         return func(args[0], indices, *args[2:])
 
 
+class _Stream:
+    """The device's, whose events are waited for."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    def record_event(self) -> "_Stream":
+        return self
+
+    def synchronize(self) -> None:
+        self._record.waits[_where()] += 1
+
+
 def _attending(record: Record) -> Callable[..., Tensor]:
     """Return a `scaled_dot_product_attention` that notes what it is asked on the fake device."""
     real = torch.nn.functional.scaled_dot_product_attention
@@ -221,6 +238,7 @@ def fake_cuda(answer: bool = True) -> Iterator[Record]:
         # Autocast turns itself off on a machine without a GPU.
         _patch(stack, torch.cuda, "is_bf16_supported", lambda: True)
         _patch(stack, torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+        _patch(stack, torch.cuda, "current_stream", lambda *_: _Stream(record))
         # The engine of gradients asks for the device itself.
         _patch(stack, Tensor, "backward", lambda _: None)
         fakes = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))

@@ -41,8 +41,8 @@ def test_flat_attention_gives_the_same_embedding(window_cells: int) -> None:
     torch.testing.assert_close(flat(IMAGES), encoder(IMAGES), rtol=0, atol=1e-5)
 
 
-# Tiles are of heads whose channels are a power of 2 of 16 and more.
-CASES = [("tiles", 2, 64), ("tiles", 3, 48)]
+# Tiles are of heads whose channels are a power of 2 of 16 and more, or a sum of two.
+CASES = [("tiles", 2, 64), ("tiles", 3, 48), ("tiles", 2, 160), ("tiles", 2, 96)]
 CASES += [(form, 2, width) for form in get_args(Form) for width in (64, 40) if form != "tiles"]
 
 
@@ -60,7 +60,7 @@ def test_every_form_gives_the_same_embedding(form: Form, heads: int, width: int)
 @torch.no_grad()
 def test_tiles_of_a_whole_image_are_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("triton")
-    monkeypatch.setattr("model.networks.tiled_attention.KEYS", 16)
+    monkeypatch.setattr("model.networks.tiled_attention.CELLS", 16)
     encoder = build_sam("nano").image_encoder
     stir(encoder, 3)
     other = copy.deepcopy(encoder)

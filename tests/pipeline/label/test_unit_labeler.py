@@ -1,6 +1,6 @@
 """One unit's labels: each image labelled, empty or rejected, and no bad one costs another."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Barrier
 from typing import Any, cast
@@ -145,9 +145,9 @@ def test_masks_of_several_images_are_encoded_at_once(
     together = Barrier(3, timeout=30)
     real = stages.label_rows
 
-    def label_rows(*about: Any) -> list[dict[str, Any]]:
+    def label_rows(*about: Any, **context: Any) -> list[dict[str, Any]]:
         together.wait()
-        return real(*about)
+        return real(*about, **context)
 
     monkeypatch.setattr(stages, "label_rows", label_rows)
     work = unit(*[png(WHITE, (12 + i, 10)) for i in range(6)])
@@ -179,3 +179,57 @@ def test_stored_embeddings_are_read_many_at_once_and_batches_ahead(tmp_path: Pat
     labeler = UnitLabeler(MeanColour(), context, Compute(batch_size=3), Limits(), store)
     labels, rejected, _ = labeler.label(work, attempt_at(tmp_path))
     assert (len(labels), rejected) == (12, [])
+
+
+def test_beside_a_gpu_processes_encode_the_same_masks(tmp_path: Path) -> None:
+    work = unit(png(WHITE), png(BLACK), b"not an image", png(WHITE))
+    context = row_context(LabelJob.model_validate(job()))
+    labeler = UnitLabeler(MeanColour(), context, Compute(batch_size=3), Limits(), beside_gpu=True)
+    labels, rejected, _ = labeler.label(work, attempt_at(tmp_path / "beside"))
+    expected = label(MeanColour(), work, tmp_path / "threads")
+    assert (labels, rejected) == expected[:2]
+    assert len(labels) == 3
+
+
+class Begun(MeanColour):
+    """Has batches at work as a GPU does, and notes when each is begun and waited for."""
+
+    begins = True
+
+    def __init__(self, broken: str = "") -> None:
+        super().__init__()
+        self.events: list[str] = []
+        self._broken = broken
+
+    def begin(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> Callable[[], list[tuple[Prediction, ...]]]:
+        self.events.append("begin")
+        if self._broken == "begin":
+            raise RuntimeError("no kernel for this size")
+
+        def finish() -> list[tuple[Prediction, ...]]:
+            self.events.append("finish")
+            if self._broken == "finish":
+                raise RuntimeError("no memory for this size")
+            return self.segment(images, embeddings)
+
+        return finish
+
+
+def test_a_gpu_is_asked_for_a_batch_before_the_last_one_is_waited_for(tmp_path: Path) -> None:
+    segmenter = Begun()
+    labels, _, _ = label(segmenter, unit(*[png(WHITE)] * 7), tmp_path)
+    assert segmenter.events == ["begin", "begin", "finish", "begin", "finish", "finish"]
+    assert [row["image_id"] for row in labels] == list("0123456")
+
+
+@pytest.mark.parametrize("broken", ["begin", "finish"])
+def test_a_batch_that_cannot_be_begun_is_segmented_as_any_that_fails(
+    broken: str, tmp_path: Path
+) -> None:
+    segmenter = Begun(broken)
+    work = unit(*[png(WHITE)] * 4, png(RED), png(BLACK))
+    labels, rejected, _ = label(segmenter, work, tmp_path)
+    assert [row["image_id"] for row in labels] == ["0", "1", "2", "3", "5"]
+    assert [(row["image_id"], row["reason"]) for row in rejected] == [("4", "model")]
