@@ -6,8 +6,9 @@ A line of JSON for each SAM and kind of work (5 categories of one reference, 20 
 embeddings; `lite` with its own weights), and for where its time goes; what the forms of attention
 took; and of a row that failed, why. `peak_share` is the arithmetic of SAM's encoder (2 for each
 multiply-add) at the rate found, over the card's dense bf16 peak where it is known; `idle` the share
-of the time in which the model had no batch. Without a GPU it runs on the CPU with nano networks and
-a few images, to show that it runs; such figures say nothing of a GPU.
+of the time in which the device had no batch, `asking` and `waiting` those in which the thread that
+has it asked it and waited for it. Without a GPU it runs on the CPU with nano networks and a few
+images, to show that it runs; such figures say nothing of a GPU.
 """
 
 import argparse
@@ -133,6 +134,8 @@ class Timed:
             "goal": GOALS.get((self._sam, work)),
             "peak_share": None if stored else share(self._sam, found.images_per_s),
             "idle": round(found.idle, 3),
+            "asking": round(found.asking, 3),
+            "waiting": round(found.waiting, 3),
             "agreement": agreement,
             "wrong": agreement is not None and not agreement >= LEAST_AGREEMENT,
             "gpu_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2),
@@ -176,6 +179,8 @@ def lite_row(device: str, given: argparse.Namespace) -> Line:
         "trunk": given.trunk,
         "images_per_s": round(found.images_per_s, 2),
         "idle": round(found.idle, 3),
+        "asking": round(found.asking, 3),
+        "waiting": round(found.waiting, 3),
         "agreement": agreement,
     }
     if device == "cuda":

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.gpu.pace import jpeg, runs_of_drawn
+from benchmarks.gpu.pace import drawn, jpeg, runs_of
 from benchmarks.parts.vrp_job import photo
 from model.methods.features import backbone_maps
 from model.methods.vrp import VrpNetworks, VrpSegmenter
@@ -50,7 +50,7 @@ def stages(networks: VrpNetworks, segmenter: VrpSegmenter, batch: int) -> dict[s
         found["without sam encoder"] - found["backbone"] - found["upload"]
     )
     found["decode, a thread"] = _seconds(lambda: decode_image(encoded, Limits()), device) * 1000
-    found["masks, a thread"] = _seconds(lambda: runs_of_drawn(predictions), device) * 1000
+    found["masks, a thread"] = _seconds(lambda: runs_of(drawn(predictions)), device) * 1000
     return {name: round(ms, 3) for name, ms in found.items()}
 
 

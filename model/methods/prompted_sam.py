@@ -6,7 +6,7 @@ cells of the image embedding.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -119,8 +119,7 @@ class PromptedSam:
         missing = [i for i in range(len(images)) if i not in found]
         if missing:
             if maps is None:
-                pixels_B3HW = torch.cat([self._input(images[i]) for i in missing])
-                computed = self.sam.image_encoder(pixels_B3HW)
+                computed = self.sam.image_encoder(self._input([images[i] for i in missing]))
             else:
                 computed = neck_of(self.sam)(maps)[missing]
             found |= dict(zip(missing, computed, strict=True))
@@ -167,16 +166,17 @@ class PromptedSam:
             return self.side_px, self.side_px
         return letterbox_hw(image_HW, self.side_px)
 
-    def _input(self, image: np.ndarray | Tensor) -> Tensor:
+    def _input(self, images: Sequence[np.ndarray | Tensor]) -> Tensor:
         if self.frame == "letterbox":
-            assert isinstance(image, np.ndarray), "Pillow scales it"
-            return padded_input(image, self.side_px).to(self.device, self.dtype)
-        squashed = squash(image, self._via_px or self.side_px, self.device)
-        pixels_13HW = normalise(squashed).to(self.dtype)
+            padded = [padded_input(cast(np.ndarray, one), self.side_px) for one in images]
+            return torch.cat(padded).to(self.device, self.dtype)
+        side_px = self._via_px or self.side_px
+        squashed_B3HW = torch.cat([squash(image, side_px, self.device) for image in images])
+        pixels_B3HW = normalise(squashed_B3HW).to(self.dtype)
         if self._via_px is None:
-            return pixels_13HW
+            return pixels_B3HW
         sides_px = (self.side_px, self.side_px)
-        return F.interpolate(pixels_13HW, sides_px, mode="bilinear", align_corners=True)
+        return F.interpolate(pixels_B3HW, sides_px, mode="bilinear", align_corners=True)
 
     def _masks(
         self, embedding_PDhw: Tensor, prompts: Prompts, guidance: Guidance | None
