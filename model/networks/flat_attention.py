@@ -21,7 +21,7 @@ from segment_anything.modeling.image_encoder import (
     window_partition,
     window_unpartition,
 )
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 from torch.nn import functional as F
 
 from model.networks.attention_forms import FORM_FAULTS, CutForm, Form, Inputs, attend
@@ -75,7 +75,8 @@ def use_forms(encoder: ImageEncoderViT, forms: Forms) -> None:
             for name, values in zip(("rows_hhC", "columns_wwC"), look_up(tables), strict=True):
                 attention.register_buffer(name, values, persistent=False)
         form = forms.whole if block.window_size == 0 else forms.window
-        block.forward = partial(_block, cast(Block, block), form)
+        gelu = _products_give_gelu(str(attention.qkv.weight.device), attention.qkv.weight.dtype)
+        block.forward = partial(_block, cast(Block, block), form, gelu)
 
 
 def use_fast_patches(encoder: ImageEncoderViT) -> None:
@@ -123,8 +124,8 @@ def attend_grid(form: Form, given: Projected) -> Tensor:
     return window_unpartition(attended, given.window, padded_hw, (h, w))
 
 
-def _block(block: Block, form: Form, x_BhwC: Tensor) -> Tensor:
-    """Run `Block.forward`."""
+def _block(block: Block, form: Form, gelu: bool, x_BhwC: Tensor) -> Tensor:
+    """Run `Block.forward`; gelu: a matrix product takes GELU into it."""
     if x_BhwC.dtype != torch.float32:
         # Patches come with their channels apart, and sums would keep them so in every block. (The
         # neck's sums in float32 are segment_anything's in this layout alone.)
@@ -137,30 +138,44 @@ def _block(block: Block, form: Form, x_BhwC: Tensor) -> Tensor:
         qkv_BhwC, attention.qkv.bias, tables, looked_up, attention.num_heads, block.window_size
     )
     x_BhwC = x_BhwC + attention.proj(attend_grid(form, given))
-    return x_BhwC + _mlp(cast(MLPBlock, block.mlp), block.norm2(x_BhwC))
+    mlp, x2_BhwC = cast(MLPBlock, block.mlp), block.norm2(x_BhwC)
+    if not gelu:
+        return x_BhwC + mlp(x2_BhwC)
+    return x_BhwC + mlp.lin2(_linear_gelu(x2_BhwC, mlp.lin1.weight, mlp.lin1.bias))
 
 
-def _mlp(mlp: MLPBlock, x_BhwC: Tensor) -> Tensor:
-    """Run `MLPBlock.forward`; CPUs with products of 16 bits take GELU into them."""
-    if x_BhwC.is_cuda or x_BhwC.dtype == torch.float32 or not _products_give_gelu(x_BhwC.dtype):
-        return mlp(x_BhwC)
-    return mlp.lin2(_linear_gelu(x_BhwC, mlp.lin1.weight, mlp.lin1.bias))
-
-
+@library.custom_op("vrp::linear_gelu", mutates_args=())
 def _linear_gelu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    # What PyTorch's compiler makes of the two; no public function does.
+    """Return GELU of a linear layer, [..., C]; neither library's own product has a public name.
+
+    A compiler would take the two apart.
+    """
+    if x.is_cuda:
+        rows = torch.ops.aten._addmm_activation(bias, x.flatten(0, -2), weight.T, use_gelu=True)
+        return rows.view(*x.shape[:-1], -1)
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "gelu", [], "none")
 
 
+@_linear_gelu.register_fake
+def _gelu_shape(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    del bias
+    return x.new_empty(*x.shape[:-1], len(weight))
+
+
 @cache
-def _products_give_gelu(dtype: torch.dtype) -> bool:
-    """Whether this machine and PyTorch have that product, with the right result."""
-    x = torch.linspace(-4, 4, 16 * 16).view(16, 16)
+def _products_give_gelu(device: str, dtype: torch.dtype) -> bool:
+    """Whether the device and PyTorch have that product in 16 bits, with the right result."""
+    if dtype == torch.float32:
+        return False
+    x = torch.linspace(-4, 4, 16 * 16, device=device).view(16, 16)
+    eye, zeros = torch.eye(16, device=device), torch.zeros(16, device=device)
     try:
-        given = _linear_gelu(x.to(dtype), torch.eye(16, dtype=dtype), torch.zeros(16, dtype=dtype))
+        given = _linear_gelu(x.to(dtype), eye.to(dtype), zeros.to(dtype))
+    except torch.AcceleratorError:
+        raise  # the device is broken, whatever runs next
     except FORM_FAULTS:
         return False
-    return bool(torch.allclose(given.float(), F.gelu(x), atol=0.02))
+    return bool((given.float() - F.gelu(x)).abs().max() < 0.02)
 
 
 def _windows(qkv_BhwC: Tensor, bias_C: Tensor | None, cells: int) -> tuple[Tensor, tuple[int, int]]:

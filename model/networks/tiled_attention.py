@@ -255,7 +255,7 @@ def _tiled(
         _image_kernel[(side, B * heads)](
             qkv_BHWc, table_y, table_x, by_row, by_line, out, heads, scale,
             S=side, FIRST=first, SECOND=second,
-            num_warps=4, num_stages=3, maxnreg=168 if second else 128,
+            num_warps=4, num_stages=3,
         )  # fmt: skip
         return out
     columns = _power(side)
@@ -263,7 +263,7 @@ def _tiled(
     _window_kernel[(triton.cdiv(side, rows), windows, B * heads)](
         qkv_BHWc, bias_c, table_y, table_x, out, H, W, heads, scale,
         S=side, COLUMNS=columns, ROWS=rows, FIRST=first, SECOND=second,
-        num_warps=4, num_stages=2, maxnreg=168,
+        num_warps=4, num_stages=2, maxnreg=144,
     )  # fmt: skip
     return out
 
