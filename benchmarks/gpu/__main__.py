@@ -28,7 +28,7 @@ from benchmarks.gpu.stages import kernels, stages
 from benchmarks.parts.figure import machine
 from benchmarks.parts.vrp_job import photo, references
 from model.methods.vrp import VrpNetworks, VrpSegmenter
-from model.networks.attention_forms import FORM_FAULTS
+from model.networks.attention.forms import FORM_FAULTS
 from model.networks.device import Precision, pick_device, pick_precision
 from model.networks.pixels import normalise, squash
 from model.segmenter import PLAIN, Segmenter

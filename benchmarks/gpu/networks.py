@@ -10,7 +10,7 @@ from model.build import Study, load_method
 from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import read_card
 from model.methods.vrp import VrpNetworks, load_vrp
-from model.networks.attention_choice import use_fast_attention
+from model.networks.attention.choice import use_fast_attention
 from model.networks.device import Precision
 from pipeline.weights.catalogue import CATALOGUE
 from schemas.job.method import Vrp

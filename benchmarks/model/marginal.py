@@ -12,7 +12,7 @@ from benchmarks.parts.figure import cpu_seconds, faster, one_thread, tell
 from benchmarks.parts.naive import NaiveVrp
 from benchmarks.parts.vrp_job import NETWORKS, networks, our_masks, photo, references
 from model.methods.vrp import VrpSegmenter
-from model.networks.attention_choice import use_fast_attention
+from model.networks.attention.choice import use_fast_attention
 
 REPEATS = 3
 

@@ -8,7 +8,7 @@ import torch
 from benchmarks.parts.figure import faster, in_turns, one_thread, tell
 from benchmarks.parts.vrp_job import NETWORKS, networks, our_masks, photo, references
 from model.methods.vrp import VrpSegmenter
-from model.networks.attention_choice import use_fast_attention
+from model.networks.attention.choice import use_fast_attention
 from model.networks.pixels import normalise, squash
 
 if __name__ == "__main__":

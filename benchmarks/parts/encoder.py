@@ -7,7 +7,7 @@ import torch
 from segment_anything.modeling.image_encoder import Attention
 
 from benchmarks.parts.figure import Figure, faster, in_turns, one_thread
-from model.networks.attention_choice import use_fast_attention
+from model.networks.attention.choice import use_fast_attention
 from model.networks.device import Precision
 from model.networks.sam import build_sam
 

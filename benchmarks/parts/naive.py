@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from model.masks.rasterise import rasterise
 from model.methods.vrp import VrpNetworks
-from model.networks.flat_attention import use_original
+from model.networks.attention.flat import use_original
 from model.networks.pixels import normalise, squash
 from model.networks.sam import dense_position
 from model.segmenter import LoadedReference

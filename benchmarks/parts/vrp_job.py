@@ -15,7 +15,7 @@ from benchmarks.parts.naive import NaiveVrp
 from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
 from model.methods.vrp import VrpNetworks, VrpSegmenter, load_vrp
-from model.networks.attention_choice import use_fast_attention
+from model.networks.attention.choice import use_fast_attention
 from model.networks.device import Precision
 from model.segmenter import LoadedReference
 from pipeline.masks.runs import encode_rle

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from model.checkpoints.layouts import backbone_state
 from model.checkpoints.state_dict import load_into, read_state_dict
-from model.networks.attention_choice import use_fast_attention
+from model.networks.attention.choice import use_fast_attention
 from model.networks.backbone import Backbone as BackboneNetwork
 from model.networks.backbone import ConvBackbone, build_backbone, fold_norms
 from model.networks.device import Precision

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.methods.vrp import VrpNetworks
-from model.networks.attention_choice import use_fast_attention
+from model.networks.attention.choice import use_fast_attention
 from model.networks.feature_maps import FeatureMaps
 from model.networks.mask_decoder import decode
 from model.networks.sam import dense_position

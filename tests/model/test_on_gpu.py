@@ -14,9 +14,9 @@ from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import check_fit
 from model.embed import SamEmbedder
 from model.methods.vrp import load_vrp
-from model.networks import attention_choice
-from model.networks.attention_forms import Form
-from model.networks.flat_attention import Forms
+from model.networks.attention import choice as attention_choice
+from model.networks.attention.flat import Forms
+from model.networks.attention.forms import Form
 from model.segmenter import PLAIN, Beginner, Prediction, Segmenter, StudyOptions
 from model.training.train_step import EpisodeTensors, episode_losses, freeze
 from schemas.job.method import Method, Vrp

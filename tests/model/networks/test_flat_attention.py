@@ -7,9 +7,9 @@ import pytest
 import torch
 from segment_anything.modeling import ImageEncoderViT
 
-from model.networks.attention_choice import fastest_forms, use_fast_attention
-from model.networks.attention_forms import FORM_FAULTS, Form
-from model.networks.flat_attention import Forms, use_flat_attention, use_forms
+from model.networks.attention.choice import fastest_forms, use_fast_attention
+from model.networks.attention.flat import Forms, use_flat_attention, use_forms
+from model.networks.attention.forms import FORM_FAULTS, Form
 from model.networks.sam import build_sam
 from tests.made.pixels.waves import stir
 
@@ -60,7 +60,7 @@ def test_every_form_gives_the_same_embedding(form: Form, heads: int, width: int)
 @torch.no_grad()
 def test_tiles_of_a_whole_image_are_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("triton")
-    monkeypatch.setattr("model.networks.tiled_attention.CELLS", 16)
+    monkeypatch.setattr("model.networks.attention.tiles.CELLS", 16)
     encoder = build_sam("nano").image_encoder
     stir(encoder, 3)
     other = copy.deepcopy(encoder)
@@ -77,7 +77,7 @@ def test_tiles_that_a_gpu_cannot_run_are_a_form_that_fails(monkeypatch: pytest.M
         def __getitem__(self, _: object) -> object:
             raise errors.OutOfResources(300_000, 232_448, "shared memory")
 
-    monkeypatch.setattr("model.networks.tiled_attention._window_kernel", TooLarge())
+    monkeypatch.setattr("model.networks.attention.tiles._window_kernel", TooLarge())
     encoder = small_encoder(4, 2, 64)
     use_forms(encoder, Forms("rows", "tiles"))
     with pytest.raises(FORM_FAULTS, match="the kernel of tiles cannot run here"):
@@ -99,7 +99,7 @@ def test_tiles_refuse_heads_of_another_width() -> None:
 def test_how_many_scores_fit_changes_nothing(
     form: Form, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model.networks.attention_forms.SCORES_AT_ONCE", at_once)
+    monkeypatch.setattr("model.networks.attention.forms.SCORES_AT_ONCE", at_once)
     encoder = small_encoder(4)
     other = copy.deepcopy(encoder)
     use_forms(other, Forms(form, form))
@@ -120,14 +120,14 @@ def test_elsewhere_the_fastest_form_that_is_right_is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seconds = {"bias": None, "rows": 0.3, "padded": 0.2}
-    module = "model.networks.attention_choice"
+    module = "model.networks.attention.choice"
     monkeypatch.setattr(f"{module}._seconds", lambda form, *_: seconds[form])
     encoder = small_encoder(4, heads=3, width=48).to(torch.bfloat16)
     assert fastest_forms(encoder) == Forms("padded", "padded")
 
 
 def test_a_form_with_another_result_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    from model.networks import attention_choice  # noqa: PLC0415
+    from model.networks.attention import choice as attention_choice  # noqa: PLC0415
 
     real = attention_choice.attend_grid
     monkeypatch.setattr(

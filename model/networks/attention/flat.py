@@ -24,7 +24,7 @@ from segment_anything.modeling.image_encoder import (
 from torch import Tensor, library, nn
 from torch.nn import functional as F
 
-from model.networks.attention_forms import FORM_FAULTS, CutForm, Form, Inputs, attend
+from model.networks.attention.forms import FORM_FAULTS, CutForm, Form, Inputs, attend
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def attend_grid(form: Form, given: Projected) -> Tensor:
     h, w = given.qkv_BhwC.shape[1:3]
     if form == "tiles":
         # Triton comes with torch's builds for GPUs alone.
-        from model.networks.tiled_attention import tiled_attention  # noqa: PLC0415
+        from model.networks.attention.tiles import tiled_attention  # noqa: PLC0415
 
         return tiled_attention(given.qkv_BhwC, given.bias_C, *given.tables, given.heads)
     if given.window == 0:

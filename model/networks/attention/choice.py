@@ -17,9 +17,7 @@ from segment_anything.modeling import ImageEncoderViT
 from segment_anything.modeling.image_encoder import Attention
 from torch import Tensor, nn
 
-from model.networks.attention_forms import FORM_FAULTS, Form
-from model.networks.compiled import Compiled
-from model.networks.flat_attention import (
+from model.networks.attention.flat import (
     Forms,
     Projected,
     attend_grid,
@@ -27,6 +25,8 @@ from model.networks.flat_attention import (
     use_fast_patches,
     use_forms,
 )
+from model.networks.attention.forms import FORM_FAULTS, Form
+from model.networks.compiled import Compiled
 
 _LOG = logging.getLogger(__name__)
 REPEATS = 3

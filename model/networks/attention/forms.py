@@ -10,7 +10,7 @@ same sums; they differ in what they keep in memory and in which kernels take the
     padded    the position scores as dot products too: q' = [scale * q, q . Rh, q . Rw],
               k' = [k, one-hot(row), one-hot(column)], values padded to that width with zeros. No
               mask, one width: what flash attention wants
-    tiles     a kernel of ours that reads windows where they lie: model/networks/tiled_attention.py
+    tiles     a kernel of ours that reads windows where they lie: model/networks/attention/tiles.py
 
 Letters: B images or windows, n heads, S cells of the grid, h by w; C channels of a head.
 """
