@@ -45,15 +45,13 @@ class FeatureEncoder:
             embedding_BDhw = self._sam.embed(images, stored)
             return ImageFeatures(embedding_BDhw, embedding_BDhw, None)
         # Once to the device, though SAM and the backbone stretch it to sizes of their own.
+        # Once to the device, though SAM and the backbone stretch it to sizes of their own.
         uploaded = [upload(image, self._sam.device) for image in images]
-        if self._sam.reads(self._backbone):
-            # An image goes once through what SAM and the method share.
-            maps = backbone_maps(self._backbone, uploaded)
-            return ImageFeatures(self._sam.embed(uploaded, stored, maps), maps.high_BChw, maps)
-        read = uploaded if self._sam.frame == "squash" else images
-        # SAM first: while a GPU takes its time over it, it is asked for all the rest.
-        embedding_BDhw = self._sam.embed(read, stored)
         maps = backbone_maps(self._backbone, uploaded)
+        # An image goes once through what SAM and the method share.
+        shared = maps if self._sam.reads(self._backbone) else None
+        read = uploaded if self._sam.frame == "squash" else images
+        embedding_BDhw = self._sam.embed(read, stored, shared)
         return ImageFeatures(embedding_BDhw, maps.high_BChw, maps)
 
     def compare(self, image_HW3: np.ndarray) -> Tensor:
@@ -92,10 +90,21 @@ def backbone_maps(
     mask_B1hw: Tensor | None = None,
 ) -> FeatureMaps:
     """Encode uint8 RGB images, or uploaded ones, stretched; a mask is `ConvBackbone.forward`'s."""
-    weight = next(backbone.parameters())
-    side_px = backbone.size.input_px
-    pixels = torch.cat([squash(image, side_px, weight.device) for image in images])
-    return backbone(normalise(pixels).to(weight.dtype), mask_B1hw)
+    return maps_of(backbone, backbone_pixels(backbone, images), mask_B1hw)
+
+
+def backbone_pixels(backbone: Backbone, images: Sequence[np.ndarray | Tensor]) -> Tensor:
+    """Stretch images to a backbone's input on its device: [B, 3, side, side], for `maps_of`."""
+    device = next(backbone.parameters()).device
+    return torch.cat([squash(image, backbone.size.input_px, device) for image in images])
+
+
+def maps_of(
+    backbone: Backbone, pixels_B3HW: Tensor, mask_B1hw: Tensor | None = None
+) -> FeatureMaps:
+    """Return the maps of what `backbone_pixels` made."""
+    dtype = next(backbone.parameters()).dtype
+    return backbone(normalise(pixels_B3HW).to(dtype), mask_B1hw)
 
 
 def letterboxed_cells(reference: LoadedReference, side_px: int, grid: int) -> np.ndarray:

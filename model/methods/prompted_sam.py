@@ -19,7 +19,7 @@ from model.networks.backbone import Backbone
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.sam import LiteImageEncoder, neck_of
 from model.networks.mask_decoder import PAIRS_PER_CALL, Guidance, decode_pairs
-from model.networks.pixels import letterbox, letterbox_hw, normalise, squash
+from model.networks.pixels import carry, letterbox, letterbox_hw, normalise, squash
 from model.networks.routing import Behind
 from model.networks.sam import dense_position
 from model.segmenter import Frame, Prediction
@@ -115,15 +115,35 @@ class PromptedSam:
         `reads`.
         """
         known = stored if stored is not None else [None] * len(images)
-        found = {i: e.to(self.device, self.dtype) for i, e in enumerate(known) if e is not None}
+        found = {
+            i: carry(e, self.device).to(self.dtype) for i, e in enumerate(known) if e is not None
+        }
         missing = [i for i in range(len(images)) if i not in found]
         if missing:
             if maps is None:
-                computed = self.sam.image_encoder(self._input([images[i] for i in missing]))
+                computed = self.encode(self.pixels([images[i] for i in missing]))
             else:
                 computed = neck_of(self.sam)(maps)[missing]
             found |= dict(zip(missing, computed, strict=True))
         return torch.stack([found[i] for i in range(len(images))])
+
+    def pixels(self, images: Sequence[np.ndarray | Tensor]) -> Tensor:
+        """Bring images to SAM's frame on its device: [B, 3, side, side], for `encode`."""
+        if self.frame == "letterbox":
+            padded = [padded_input(cast(np.ndarray, one), self.side_px) for one in images]
+            return carry(torch.cat(padded), self.device)
+        side_px = self._via_px or self.side_px
+        return torch.cat([squash(image, side_px, self.device) for image in images])
+
+    def encode(self, pixels_B3HW: Tensor) -> Tensor:
+        """Return SAM's embeddings of what `pixels` made: [B, D, h, w]."""
+        if self.frame == "squash":
+            pixels_B3HW = normalise(pixels_B3HW)
+        pixels_B3HW = pixels_B3HW.to(self.dtype)
+        if self._via_px is not None:
+            sides_px = (self.side_px, self.side_px)
+            pixels_B3HW = F.interpolate(pixels_B3HW, sides_px, mode="bilinear", align_corners=True)
+        return self.sam.image_encoder(pixels_B3HW)
 
     def masks(
         self,
@@ -165,18 +185,6 @@ class PromptedSam:
         if self.frame == "squash":
             return self.side_px, self.side_px
         return letterbox_hw(image_HW, self.side_px)
-
-    def _input(self, images: Sequence[np.ndarray | Tensor]) -> Tensor:
-        if self.frame == "letterbox":
-            padded = [padded_input(cast(np.ndarray, one), self.side_px) for one in images]
-            return torch.cat(padded).to(self.device, self.dtype)
-        side_px = self._via_px or self.side_px
-        squashed_B3HW = torch.cat([squash(image, side_px, self.device) for image in images])
-        pixels_B3HW = normalise(squashed_B3HW).to(self.dtype)
-        if self._via_px is None:
-            return pixels_B3HW
-        sides_px = (self.side_px, self.side_px)
-        return F.interpolate(pixels_B3HW, sides_px, mode="bilinear", align_corners=True)
 
     def _masks(
         self, embedding_PDhw: Tensor, prompts: Prompts, guidance: Guidance | None

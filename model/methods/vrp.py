@@ -19,11 +19,13 @@ from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import read_card
 from model.masks.rasterise import rasterise
 from model.methods.evidence import gather_evidence, look, presence
-from model.methods.features import FeatureEncoder, backbone_maps
+from model.methods.features import FeatureEncoder, backbone_maps, backbone_pixels, maps_of
 from model.methods.prompted_sam import PromptedSam, from_presence, in_batches, with_references
 from model.networks.backbone import BACKBONES, Backbone
 from model.networks.feature_maps import FeatureMaps
 from model.networks.mask_decoder import decode
+from model.networks.pixels import upload
+from model.networks.replayed import Replayed
 from model.networks.routing import Router, Routes
 from model.networks.sam import prompt_width
 from model.networks.vrp_encoder import StudiedReferences, VrpEncoder
@@ -125,6 +127,7 @@ class VrpSegmenter:
         self._sam = PromptedSam(networks.sam, sam_input, networks.backbone.size.input_px)
         self._features = FeatureEncoder(self._sam, networks.backbone)
         self._evidence = gather_evidence(options, self._features, references)
+        self._judged = options.evidence
         self._device, self._dtype = self._sam.device, self._sam.dtype
         references = sorted(references, key=lambda reference: reference.category_id)
         self._category_ids = sorted({reference.category_id for reference in references})
@@ -140,6 +143,9 @@ class VrpSegmenter:
         ids = [reference.id for reference in references]
         self._router = Router(ids, own, torch.stack(looks), networks.best)
         self._reference_KM, self._padding_KN = self._layout(self._router.kept)
+        self._answer, self._answer_stored = self._ask, self._ask_embedded
+        if networks.best is None:  # else an image's references are read, and asked one by one
+            self._answer, self._answer_stored = Replayed(self._ask), Replayed(self._ask_embedded)
         without_mask = networks.sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
         self._no_mask_1D11 = without_mask.to(self._device, self._dtype)
 
@@ -169,40 +175,58 @@ class VrpSegmenter:
     def _begin(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
     ) -> Callable[[], list[tuple[Prediction, ...]]]:
-        sam = self._networks.sam
-        features = self._features.encode(images, stored)
-        assert features.maps is not None, "the method has a backbone"
-        maps = features.maps.to(self._dtype)
-        routes = self._router.routes(maps.high_BChw)
-        prompts_BKND = self._prompt(maps, routes)
-        logits_BKhw, score_BK = decode(
-            sam.mask_decoder,
-            features.embedding_BDhw + self._no_mask_1D11,
-            self._sam.position_1Dhw,
-            prompts_BKND,
-            self._padding_KN,
-        )
-        looks_BK = presence(maps.high_BChw, logits_BKhw, self._looks_KC)
+        # Once to the device, though SAM and the backbone stretch an image to sizes of their own.
+        uploaded = [upload(image, self._device) for image in images]
+        read = uploaded if self._sam.frame == "squash" else images
+        pixels_B3HW = backbone_pixels(self._networks.backbone, uploaded)
+        if all(one is None for one in stored):
+            answer = self._answer(self._sam.pixels(read), pixels_B3HW)
+        else:
+            answer = self._answer_stored(self._sam.embed(read, stored), pixels_B3HW)
+        high_BChw, *found = answer
+        high_BChw = high_BChw.clone() if self._judged else high_BChw
         # Half the bytes travel, as every bf16 number is a float32, to pinned memory.
-        travelling = [one.to("cpu", non_blocking=True) for one in (logits_BKhw, score_BK, looks_BK)]
-        asked = None if routes is None else routes.sent_home()
-        arrived = None if not self.begins else torch.cuda.current_stream().record_event()
+        travelling = [one.to("cpu", non_blocking=True) for one in found]
+        arrived = torch.cuda.current_stream().record_event() if self.begins else None
 
         @torch.inference_mode()
         def finish() -> list[tuple[Prediction, ...]]:
             if arrived is not None:
                 arrived.synchronize()
-            logits_BKhw, score_BK, looks_BK = (one.float() for one in travelling)
+            logits_BKhw, score_BK, looks_BK = (one.float() for one in travelling[:3])
             found = [
                 tuple(map(self._prediction, self._category_ids, *image))
                 for image in zip(
                     logits_BKhw.numpy(), score_BK.tolist(), looks_BK.tolist(), strict=True
                 )
             ]
-            found = with_references(found, self._router.behind(asked))
-            return self._evidence(features.compared_BChw, images, found)
+            routes = Routes(*travelling[3:]) if travelling[3:] else None
+            found = with_references(found, self._router.behind(routes))
+            return self._evidence(high_BChw, images, found)
 
         return finish
+
+    def _ask(self, sam_input: Tensor, pixels_B3HW: Tensor) -> tuple[Tensor, ...]:
+        # SAM's pixels first: of what a GPU is asked they take it longest.
+        return self._ask_embedded(self._sam.encode(sam_input), pixels_B3HW)
+
+    def _ask_embedded(self, embedding_BDhw: Tensor, pixels_B3HW: Tensor) -> tuple[Tensor, ...]:
+        """Return the high-level map, logits [B, K, h, w], scores and looks [B, K], and `Routes`.
+
+        A GPU's kernels alone, unless references are chosen for each image.
+        """
+        maps = maps_of(self._networks.backbone, pixels_B3HW).to(self._dtype)
+        routes = self._router.routes(maps.high_BChw)
+        logits_BKhw, score_BK = decode(
+            self._networks.sam.mask_decoder,
+            embedding_BDhw + self._no_mask_1D11,
+            self._sam.position_1Dhw,
+            self._prompt(maps, routes),
+            self._padding_KN,
+        )
+        looks_BK = presence(maps.high_BChw, logits_BKhw, self._looks_KC)
+        answer = maps.high_BChw, logits_BKhw, score_BK, looks_BK
+        return answer if routes is None else (*answer, routes.chosen_BKM, routes.weight_BKM)
 
     def _prompt(self, maps: FeatureMaps, routes: Routes | None) -> Tensor:
         """Return the tokens that an image is asked with for each category: [B, K, M * N, D]."""

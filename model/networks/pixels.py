@@ -12,15 +12,16 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 
 
 def upload(image_HW3: np.ndarray, device: torch.device) -> Tensor:
-    """Bring a uint8 RGB image to a device, as bytes: [1, 3, H, W], channels last in memory.
-
-    To a GPU from pinned memory, so that the caller goes on while it travels.
-    """
+    """Bring a uint8 RGB image to a device, as bytes: [1, 3, H, W], channels last in memory."""
     image_HW3 = image_HW3 if image_HW3.flags.writeable else image_HW3.copy()
-    pixels_HW3 = torch.from_numpy(image_HW3)
-    if device.type == "cuda":
-        pixels_HW3 = pixels_HW3.pin_memory()
-    return pixels_HW3.to(device, non_blocking=True).permute(2, 0, 1)[None]
+    return carry(torch.from_numpy(image_HW3), device).permute(2, 0, 1)[None]
+
+
+def carry(tensor: Tensor, device: torch.device) -> Tensor:
+    """Bring a tensor to a device; to a GPU from pinned memory: the caller goes on meanwhile."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def stretch(image_13HW: Tensor, side_px: int) -> Tensor:

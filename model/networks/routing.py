@@ -36,11 +36,6 @@ class Routes:
     chosen_BKM: Tensor
     weight_BKM: Tensor
 
-    def sent_home(self) -> "Routes":
-        """Return them on the CPU, where they are once the device has come so far."""
-        chosen_BKM = self.chosen_BKM.to("cpu", non_blocking=True)
-        return Routes(chosen_BKM, self.weight_BKM.to("cpu", non_blocking=True))
-
 
 class Router:
     """Knows each reference's object, and which references the categories have, by number.
@@ -51,7 +46,8 @@ class Router:
     def __init__(
         self, ids: Sequence[str], own: Sequence[Sequence[int]], look_RC: Tensor, best: int | None
     ) -> None:
-        self._ids, self._own, self._look_RC, self._best = ids, own, look_RC, best
+        self._ids, self._look_RC, self._best = ids, look_RC, best
+        self._own = [torch.tensor(numbers, device=look_RC.device) for numbers in own]
         self.kept = [list(numbers[:best]) for numbers in own]
         """As many of each category's as an image is asked with."""
 
@@ -79,14 +75,13 @@ def likeness(image_BSC: Tensor, look_RC: Tensor) -> Tensor:
     return cosine_BSR.topk(min(MATCHING_CELLS, cosine_BSR.shape[1]), dim=1).values.mean(dim=1)
 
 
-def route(likeness_BR: Tensor, own: Sequence[Sequence[int]], best: int) -> Routes:
-    """Choose the best of each category's own references, given by number."""
-    most = min(best, max(len(numbers) for numbers in own))
+def route(likeness_BR: Tensor, own: Sequence[Tensor], best: int) -> Routes:
+    """Choose the best of each category's own references, given by number, [R] each."""
+    most = min(best, max(len(own_R) for own_R in own))
     chosen, weights = [], []
-    for numbers in own:
-        own_R = torch.tensor(numbers, device=likeness_BR.device)
+    for own_R in own:
         alike = likeness_BR[:, own_R].sort(dim=1, descending=True, stable=True)
-        kept = min(most, len(numbers))
+        kept = min(most, len(own_R))
         chosen_BM = own_R[alike.indices[:, :kept]]
         weight_BM = (SHARPNESS * alike.values[:, :kept]).softmax(dim=1)
         lacking_BM = chosen_BM[:, :1].expand(-1, most - kept)

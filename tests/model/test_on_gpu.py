@@ -97,6 +97,8 @@ def test_a_batch_of_vrp_is_begun_without_waiting() -> None:
         finish = segmenter.begin(IMAGES)
         assert not record.waits
         assert not record.values
+        assert not record.host_indices
+        assert record.to_device.total() == len(IMAGES), record.to_device
         assert [len(of_image) for of_image in finish()] == [2, 2]
         assert record.waits.total() == 1
 

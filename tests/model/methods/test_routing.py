@@ -84,7 +84,7 @@ def test_asked_with_as_many_as_there_are_an_image_has_the_masks_of_all(make: Mak
 def test_the_most_alike_come_first_and_weigh_most() -> None:
     looks_RC = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0]]))
     image_1SC = torch.tensor([[1.0, 0.0]]).expand(1, 9, 2)
-    routes = route(likeness(image_1SC, looks_RC), [[0, 1, 2], [2]], 2)
+    routes = route(likeness(image_1SC, looks_RC), [torch.tensor([0, 1, 2]), torch.tensor([2])], 2)
     assert routes.chosen_BKM.tolist() == [[[0, 1], [2, 2]]]
     assert routes.weight_BKM[0, 0, 0] > routes.weight_BKM[0, 0, 1]
     assert routes.weight_BKM[0, 1].tolist() == [1, 0]
