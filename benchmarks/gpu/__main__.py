@@ -1,6 +1,7 @@
 """The product's model on a GPU: JPEG in, run-length masks out; what it computes is checked first.
 
-python -m benchmarks.gpu [--sam vit_b vit_l vit_h] [--seconds 2] [--batch 8] [--precision bf16]
+python -m benchmarks.gpu [--sam vit_b vit_l vit_h] [--work "5 x 1" stored "20 x 5" lite]
+                         [--seconds 2] [--batch 8] [--precision bf16] [--threads 4]
 
 A line of JSON for each SAM and kind of work (5 categories of one reference, 20 of 5, 5 from stored
 embeddings; `lite` with its own weights), and for where its time goes; what the forms of attention
@@ -39,6 +40,7 @@ from schemas.names import SamType
 ENCODER_TFLOP = {"vit_b": 0.972, "vit_l": 2.986, "vit_h": 5.961}
 # NVIDIA's data sheets: dense bf16 of the SXM cards, in TFLOP/s.
 PEAKS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L4": 121.0}
+WORK = ("5 x 1", "stored", "20 x 5", "lite")
 GOALS = {("vit_h", "5 x 1"): 70, ("vit_l", "5 x 1"): 130, ("vit_b", "5 x 1"): 300}
 GOALS |= {(sam, "stored"): 1000 for sam in ENCODER_TFLOP}
 # Random weights put edges anywhere, so logits are compared and not masks.
@@ -57,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     sams: list[SamType] = ["vit_b", "vit_l", "vit_h"] if gpu else ["nano"]
     parser.add_argument("--sam", nargs="*", choices=get_args(SamType), default=sams)
+    parser.add_argument("--work", nargs="*", choices=WORK, default=WORK)
     parser.add_argument("--seconds", type=float, default=2.0 if gpu else 0.5, help="of each rate")
     parser.add_argument("--batch", type=int, default=8 if gpu else 2)
     parser.add_argument(
@@ -71,7 +74,8 @@ def main() -> None:
     say({"device": card, "torch": torch.__version__}, lambda: vars(given))
     for sam in given.sam:
         measure(sam, device, given)
-    say({"sam": "lite", "work": "5 x 1"}, lambda: lite_row(device, given))
+    if "lite" in given.work:
+        say({"sam": "lite", "work": "5 x 1"}, lambda: lite_row(device, given))
 
 
 class JsonLines(logging.Handler):
@@ -103,12 +107,11 @@ def measure(sam: SamType, device: str, given: argparse.Namespace) -> None:
     say(about | {"work": "load"}, lambda: load(sam, device, given.precision, loaded))
     for networks in loaded:
         timed = Timed(sam, networks, expected, given)
-        say(about | {"work": "5 x 1"}, lambda timed=timed: timed.row("5 x 1"))
+        for work in [one for one in WORK[:3] if one in given.work]:
+            say(about | {"work": work}, lambda timed=timed, work=work: timed.row(work))
         say(about | {"work": "stages"}, timed.stages)
         if device == "cuda":
             say(about | {"work": "kernels"}, timed.kernels)
-        say(about | {"work": "stored"}, lambda timed=timed: timed.row("stored"))
-        say(about | {"work": "20 x 5"}, lambda timed=timed: timed.row("20 x 5"))
 
 
 class Timed:

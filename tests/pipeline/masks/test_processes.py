@@ -8,6 +8,7 @@ import time
 from multiprocessing import parent_process
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.masks.processes import Processes
@@ -67,3 +68,22 @@ def test_processes_end_with_the_one_that_asks_however_it_ends(tmp_path: Path) ->
     while Path(f"/proc/{process}").exists():
         assert time.monotonic() < deadline, "it outlived its owner"
         time.sleep(0.05)
+
+
+def total(arrays: list[np.ndarray], factor: float) -> tuple[float, list[np.ndarray]]:
+    for array in arrays:
+        np.multiply(array, factor, out=array)  # of its own: the asker's stay
+    return float(sum(array.sum() for array in arrays)), arrays
+
+
+def test_arrays_travel_whatever_their_layout_and_stay_as_they_are() -> None:
+    processes = Processes(total, 1)
+    for size in (4, 200, 3):  # memory is made, made anew, and used again
+        arrays = [np.full((size, size), 2.0), np.arange(size * 6.0).reshape(size, 6)[:, ::2]]
+        arrays.append(np.zeros((0, 3)))
+        expected = [array * 3 for array in arrays]
+        found, got = processes(arrays, 3.0)
+        assert found == sum(array.sum() for array in expected)
+        assert arrays[0][0, 0] == 2.0
+        for one, other in zip(got, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
