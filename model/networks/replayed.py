@@ -52,8 +52,7 @@ class Replayed:
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return what the function does."""
-        # A subclass is a tensor without values, of a test.
-        if not all(type(one) is Tensor and one.is_cuda for one in inputs):
+        if not all(map(_fits, inputs)):
             return self._function(*inputs)
         shapes = tuple((one.shape, one.dtype) for one in inputs)
         if (recording := self._recordings.get(shapes)) is not None:
@@ -62,20 +61,27 @@ class Replayed:
         again = self._seen[shapes] > PLAIN_CALLS
         if not (self._records and again and len(self._recordings) < MOST_RECORDINGS):
             return self._function(*inputs)
-        stream = torch.cuda.current_stream()
         try:
-            self._recordings[shapes] = recording = self._record(inputs)
+            self._recordings[shapes] = recording = _record(self._function, inputs)
         except RuntimeError as error:  # of a broken device too, which then says so again
             _LOG.warning("a batch cannot be recorded here: %s", error)
             self._records = False
-            torch.cuda.set_stream(stream)
             return self._function(*inputs)
         return recording.replay(inputs)
 
-    def _record(self, inputs: tuple[Tensor, ...]) -> _Recording:
-        own = tuple(one.clone() for one in inputs)
-        graph = torch.cuda.CUDAGraph()
+
+def _fits(tensor: Tensor) -> bool:
+    # A subclass is a tensor without values, of a test.
+    return type(tensor) is Tensor and tensor.is_cuda
+
+
+def _record(function: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor, ...]) -> _Recording:
+    own = tuple(one.clone() for one in inputs)
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+    try:
         # Other threads may ask the device for what they like meanwhile.
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            outputs = self._function(*own)
-        return _Recording(graph, own, outputs)
+            outputs = function(*own)
+    finally:
+        torch.cuda.set_stream(stream)  # where recording fails, its own stays
+    return _Recording(graph, own, outputs)
