@@ -6,15 +6,9 @@ the threshold, one cell wider, nothing can: only the pixels of that box are comp
 """
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
-from model.networks.pixels import letterbox_hw
 from model.segmenter import Prediction
 
-# SAM's decoder answers at a quarter of the resolution of its input.
-LOGITS_STRIDE = 4
 # 64 columns of 4000 pixels in float32 are 1 MB: the working set stays in the cache.
 COLUMNS_PER_STEP = 64
 
@@ -106,24 +100,7 @@ def _over_image(prediction: Prediction, size_HW: tuple[int, int]) -> np.ndarray:
         case "squash":
             return prediction.logits_hw
         case "letterbox":
-            maps_1hw = torch.from_numpy(prediction.logits_hw)[None]
-            return np.ascontiguousarray(_input_maps(maps_1hw, size_HW)[0].numpy())
+            # Only here: most processes that encode masks need no torch, which is 0.4 GB.
+            from model.masks.letterbox import image_logits  # noqa: PLC0415
 
-
-def letterbox_maps(maps_Mhw: Tensor, size_HW: tuple[int, int]) -> Tensor:
-    """Upsample maps over SAM's padded input, at the size of its logits, to the image's pixels.
-
-    `Sam.postprocess_masks`: to the input's size, the padding cut off, then to [M, H, W].
-    """
-    return _bilinear(_input_maps(maps_Mhw, size_HW)[None], size_HW)[0]
-
-
-def _input_maps(maps_Mhw: Tensor, size_HW: tuple[int, int]) -> Tensor:
-    """Upsample maps to SAM's input, and cut its padding off."""
-    side_px = LOGITS_STRIDE * maps_Mhw.shape[-1]
-    input_h, input_w = letterbox_hw(size_HW, side_px)
-    return _bilinear(maps_Mhw[None], (side_px, side_px))[0, :, :input_h, :input_w]
-
-
-def _bilinear(logits_11hw: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    return F.interpolate(logits_11hw, size_hw, mode="bilinear", align_corners=False)
+            return image_logits(prediction.logits_hw, size_HW)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.masks.upsample import letterbox_maps
+from model.masks.letterbox import letterbox_maps
 from model.methods.location import Located, Target
 from model.methods.prompted_sam import PromptedSam, Prompts, best_of_three, box_of, no_mask
 from model.segmenter import Prediction

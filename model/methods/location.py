@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.masks.upsample import LOGITS_STRIDE, letterbox_maps
+from model.masks.letterbox import LOGITS_STRIDE, letterbox_maps
 from model.methods.features import FeatureEncoder, ImageFeatures
 from model.methods.prompted_sam import PromptedSam
 from model.segmenter import LoadedReference

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.masks.letterbox import letterbox_maps
 from model.masks.rasterise import rasterise
-from model.masks.upsample import letterbox_maps
 from model.methods.cascade import Masked, refine_in_box
 from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder

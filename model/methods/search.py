@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.masks.upsample import letterbox_maps
+from model.masks.letterbox import letterbox_maps
 from model.methods.cascade import Masked, predictions
 from model.methods.evidence import Gather
 from model.methods.features import FeatureEncoder

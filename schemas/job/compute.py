@@ -50,7 +50,8 @@ class Compute(Spec):
     decode_threads: int = Field(
         default=2,
         ge=1,
-        description="Threads of an actor that decode images, and as many that encode masks.",
+        description="Threads of an actor that decode images, and as many that encode masks; beside "
+        "a GPU these are processes.",
     )
     read_tasks: int = Field(default=4, ge=1, description="Shards read at once, at most.")
 

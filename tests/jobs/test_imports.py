@@ -68,3 +68,14 @@ def test_jobs_of_a_cluster_are_listed_without_ray() -> None:
 
 def test_status_of_local_files_is_read_without_torch_and_ray(tmp_path: Path) -> None:
     assert not imported_by("status", str(tmp_path / "none"), code=2) & SECONDS_OF_IMPORTS
+
+
+def test_processes_that_encode_masks_import_no_torch() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "import sys, pipeline.label.rows; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert not set(ran.stdout.split()) & SECONDS_OF_IMPORTS
