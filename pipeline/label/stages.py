@@ -75,6 +75,7 @@ class Stages:
         self._context = context
         self._limits = limits
         self._store = store
+        self._beside_gpu = beside_gpu
         self._decoders = ThreadPoolExecutor(compute.decode_threads)
         self._readers = ThreadPoolExecutor(READ_THREADS)
         self._encoder = ThreadPoolExecutor(1)
@@ -120,7 +121,9 @@ class Stages:
     def _stored(self, image: EncodedImage) -> Tensor | None:
         if self._store is None or image.fault is not None:
             return None
-        return self._store.get(image_key(image.data))
+        found = self._store.get(image_key(image.data))
+        # Here and not by who asks the GPU: it is 2 MB to be copied.
+        return found.pin_memory() if self._beside_gpu and found is not None else found
 
     @property
     def overlap(self) -> bool:
