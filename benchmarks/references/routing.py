@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--best", type=int, default=5)
     asked = parser.parse_args()
     loader = Loader("cpu", "fp32")
-    every = load_method(method(), loader)
+    every = load_method(method(best_references="all"), loader)
     best = load_method(method(best_references=asked.best), loader)
     rows = []
     for category, shown in read_shown(Path(asked.photos), asked.categories.split(",")).items():

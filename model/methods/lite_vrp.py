@@ -33,7 +33,7 @@ from model.networks.pseudo_mask import unit_cells
 from model.networks.routing import Router
 from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
 from schemas.job.method import Vrp
-from schemas.job.reference import Box
+from schemas.job.reference import BestReferences, Box, best_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class LiteNetworks:
     """SAM `lite`, the trunk that it reads, and the VRP encoder; in eval mode, in float32.
 
     Below min_presence there is no mask; None: there always is one. best is how many of a category's
-    references an image is asked with; None: all. kinds are for signals of presence.
+    references an image is asked with: see `best_of`. kinds are for signals of presence.
     """
 
     sam: Sam
@@ -49,12 +49,14 @@ class LiteNetworks:
     vrp: LiteVrp
     kinds: Kinds
     min_presence: float | None = None
-    best: int | None = None
+    best: BestReferences = "all"
 
 
 @dataclass(frozen=True)
 class Group:
     """The categories that are asked for with one number of references: these lie together.
+
+    Either all of each one's, or its best.
 
     kinds are each category's, [R, K], where signals of presence are asked for.
     """
@@ -102,10 +104,11 @@ class LiteVrpSegmenter:
         by_category: dict[int, list[LoadedReference]] = {}
         for reference in sorted(references, key=lambda reference: reference.category_id):
             by_category.setdefault(reference.category_id, []).append(reference)
-        asked = {c: len(own[: networks.best]) for c, own in by_category.items()}
+        best = {c: best_of(networks.best, len(own)) for c, own in by_category.items()}
+        asked = {c: (best[c] or len(own), best[c] is None) for c, own in by_category.items()}
         self._groups = [
-            self._group({c: own for c, own in by_category.items() if asked[c] == shots}, shots)
-            for shots in sorted(set(asked.values()))
+            self._group({c: own for c, own in by_category.items() if asked[c] == alike}, best)
+            for alike in sorted(set(asked.values()))
         ]
         kinds = {c: kind_RK for group in self._groups for c, kind_RK in group.kinds.items()}
         self._kinds = KindSignals(networks.kinds, kinds) if self._judged else None
@@ -172,7 +175,9 @@ class LiteVrpSegmenter:
         found = Prediction(category_id, logits_hw, score, "squash", present, signals=signals)
         return from_presence(found, self._networks.min_presence)
 
-    def _group(self, by_category: dict[int, list[LoadedReference]], shots: int) -> Group:
+    def _group(
+        self, by_category: dict[int, list[LoadedReference]], best: Mapping[int, int | None]
+    ) -> Group:
         references = [reference for own in by_category.values() for reference in own]
         steps = [
             self._study(references[start : start + REFERENCES_PER_STEP])
@@ -183,7 +188,8 @@ class LiteVrpSegmenter:
         own = [range(first, last) for first, last in pairwise(firsts)]
         ids = [reference.id for reference in references]
         looks_RC = torch.cat([step.look_RC for step in steps])
-        router = Router(ids, own, looks_RC, self._networks.best)
+        router = Router(ids, own, looks_RC, [best[category_id] for category_id in by_category])
+        shots = len(router.kept[0])
         kinds = [step.kind_RK for step in steps if step.kind_RK is not None]
         by_place = torch.cat(kinds).split([len(one) for one in own]) if kinds else ()
         named = dict(zip(by_category, by_place, strict=bool(kinds)))

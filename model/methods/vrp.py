@@ -32,6 +32,7 @@ from model.networks.vrp_encoder import StudiedReferences, VrpEncoder
 from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
 from schemas.errors import BadWeights
 from schemas.job.method import Vrp
+from schemas.job.reference import BestReferences, best_of
 from schemas.job.weights import random_seed
 from schemas.record.card import VrpCard
 
@@ -45,14 +46,14 @@ class VrpNetworks:
 
     SAM's prompt encoder alone stays in float32 (see `model.networks.sam.dense_position`). Below
     min_presence there is no mask; None: there always is one. best is how many of a category's
-    references an image is asked with; None: all.
+    references an image is asked with: see `best_of`.
     """
 
     sam: Sam
     backbone: Backbone
     encoder: VrpEncoder
     min_presence: float | None = None
-    best: int | None = None
+    best: BestReferences = "all"
 
 
 def load_vrp(method: Vrp, loader: Loader) -> VrpNetworks:
@@ -141,10 +142,11 @@ class VrpSegmenter:
             [torch.stack([looks[i] for i in indices]).mean(0) for indices in own]
         )
         ids = [reference.id for reference in references]
-        self._router = Router(ids, own, torch.stack(looks), networks.best)
+        best = [best_of(networks.best, len(indices)) for indices in own]
+        self._router = Router(ids, own, torch.stack(looks), best)
         self._reference_KM, self._padding_KN = self._layout(self._router.kept)
         self._answer, self._answer_stored = self._ask, self._ask_embedded
-        if networks.best is None:  # else an image's references are read, and asked one by one
+        if not self._router.chooses:  # else an image's references are read, and asked one by one
             self._answer, self._answer_stored = Replayed(self._ask), Replayed(self._ask_embedded)
         without_mask = networks.sam.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
         self._no_mask_1D11 = without_mask.to(self._device, self._dtype)

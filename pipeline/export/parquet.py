@@ -24,7 +24,6 @@ from schemas.record.row import DECIDED_COLUMNS, ROUTED_COLUMNS, schema_with
 
 CARD = "README.md"  # where the data set library looks for a data set's description
 SPLIT = "labels"
-ROUTED_FIELD = "method.best_references"  # of an identity, where images chose among references
 FILE_BYTES = 128 * 2**20  # of parts in one file, so that files are few and each is read in seconds
 ADDED = (pa.field("image_number", pa.int64()), pa.field("file_name", pa.string()))
 
@@ -66,7 +65,7 @@ def export_parquet(
 def _schema(labels: Labels) -> pa.Schema:
     """Return the columns of the files: what not every job writes is there where this one does."""
     decided = DECIDED_COLUMNS if labels.commit.presence is not None else ()
-    routed = ROUTED_COLUMNS if ROUTED_FIELD in labels.identity.fields else ()
+    routed = ROUTED_COLUMNS if labels.identity.chooses_references else ()
     return pa.schema([*ADDED, *schema_with((*decided, *routed))])
 
 

@@ -7,14 +7,11 @@ from pipeline.label.check import CheckedJob
 from pipeline.output.attempts import list_begun
 from pipeline.output.unit import list_units
 from schemas.job.method import Vrp
+from schemas.job.reference import best_of
 from schemas.record.commit import Shard
 
 NAMED = 5
 """Shards named on a line; a plan may have a million."""
-
-
-MANY, FEW = 10, 5
-"""References of a category that are too many to ask each image with, and how many are enough."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +61,16 @@ def outlook(checked: CheckedJob) -> list[Prospect]:
 
 
 def advice(checked: CheckedJob) -> list[str]:
-    """Say of categories with many references what asking with the best few of them would spare."""
+    """Say of categories with many references that an image is asked with the best few of them."""
     method = checked.job.method
     if not isinstance(method, Vrp) or method.best_references is not None:
         return []
     counts = Counter(reference.category_id for reference in checked.references)
     return [
-        f"{category.name} has {counts[category.id]} references, and every image is asked with all "
-        f"of them: method.best_references: {FEW} asks with the {FEW} most like it, in a fraction "
-        "of the time"
+        f"{category.name} has {counts[category.id]} references, and an image is asked with the "
+        f"{best} most like it: method.best_references: all asks with all, in many times the time"
         for category in checked.identity.categories
-        if counts[category.id] > MANY
+        if (best := best_of(None, counts[category.id])) is not None
     ]
 
 

@@ -18,7 +18,7 @@ from schemas.fingerprint import differences
 from schemas.job.label import LabelJob
 from schemas.job.reference import Category
 from schemas.job.weights import weights_of
-from schemas.record.commit import Identity, Part
+from schemas.record.commit import Identity, Part, asked_with_field
 
 CATEGORY, REFERENCE = "category ", "reference "
 """How the fields of an identity begin that belong to one category."""
@@ -115,6 +115,7 @@ def _fate(category: Category, before: Identity, now: Identity, coupled: str | No
     name = category.name
     known = {one.name: one.id for one in before.categories}
     had, has = _references(before, name), _references(now, name)
+    asked = asked_with_field(category.id)
     if name not in known:
         return Fate(category, kept=False, why="new")
     if coupled is not None:
@@ -124,6 +125,9 @@ def _fate(category: Category, before: Identity, now: Identity, coupled: str | No
         return Fate(category, kept=False, why=why)
     if had != has:
         why = f"references: {len(has - had)} added, {len(had - has)} dropped or changed"
+        return Fate(category, kept=False, why=why)
+    if before.fields.get(asked) != now.fields.get(asked):
+        why = f"asked with {now.fields.get(asked, 'all of its references')}"
         return Fate(category, kept=False, why=why)
     return Fate(category, kept=True, why=f"the same references: {len(has)}")
 

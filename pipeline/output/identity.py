@@ -1,5 +1,6 @@
 """Say what an output's labels depend on, and refuse an output that depends on something else."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -9,8 +10,10 @@ from pipeline.storage.place import Place
 from schemas.errors import MissingFile, OtherJob
 from schemas.fingerprint import differences, fingerprint_of, leaves
 from schemas.job.label import LabelJob
+from schemas.job.method import Vrp
+from schemas.job.reference import best_of
 from schemas.job.weights import weights_of
-from schemas.record.commit import Identity
+from schemas.record.commit import Identity, asked_with_field
 
 RESULT_REVISION = 1  # raised by whoever changes code so that the same job gives other masks
 
@@ -37,6 +40,7 @@ def identify(
         **model,
         **dict(leaves("thresholds", job.thresholds.model_dump(mode="json"))),
         **{f"category {number}": name for number, name in names.items()},
+        **_best_of_many(job),
         **{f"reference {r.id}": names[r.category_id] for r in references},
         "targets.type": job.targets.type,
         # Left at their defaults they are no fields, as in outputs made before they existed.
@@ -60,6 +64,18 @@ def identify(
         source=job.targets.type,
         random_weights=job.random_weights,
     )
+
+
+def _best_of_many(job: LabelJob) -> dict[str, str]:
+    """Say of which categories an image is asked with some references, without the job's saying."""
+    if not isinstance(job.method, Vrp) or job.method.best_references is not None:
+        return {}
+    counts = Counter(reference.category for reference in job.references)
+    return {
+        asked_with_field(category.id): f"the best {best} of its references"
+        for category in job.numbered_categories()
+        if (best := best_of(None, counts[category.name])) is not None
+    }
 
 
 def _overlaps(job: LabelJob) -> str:

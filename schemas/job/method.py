@@ -96,12 +96,13 @@ class Vrp(Spec):
         "without one there always is a mask.",
         exclude_if=lambda chosen: chosen is None,
     )
-    best_references: int | None = Field(
+    best_references: Annotated[int, Field(ge=1)] | Literal["all"] | None = Field(
         default=None,
-        ge=1,
         description="An image is asked with so many of a category's references, those whose object "
-        "looks most like something in it. Left out: with all of them.",
-        exclude_if=lambda chosen: chosen is None,
+        "looks most like something in it, or with all. Left out: with all of up to ten, and with "
+        "the best 5 of more.",
+        # How many are left of each category's is said beside its references.
+        exclude_if=lambda chosen: chosen in (None, "all"),
     )
 
     @property

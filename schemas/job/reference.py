@@ -110,3 +110,15 @@ class Reference(Spec):
     category: str = Field(min_length=1, description="A category's name.")
     image: Uri
     annotation: Annotation
+
+
+BestReferences = int | Literal["all"] | None
+"""How many of a category's references an image is asked with; None: the best of many."""
+MANY_REFERENCES, BEST_OF_MANY = 10, 5
+
+
+def best_of(best: BestReferences, count: int) -> int | None:
+    """Return how many of a category's references are chosen for each image; None: all are asked."""
+    if best is None:
+        return BEST_OF_MANY if count > MANY_REFERENCES else None
+    return None if best == "all" else min(best, count)

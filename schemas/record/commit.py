@@ -89,6 +89,17 @@ class Identity(Spec):
     source: Literal["images", "webdataset", "parquet", "coco"]
     random_weights: tuple[str, ...] = Field(description="Places with untrained weights.")
 
+    @property
+    def chooses_references(self) -> bool:
+        """Whether images are asked with some of a category's references, which its rows name."""
+        of_categories = (asked_with_field(category.id) for category in self.categories)
+        return any(key in self.fields for key in ("method.best_references", *of_categories))
+
+
+def asked_with_field(category_id: int) -> str:
+    """Return the field of an identity that says with which references a category is asked for."""
+    return f"category {category_id} asked with"
+
 
 class Commit(Spec):
     """commit.json: written last; what it does not list does not exist."""

@@ -40,7 +40,7 @@ def test_a_plan_is_told_in_lines_that_are_never_cut(
     assert "…" not in out
 
 
-def test_a_plan_advises_a_choice_among_many_references(
+def test_a_plan_says_that_images_choose_among_many_references(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = photo_folder(tmp_path)
@@ -49,10 +49,12 @@ def test_a_plan_advises_a_choice_among_many_references(
     boxes = [{"type": "box", "xyxy": [1, 2, 30, 40 + n]} for n in range(11)]
     many = [first | {"annotation": box} for box in boxes]
     few, routed = many[:10], job["method"] | {"best_references": 5}
+    every = job["method"] | {"best_references": "all"}
     for changes, advised in (
         ({"references": many}, True),
         ({"references": few}, False),
         ({"references": many, "method": routed}, False),
+        ({"references": many, "method": every}, False),
     ):
         code, out, err = run(capsys, "plan", write_job(folder, **changes))
         assert code == 0, err

@@ -11,6 +11,7 @@ from model.checkpoints.load import Loader
 from model.networks.routing import likeness, route
 from model.segmenter import PLAIN, LoadedReference, Prediction, Segmenter
 from schemas.job.method import Vrp
+from schemas.job.reference import BEST_OF_MANY, MANY_REFERENCES, BestReferences
 from tests.made.pixels.waves import picture
 
 NANO = {"type": "nano", "weights": "random:2"}
@@ -19,7 +20,7 @@ NETWORKS = {
     "full": {"sam": NANO, "backbone": {"type": "nano", "weights": "random:3"}},
     "lite": {"sam": {"type": "lite", "weights": "random:2", "trunk": TRUNK}, "backbone": TRUNK},
 }
-Make = Callable[[int | None, Sequence[LoadedReference]], Segmenter]
+Make = Callable[[BestReferences, Sequence[LoadedReference]], Segmenter]
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -27,7 +28,7 @@ def make(request: pytest.FixtureRequest) -> Make:
     """Segmenters of random weights, by the number of references an image is asked with."""
     loader = Loader("cpu", "fp32")
 
-    def made(best: int | None, references: Sequence[LoadedReference]) -> Segmenter:
+    def made(best: BestReferences, references: Sequence[LoadedReference]) -> Segmenter:
         document = {"type": "vrp", "weights": "random:1", "queries": 4, "best_references": best}
         method = Vrp.model_validate(document | NETWORKS[request.param])
         return load_method(method, loader)(references, PLAIN)
@@ -81,10 +82,27 @@ def test_asked_with_as_many_as_there_are_an_image_has_the_masks_of_all(make: Mak
     assert {name for name, _ in best.behind} == {one.id for one in MANY}
 
 
+def test_of_many_references_the_best_are_chosen_unless_all_are_asked_for(make: Make) -> None:
+    image = picture(11, 48, 64)
+    many = [reference(7, (20 * n, 250 - 20 * n, 90)) for n in range(MANY_REFERENCES + 1)]
+    ((lone, best),) = make(None, [*many, ONE]).segment([image])
+    assert len(best.behind) == BEST_OF_MANY
+    assert lone.behind == ()
+    same(lone, make(None, [ONE]).segment([image])[0][0])
+    ((named,),) = make(BEST_OF_MANY, many).segment([image])
+    same(best, named)
+    assert [name for name, _ in best.behind] == [name for name, _ in named.behind]
+    for segmenter in (make(None, many[1:]), make("all", many)):
+        ((every,),) = segmenter.segment([image])
+        assert every.behind == ()
+
+
 def test_the_most_alike_come_first_and_weigh_most() -> None:
     looks_RC = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0]]))
     image_1SC = torch.tensor([[1.0, 0.0]]).expand(1, 9, 2)
-    routes = route(likeness(image_1SC, looks_RC), [torch.tensor([0, 1, 2]), torch.tensor([2])], 2)
+    routes = route(
+        likeness(image_1SC, looks_RC), [torch.tensor([0, 1, 2]), torch.tensor([2])], [2, 1]
+    )
     assert routes.chosen_BKM.tolist() == [[[0, 1], [2, 2]]]
     assert routes.weight_BKM[0, 0, 0] > routes.weight_BKM[0, 0, 1]
     assert routes.weight_BKM[0, 1].tolist() == [1, 0]

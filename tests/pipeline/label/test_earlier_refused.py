@@ -76,3 +76,22 @@ def test_where_categories_know_of_each_other_all_are_made_anew_and_the_plan_says
     assert not checked.earlier.kept
     (said,) = [one.why for one in outlook(checked) if one.what == "redo categories"]
     assert "cat: overlaps" in said or "cat: thresholds.precision" in said
+
+
+def test_a_category_that_images_chose_references_of_is_kept_where_they_do_so_again(
+    written: Written,
+) -> None:
+    nano = {"type": "vrp", "weights": "random:1", "sam": NANO, "backbone": NANO}
+    shown = written("job", FIRST).model_dump()["references"]
+    boxes = [{"type": "box", "xyxy": [1, 2, 30, 40 + n]} for n in range(10)]
+    many = [*shown, *[{**shown[0], "annotation": box} for box in boxes]]
+    every = {**nano, "best_references": "all"}
+    label_here(written("all", references=many, method=every))
+    label_here(written("best", references=many, method=nano))
+    said = {}
+    for earlier in ("all", "best"):
+        new = written("new", references=many, method=nano, earlier=earlier)
+        said[earlier] = {one.what: one.why for one in outlook(check(new))}
+    assert said["all"]["redo categories"] == "cat: asked with the best 5 of its references"
+    assert said["all"]["keep categories"].endswith(": cow, dog")
+    assert said["best"]["keep categories"].endswith(": cat, cow, dog")

@@ -92,3 +92,19 @@ def test_overlaps_and_instances_count_only_when_they_are_asked_for() -> None:
     assert chosen.fields["instances.most"] == "5"
     assert chosen.fingerprint != same.fingerprint
     assert chosen.model_fingerprint == same.model_fingerprint
+
+
+def test_a_choice_among_many_references_counts_where_there_are_as_many(tmp_path: Path) -> None:
+    cat, cow = job()["references"]
+    few, many = [cow, *[cat] * 10], [cow, *[cat] * 11]
+    every = {"method": job()["method"] | {"best_references": "all"}}
+    assert identity(references=few).fields == identity(references=few, **every).fields
+    chosen, before = identity(references=many), identity(references=many, **every)
+    assert before.fields == identity(references=few).fields
+    assert not before.chooses_references
+    assert chosen.chooses_references
+    assert chosen.model_fingerprint == before.model_fingerprint
+    said = refusal(tmp_path, before, chosen)
+    assert "category 2 asked with: only in this job (the best 5 of its references)" in said
+    named = {"method": job()["method"] | {"best_references": 7}}
+    assert identity(references=few, **named).chooses_references
