@@ -3,10 +3,12 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline.label.check import check
 from pipeline.label.run import label
@@ -37,6 +39,16 @@ def job_to(folder: Path, output: str):
     return job_of({"type": "images", "uris": str(folder / "photos")}, output, references)
 
 
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """Let this process compute on one core, as the other does: some convolutions sum by cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_core")
 def test_its_labels_are_those_of_any_worker_byte_for_byte(photos: Path) -> None:
     folder = photos.parent
     job = job_to(folder, str(folder / "alone"))
