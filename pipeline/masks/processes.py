@@ -28,8 +28,8 @@ R = TypeVar("R")
 class Processes(Generic[P, R]):
     """A function that so many processes call for whatever thread asks; they end with this one.
 
-    It is sent to each of them once, by pickle. Where one of them is killed, whoever asks calls the
-    function here, from then on: nothing is lost but time.
+    It is sent to each of them once, by pickle. Where one of them is killed, or may not see the
+    memory, whoever asks calls the function here, from then on: nothing is lost but time.
     """
 
     def __init__(self, function: Callable[P, R], count: int) -> None:
@@ -49,8 +49,8 @@ class Processes(Generic[P, R]):
             asked = pickle.dumps((args, kwargs), protocol=5, buffer_callback=buffers.append)
             try:
                 return pool.submit(_call, asked, self._shown(buffers)).result()
-            except BrokenProcessPool:
-                _LOG.warning("a process beside the model was killed; its work goes on in threads")
+            except (BrokenProcessPool, OSError) as error:
+                _LOG.warning("no processes beside the model, but threads: %s", error)
                 self._pool = None
         return self._function(*args, **kwargs)
 

@@ -22,6 +22,8 @@ def work(text: str) -> tuple[str, int]:
         raise ImageRejected("model", "as asked")
     if text == "die" and parent_process() is not None:
         os.kill(os.getpid(), signal.SIGKILL)
+    if text == "see nothing" and parent_process() is not None:
+        raise PermissionError("/proc/1/fd/3")
     return text, os.getpid()
 
 
@@ -34,9 +36,10 @@ def test_another_process_calls_the_function_and_its_errors_arrive() -> None:
         processes("reject")
 
 
-def test_where_a_process_is_killed_the_work_is_done_here() -> None:
+@pytest.mark.parametrize("end", ["die", "see nothing"])
+def test_where_a_process_is_killed_or_sees_nothing_the_work_is_done_here(end: str) -> None:
     processes = Processes(work, 1)
-    assert processes("die") == ("die", os.getpid())
+    assert processes(end) == (end, os.getpid())
     assert processes("a mask") == ("a mask", os.getpid())
 
 
