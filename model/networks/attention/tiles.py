@@ -113,7 +113,7 @@ def _image_kernel(
     r, r2 = _read(table_x + line * C, line < 2 * S - 1, FIRST, SECOND)
     by_line += 2 * own + x[:, None] * (2 * S)
     tl.store(by_line + line[None, :], _product(q, q2, r, r2, SECOND))
-    tl.debug_barrier()
+    tl.debug_barrier()  # what a thread reads others wrote
     of_column = tl.load(by_line + x[:, None] + S - 1 - x[None, :]).to(tl.float32) * LOG2_E
 
     scale *= LOG2_E
