@@ -133,12 +133,9 @@ class Timed:
         given = self._given
         found = pace(segmenter, stored, given.batch, given.threads, given.seconds)
         return {
-            "images_per_s": round(found.images_per_s, 2),
+            **found.line(),
             "goal": GOALS.get((self._sam, work)),
             "peak_share": None if stored else share(self._sam, found.images_per_s),
-            "idle": round(found.idle, 3),
-            "asking": round(found.asking, 3),
-            "waiting": round(found.waiting, 3),
             "agreement": agreement,
             "wrong": agreement is not None and not agreement >= LEAST_AGREEMENT,
             "gpu_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2),
@@ -180,10 +177,7 @@ def lite_row(device: str, given: argparse.Namespace) -> Line:
     found = pace(segmenter, None, given.batch, given.threads, given.seconds, trained=True)
     line: Line = {
         "trunk": given.trunk,
-        "images_per_s": round(found.images_per_s, 2),
-        "idle": round(found.idle, 3),
-        "asking": round(found.asking, 3),
-        "waiting": round(found.waiting, 3),
+        **found.line(),
         "agreement": agreement,
     }
     if device == "cuda":

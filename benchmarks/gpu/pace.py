@@ -4,7 +4,7 @@ import io
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,6 +50,10 @@ class Pace:
     asking: float
     waiting: float
 
+    def line(self) -> dict[str, float]:
+        """Return them as rounded columns."""
+        return {name: round(value, 3) for name, value in asdict(self).items()}
+
 
 def pace(
     segmenter: Segmenter,
@@ -79,10 +83,9 @@ def pace(
         beside_gpu=torch.cuda.is_available(),
     )
     with TemporaryDirectory() as folder:
-        at_first = label(labeler, photos, WARM_UP_BATCHES * batch, Path(folder) / "first")
+        label(labeler, photos, WARM_UP_BATCHES * batch, Path(folder) / "first")
         again = label(labeler, photos, WARM_UP_BATCHES * batch, Path(folder) / "again")
         batches = min(MOST_BATCHES, max(1, round(seconds / again * WARM_UP_BATCHES)))
-        del at_first
         watched.clear()
         taken = label(labeler, photos, batches * batch, Path(folder) / "timed")
     idle, asking, waiting = watched.idle_s(), watched.asking_s, watched.waiting_s

@@ -28,7 +28,6 @@ class ImageFeatures:
 
     embedding_BDhw: Tensor
     compared_BChw: Tensor
-    maps: FeatureMaps | None
 
 
 class FeatureEncoder:
@@ -43,8 +42,7 @@ class FeatureEncoder:
         """Encode uint8 RGB images; stored holds SAM's embeddings where a store has them."""
         if self._backbone is None:
             embedding_BDhw = self._sam.embed(images, stored)
-            return ImageFeatures(embedding_BDhw, embedding_BDhw, None)
-        # Once to the device, though SAM and the backbone stretch it to sizes of their own.
+            return ImageFeatures(embedding_BDhw, embedding_BDhw)
         # Once to the device, though SAM and the backbone stretch it to sizes of their own.
         uploaded = [upload(image, self._sam.device) for image in images]
         maps = backbone_maps(self._backbone, uploaded)
@@ -52,7 +50,7 @@ class FeatureEncoder:
         shared = maps if self._sam.reads(self._backbone) else None
         read = uploaded if self._sam.frame == "squash" else images
         embedding_BDhw = self._sam.embed(read, stored, shared)
-        return ImageFeatures(embedding_BDhw, maps.high_BChw, maps)
+        return ImageFeatures(embedding_BDhw, maps.high_BChw)
 
     def compare(self, image_HW3: np.ndarray) -> Tensor:
         """Return the features compared of one image, [1, C, h, w], and compute no more."""

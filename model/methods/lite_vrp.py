@@ -54,10 +54,9 @@ class LiteNetworks:
 
 @dataclass(frozen=True)
 class Group:
-    """The categories that are asked for with one number of references: these lie together.
+    """The categories asked for with one number of references, all of each one's or its best.
 
-    Either all of each one's, or its best.
-
+    Their references lie together.
     kinds are each category's, [R, K], where signals of presence are asked for.
     """
 

@@ -7,7 +7,7 @@ CUDA context computes afterwards fails too, and would be written down as labels.
 import logging
 import os
 from collections.abc import Callable, Sequence
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ _LOG = logging.getLogger(__name__)
 # RuntimeError is torch's own, torch.OutOfMemoryError included.
 FAULTS = (RuntimeError, MemoryError, ValueError)
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Outcome = tuple[Prediction, ...] | ImageRejected
 
 
@@ -31,36 +33,29 @@ class Batches:
     def __init__(self, segmenter: Segmenter) -> None:
         self._segmenter = segmenter
         self._most: int | None = None
-        self._beginner = segmenter if isinstance(segmenter, Beginner) else None
+        self._beginner: Beginner | None = None
+        if isinstance(segmenter, Beginner) and segmenter.begins:
+            self._beginner = segmenter
 
     @property
     def overlap(self) -> bool:
         """Whether a batch had better be begun before the last one is waited for."""
-        return self._beginner is not None and self._beginner.begins
+        return self._beginner is not None
 
     def begin(
         self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None]
     ) -> Callable[[], list[Outcome]]:
         """Ask for what `segment` returns, and return what waits for it."""
-        fits = self._most is None or len(images) <= self._most
-        if not (images and fits and self.overlap and self._beginner is not None):
-            outcomes = self.segment(images, embeddings)
-            return lambda: outcomes
-        try:
-            finish = self._beginner.begin(images, embeddings)
-        except torch.AcceleratorError:
-            _end_process()
-        except FAULTS:
+        begun = None
+        if self._beginner is not None and 0 < len(images) <= (self._most or len(images)):
+            begun = _tried(self._beginner.begin, images, embeddings)
+        if not callable(begun):
             outcomes = self.segment(images, embeddings)
             return lambda: outcomes
 
         def wait() -> list[Outcome]:
-            try:
-                return list(finish())
-            except torch.AcceleratorError:
-                _end_process()
-            except FAULTS:
-                return self.segment(images, embeddings)
+            found = _tried(begun)
+            return list(found) if isinstance(found, list) else self.segment(images, embeddings)
 
         return wait
 
@@ -80,15 +75,12 @@ class Batches:
     def _part(
         self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None]
     ) -> list[Outcome]:
-        reason = "model"
-        try:
-            return list(self._segmenter.segment(images, embeddings))
-        except torch.AcceleratorError:
-            _end_process()
-        except FAULTS as error:
-            reason = _model_reason(error)
-            if len(images) == 1:
-                return [ImageRejected(reason, f"{type(error).__name__}: {error}")]
+        found = _tried(self._segmenter.segment, images, embeddings)
+        if isinstance(found, list):
+            return list(found)
+        reason = _model_reason(found)
+        if len(images) == 1:
+            return [ImageRejected(reason, f"{type(found).__name__}: {found}")]
         half = len(images) // 2
         if reason == "out-of-memory":
             # Of the two halves the greater one; where that does not fit either, it says so itself.
@@ -97,6 +89,16 @@ class Batches:
             *self._part(images[:half], embeddings[:half]),
             *self._part(images[half:], embeddings[half:]),
         ]
+
+
+def _tried(ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | Exception:
+    """Return what a segmenter answers, or its fault; end the process where the device is broken."""
+    try:
+        return ask(*args, **kwargs)
+    except torch.AcceleratorError:
+        _end_process()
+    except FAULTS as error:
+        return error
 
 
 def _end_process() -> NoReturn:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pipeline.label.check import CheckedJob
 from pipeline.output.attempts import list_begun
 from pipeline.output.unit import list_units
-from schemas.job.method import Vrp
-from schemas.job.reference import best_of
-from schemas.record.commit import Shard
+from schemas.record.commit import Shard, asked_with_field
 
 NAMED = 5
 """Shards named on a line; a plan may have a million."""
@@ -62,15 +60,12 @@ def outlook(checked: CheckedJob) -> list[Prospect]:
 
 def advice(checked: CheckedJob) -> list[str]:
     """Say of categories with many references that an image is asked with the best few of them."""
-    method = checked.job.method
-    if not isinstance(method, Vrp) or method.best_references is not None:
-        return []
     counts = Counter(reference.category_id for reference in checked.references)
     return [
-        f"{category.name} has {counts[category.id]} references, and an image is asked with the "
-        f"{best} most like it: method.best_references: all asks with all, in many times the time"
+        f"{category.name} has {counts[category.id]} references, and an image is asked with "
+        f"{asked}: method.best_references: all asks with all, in many times the time"
         for category in checked.identity.categories
-        if (best := best_of(None, counts[category.id])) is not None
+        if (asked := checked.identity.fields.get(asked_with_field(category.id)))
     ]
 
 

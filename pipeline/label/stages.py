@@ -48,6 +48,10 @@ class Segmented:
     outcome: tuple[Prediction, ...] | ImageRejected
 
 
+Finish = Callable[[], tuple[list[Segmented], StageSeconds]]
+"""Waits for a batch that was begun; the time is that of decoding and segmenting it."""
+
+
 def _segmented(one: Decoded, outcomes: Iterator[Outcome]) -> Segmented:
     if isinstance(one.outcome, ImageRejected):
         return Segmented(one.encoded, (0, 0), 1, one.outcome)
@@ -134,9 +138,7 @@ class Stages:
         """Run the model on the images that have pixels."""
         return self.begin(decoded)()
 
-    def begin(
-        self, decoded: Sequence[Decoded]
-    ) -> Callable[[], tuple[list[Segmented], StageSeconds]]:
+    def begin(self, decoded: Sequence[Decoded]) -> Finish:
         """Ask for what `segment` returns, and return what waits for it."""
         start = time.perf_counter()
         good = [

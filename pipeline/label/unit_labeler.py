@@ -6,7 +6,7 @@ and the batch that was at work image by image.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 
@@ -15,14 +15,13 @@ from pipeline.embed.store import EmbeddingStore
 from pipeline.images.decode import DecodedImage
 from pipeline.inputs.shards import EncodedImage, Unit
 from pipeline.label.rows import RowContext
-from pipeline.label.stages import Decoded, Labelled, Row, Segmented, Stages
+from pipeline.label.stages import Decoded, Finish, Labelled, Row, Stages
 from pipeline.label.time_limit import time_limit
 from pipeline.output.attempts import Attempt
 from schemas.job.compute import Compute, Limits
 from schemas.record.receipt import StageSeconds
 
 Batches = Sequence[Sequence[EncodedImage]]
-Finish = Callable[[], tuple[list[Segmented], StageSeconds]]
 
 # Stored embeddings are 2 MB each, so 8 batches of 8 hold 128 MB.
 FETCHED_BATCHES = 8

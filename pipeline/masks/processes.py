@@ -8,16 +8,17 @@ import logging
 import mmap
 import os
 import pickle
-import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import accumulate, pairwise
-from multiprocessing import get_context, parent_process
-from threading import Thread, local
+from multiprocessing import get_context
+from threading import local
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
+
+from pipeline.masks.child import live_as_long_as_parent
 
 _LOG = logging.getLogger(__name__)
 
@@ -89,8 +90,7 @@ _function: Callable[..., Any] | None = None
 def _begin(function: Callable[..., Any]) -> None:
     global _function  # noqa: PLW0603  one a process, as it is sent once
     _function = function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command's: it ends these
-    Thread(target=_end_with_parent, daemon=True).start()
+    live_as_long_as_parent()
 
 
 def _call(asked: bytes, shown: _Shown) -> Any:
@@ -102,11 +102,3 @@ def _call(asked: bytes, shown: _Shown) -> Any:
     buffers = [memory[start:end] for start, end in pairwise(ends)]
     args, kwargs = pickle.loads(asked, buffers=buffers)  # noqa: S301  by who began this process
     return _function(*args, **kwargs)
-
-
-def _end_with_parent() -> None:
-    """End when the process that asks does, however that was."""
-    parent = parent_process()
-    assert parent is not None, "begun by another process"
-    parent.join()
-    os._exit(1)

@@ -8,12 +8,11 @@ the job. It is not the command's own: what an image may do to it is then survive
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
-from multiprocessing import get_context, parent_process
-from threading import Thread
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from pipeline.masks.child import live_as_long_as_parent
 from schemas.errors import BadInput
 
 if TYPE_CHECKING:
@@ -62,8 +61,7 @@ class OwnProcess:
 
 def _serve(pipe: Connection, cores: int) -> None:
     """Wait for a task, do it, and send what came of it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command's: it ends this process
-    Thread(target=_end_with_command, daemon=True).start()
+    live_as_long_as_parent()
     os.environ["OMP_NUM_THREADS"] = str(cores)  # as Ray does; the same bytes come of it
     # Only here: torch's seconds are what the command need not wait for.
     from pipeline.workers.here import in_this_process
@@ -79,11 +77,3 @@ def _serve(pipe: Connection, cores: int) -> None:
         pipe.send(error)
     else:
         pipe.send(None)
-
-
-def _end_with_command() -> None:
-    """End when the command does, however that was: nobody is left who could say what went wrong."""
-    command = parent_process()
-    assert command is not None, "begun by a command"
-    command.join()
-    os._exit(1)

@@ -227,7 +227,7 @@ ARROWS: dict[str, set[str]] = {
         "pipeline/storage",
         "pipeline/train",
     },
-    "pipeline/workers": {"pipeline/cluster", "pipeline/inputs", "pipeline/label"},
+    "pipeline/workers": {"pipeline/cluster", "pipeline/inputs", "pipeline/label", "pipeline/masks"},
     "jobs/terminal": {
         "pipeline/label",
         "pipeline/output",
