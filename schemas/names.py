@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-SamType = Literal["vit_b", "vit_l", "vit_h", "nano", "lite"]
+SamType = Literal["vit_t", "vit_b", "vit_l", "vit_h", "nano", "lite"]
 BackboneType = Literal[
     "resnet50", "resnet50s", "resnet101s", "vgg16_bn", "dinov2_vitb14", "dinov2_vitl14",
     "dinov3_vitb16", "nano", "efficientnet_lite2",

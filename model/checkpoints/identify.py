@@ -9,7 +9,12 @@ from typing import Literal, get_args
 
 import torch
 
-from model.checkpoints.layouts import authors_backbone_state, authors_vrp_state, backbone_state
+from model.checkpoints.layouts import (
+    authors_backbone_state,
+    authors_vrp_state,
+    backbone_state,
+    sam_state,
+)
 from model.checkpoints.state_dict import StateDict, misfits, read_card, read_state_dict
 from model.networks.backbone import BACKBONES, build_backbone
 from model.networks.lite.sam import LiteVrp
@@ -53,7 +58,10 @@ def identify(path: Path) -> FileIdentity:
     with torch.device("meta"):
         match kind:
             case "sam":
-                found = {name: misfits(state, build_sam(name)) for name in get_args(SamType)}
+                found = {
+                    name: misfits(sam_state(name, state), build_sam(name))
+                    for name in get_args(SamType)
+                }
             case "backbone":
                 found = {
                     name: misfits(backbone_state(name, state), build_backbone(name).net)

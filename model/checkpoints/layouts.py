@@ -7,7 +7,8 @@ from torch import Tensor
 
 from model.checkpoints.state_dict import StateDict
 from model.networks.lite.trunk import trunk_state
-from schemas.names import BackboneType
+from model.networks.tiny_vit import mobile_sam_state
+from schemas.names import BackboneType, SamType
 
 # Of whole classifiers: not part of a feature extractor.
 CLASSIFIER = re.compile(r"^(fc|classifier|pre_logits|head)\.")
@@ -62,6 +63,11 @@ AUTHORS_STEM = {
     "layer0.7.": "bn1.",
 }
 AUTHORS_VGG_CUTS = (0, 7, 14, 24, 34)
+
+
+def sam_state(sam_type: SamType, state: Mapping[str, Tensor]) -> StateDict:
+    """Rename a published SAM's tensors to those of `build_sam`; only MobileSAM's differ."""
+    return mobile_sam_state(state) if sam_type == "vit_t" else dict(state)
 
 
 def backbone_state(backbone_type: BackboneType, state: Mapping[str, Tensor]) -> StateDict:

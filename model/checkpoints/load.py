@@ -12,7 +12,7 @@ import torch
 from segment_anything.modeling import Sam as SamNetwork
 from torch import Tensor, nn
 
-from model.checkpoints.layouts import backbone_state
+from model.checkpoints.layouts import backbone_state, sam_state
 from model.checkpoints.state_dict import load_into, read_state_dict
 from model.networks.attention.choice import use_fast_attention
 from model.networks.backbone import Backbone as BackboneNetwork
@@ -22,6 +22,7 @@ from model.networks.lite.kinds import Kinds
 from model.networks.lite.sam import LiteVrp
 from model.networks.lite.trunk import LiteTrunk, fold
 from model.networks.sam import build_sam
+from model.networks.tiny_vit import TinyVitEncoder
 from schemas.job.compute import Attention
 from schemas.job.networks import Backbone, Sam
 from schemas.job.weights import random_seed
@@ -62,8 +63,11 @@ class Loader:
             with _seeded(spec.weights):
                 sam = build_sam(spec.type, trunk)
             if random_seed(spec.weights) is None:
-                self._put(read_state_dict(Path(spec.weights)), sam, spec.weights)
+                state = sam_state(spec.type, read_state_dict(Path(spec.weights)))
+                self._put(state, sam, spec.weights)
             parts = () if spec.type == "lite" else (sam.image_encoder, sam.mask_decoder)
+            if isinstance(sam.image_encoder, TinyVitEncoder) and self._precision == "bf16":
+                fold_norms(sam.image_encoder)
             self._sams[spec] = self._placed(sam, *parts)
             if self._attention == "auto" and self._device != "meta":
                 use_fast_attention(sam.image_encoder)

@@ -1,8 +1,9 @@
 """SAM in its sizes, built from segment_anything's own classes.
 
-`vit_b`, `vit_l` and `vit_h` have the keys and shapes of the official checkpoints; `nano` is the
-same network at 256 pixels, small enough to be trained and run on a laptop. `lite` reads the maps of
-a backbone instead of pixels: model/networks/lite/sam.py.
+`vit_b`, `vit_l` and `vit_h` have the keys and shapes of the official checkpoints; `vit_t` is
+MobileSAM (model/networks/tiny_vit.py); `nano` is the same network as theirs at 256 pixels, small
+enough to be trained and run on a laptop. `lite` reads the maps of a backbone instead of pixels:
+model/networks/lite/sam.py.
 """
 
 from dataclasses import dataclass
@@ -23,25 +24,34 @@ from torch import nn
 from model.networks.lite.sam import WIDTH, build_lite_sam
 from model.networks.lite.trunk import LiteTrunk, build_trunk
 from model.networks.pixels import PIXEL_MEAN, PIXEL_STD
+from model.networks.tiny_vit import TinyVitEncoder
 from schemas.names import SamType
+
+
+@dataclass(frozen=True)
+class Vit:
+    """The numbers that tell one of SAM's vision transformers from another."""
+
+    width: int
+    depth: int
+    heads: int
+    global_blocks: tuple[int, ...]
+    window_cells: int = 14
+    stem_channels: tuple[int, ...] = ()
+    """Convolutions of stride 2 before the last one, in place of the patch projection; or none."""
 
 
 @dataclass(frozen=True)
 class SamSize:
     """The numbers that tell one SAM from another."""
 
-    width: int
-    depth: int
-    heads: int
-    global_blocks: tuple[int, ...]
+    vit: Vit | None
+    """The image encoder; None for TinyViT."""
     image_px: int = 1024
     patch_px: int = 16
-    window_cells: int = 14
     prompt_width: int = 256
     decoder_mlp: int = 2048
     iou_head: int = 256
-    stem_channels: tuple[int, ...] = ()
-    """Convolutions of stride 2 before the last one, in place of the patch projection; or none."""
 
     @property
     def grid(self) -> int:
@@ -50,20 +60,16 @@ class SamSize:
 
 
 SAM_SIZES: dict[SamType, SamSize] = {
-    "vit_b": SamSize(width=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11)),
-    "vit_l": SamSize(width=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23)),
-    "vit_h": SamSize(width=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31)),
+    "vit_t": SamSize(None),
+    "vit_b": SamSize(Vit(width=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11))),
+    "vit_l": SamSize(Vit(width=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23))),
+    "vit_h": SamSize(Vit(width=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31))),
     "nano": SamSize(
-        width=160,
-        depth=4,
-        heads=5,
-        global_blocks=(0, 1, 2, 3),
+        Vit(160, 4, 5, (0, 1, 2, 3), window_cells=0, stem_channels=(24, 48, 96)),
         image_px=256,
-        window_cells=0,
         prompt_width=128,
         decoder_mlp=512,
         iou_head=128,
-        stem_channels=(24, 48, 96),
     ),
 }
 
@@ -82,21 +88,7 @@ def build_sam(sam_type: SamType, trunk: LiteTrunk | None = None) -> Sam:
         return build_lite_sam(trunk or build_trunk())
     size = SAM_SIZES[sam_type]
     sam = Sam(
-        image_encoder=ImageEncoderViT(
-            img_size=size.image_px,
-            patch_size=size.patch_px,
-            embed_dim=size.width,
-            depth=size.depth,
-            num_heads=size.heads,
-            mlp_ratio=4,
-            out_chans=size.prompt_width,
-            qkv_bias=True,
-            # segment_anything annotates a class here and is itself called with this partial.
-            norm_layer=partial(nn.LayerNorm, eps=1e-6),  # pyright: ignore[reportArgumentType]
-            use_rel_pos=True,
-            window_size=size.window_cells,
-            global_attn_indexes=size.global_blocks,
-        ),
+        image_encoder=_image_encoder(size),
         prompt_encoder=PromptEncoder(
             embed_dim=size.prompt_width,
             image_embedding_size=(size.grid, size.grid),
@@ -115,10 +107,32 @@ def build_sam(sam_type: SamType, trunk: LiteTrunk | None = None) -> Sam:
         pixel_mean=list(PIXEL_MEAN),
         pixel_std=list(PIXEL_STD),
     )
-    if size.stem_channels:
-        stem = ConvStem(size.stem_channels, size.width)
-        sam.image_encoder.patch_embed = cast(PatchEmbed, stem)
     return sam.eval()
+
+
+def _image_encoder(size: SamSize) -> ImageEncoderViT:
+    vit = size.vit
+    if vit is None:
+        # segment_anything annotates a class, and calls its object alone.
+        return cast(ImageEncoderViT, TinyVitEncoder(size.image_px, size.prompt_width))
+    encoder = ImageEncoderViT(
+        img_size=size.image_px,
+        patch_size=size.patch_px,
+        embed_dim=vit.width,
+        depth=vit.depth,
+        num_heads=vit.heads,
+        mlp_ratio=4,
+        out_chans=size.prompt_width,
+        qkv_bias=True,
+        # segment_anything annotates a class here and is itself called with this partial.
+        norm_layer=partial(nn.LayerNorm, eps=1e-6),  # pyright: ignore[reportArgumentType]
+        use_rel_pos=True,
+        window_size=vit.window_cells,
+        global_attn_indexes=vit.global_blocks,
+    )
+    if vit.stem_channels:
+        encoder.patch_embed = cast(PatchEmbed, ConvStem(vit.stem_channels, vit.width))
+    return encoder
 
 
 class ConvStem(nn.Module):

@@ -43,6 +43,14 @@ def _of_package(package: str, file: str) -> Path:
 
 
 CATALOGUE: dict[str, Published] = {
+    "mobile_sam": Published(
+        "https://raw.githubusercontent.com/ChaoningZhang/MobileSAM/master/weights/mobile_sam.pt",
+        "sam",
+        "vit_t",
+        "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+        40_728_226,
+        trained_on="embeddings of SAM ViT-H on a hundredth of SA-1B",
+    ),
     "sam_vit_h": Published(
         f"{META}/segment_anything/sam_vit_h_4b8939.pth",
         "sam",

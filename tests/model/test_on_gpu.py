@@ -133,6 +133,7 @@ def test_every_attention_in_bf16_is_one_that_a_fused_kernel_takes(name: str) -> 
 @pytest.mark.parametrize(
     ("sam", "form"),
     [
+        ("vit_t", "padded"),
         ("vit_b", "padded"),
         ("vit_b", "bias"),
         ("vit_h", "padded"),

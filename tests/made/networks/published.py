@@ -1,7 +1,8 @@
 """Key names and shapes of published checkpoints, written out beside the networks that take them.
 
-From segment_anything's modules (sam_vit_b_01ec64.pth, sam_vit_h_4b8939.pth), torchvision's
-(resnet50, vgg16_bn), Meta's DINOv2 and DINOv3, and the resnet50_v2.pth of semseg and PFENet.
+From segment_anything's modules (sam_vit_b_01ec64.pth, sam_vit_h_4b8939.pth), MobileSAM's file,
+torchvision's (resnet50, vgg16_bn), Meta's DINOv2 and DINOv3, and the resnet50_v2.pth of semseg and
+PFENet.
 """
 
 from collections.abc import Iterator, Mapping
@@ -44,6 +45,46 @@ def sam(width: int, depth: int, heads: int, global_blocks: tuple[int, ...]) -> S
     for norm in (1, 3):
         shapes |= layer(f"image_encoder.neck.{norm}", 256)
     return shapes | _sam_prompts() | _sam_decoder()
+
+
+def mobile_sam() -> Shapes:
+    """The file of MobileSAM: TinyViT-5M with its classifier, at 1024 pixels."""
+    named: Shapes = {}
+    for index, (inputs, outputs) in {0: (3, 32), 2: (32, 64)}.items():
+        named |= _convolution(f"patch_embed.seq.{index}", outputs, inputs, 3)
+    widths, depths, windows = (64, 128, 160, 320), (2, 2, 6, 2), (0, 7, 14, 7)
+    for stage, (width, depth, window) in enumerate(zip(widths, depths, windows, strict=True)):
+        for number in range(depth):
+            block = f"layers.{stage}.blocks.{number}"
+            if stage:
+                named |= _windowed(block, width, width // 32, window)
+            else:
+                named |= _convolution(f"{block}.conv1", 256, 64, 1)
+                named |= _convolution(f"{block}.conv2", 256, 1, 3)
+                named |= _convolution(f"{block}.conv3", 64, 256, 1)
+        if stage < 3:
+            merge, wider = f"layers.{stage}.downsample", widths[stage + 1]
+            named |= _convolution(f"{merge}.conv1", wider, width, 1)
+            named |= _convolution(f"{merge}.conv2", wider, 1, 3)
+            named |= _convolution(f"{merge}.conv3", wider, wider, 1)
+    named |= layer("norm_head", 320) | layer("head", 1000, 320)
+    named |= {"neck.0.weight": (256, 320, 1, 1), "neck.2.weight": (256, 256, 3, 3)}
+    named |= layer("neck.1", 256) | layer("neck.3", 256)
+    encoder = {f"image_encoder.{name}": shape for name, shape in named.items()}
+    return encoder | _sam_prompts() | _sam_decoder()
+
+
+def _convolution(name: str, outputs: int, inputs: int, side: int) -> Shapes:
+    return {f"{name}.c.weight": (outputs, inputs, side, side), **batch_norm(f"{name}.bn", outputs)}
+
+
+def _windowed(block: str, width: int, heads: int, window: int) -> Shapes:
+    shapes: Shapes = {f"{block}.attn.attention_biases": (heads, window * window)}
+    shapes |= layer(f"{block}.attn.norm", width) | layer(f"{block}.attn.qkv", 3 * width, width)
+    shapes |= layer(f"{block}.attn.proj", width, width) | layer(f"{block}.mlp.norm", width)
+    shapes |= layer(f"{block}.mlp.fc1", 4 * width, width)
+    shapes |= layer(f"{block}.mlp.fc2", width, 4 * width)
+    return shapes | _convolution(f"{block}.local_conv", width, 1, 3)
 
 
 def _sam_prompts() -> Shapes:
@@ -231,6 +272,7 @@ def write_torch(path: Path, state: object, *, legacy: bool = False) -> Path:
 
 
 PUBLISHED: dict[str, Shapes] = {
+    "mobile_sam": mobile_sam(),
     "sam_vit_b_01ec64": sam(768, 12, 12, (2, 5, 8, 11)),
     "sam_vit_l_0b3195": sam(1024, 24, 16, (5, 11, 17, 23)),
     "sam_vit_h_4b8939": sam(1280, 32, 16, (7, 15, 23, 31)),

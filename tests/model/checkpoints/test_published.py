@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from model.checkpoints.identify import identify
-from model.checkpoints.layouts import backbone_state
+from model.checkpoints.layouts import backbone_state, sam_state
 from model.checkpoints.state_dict import check_fit, load_into, read_state_dict
 from model.networks.backbone import build_backbone
 from model.networks.sam import build_sam
@@ -18,6 +18,7 @@ from schemas.names import BackboneType, SamType
 from tests.made.networks.published import PUBLISHED, numbered, write_torch
 
 FILES: dict[str, SamType | BackboneType] = {
+    "mobile_sam": "vit_t",
     "sam_vit_b_01ec64": "vit_b",
     "sam_vit_l_0b3195": "vit_l",
     "sam_vit_h_4b8939": "vit_h",
@@ -30,6 +31,10 @@ FILES: dict[str, SamType | BackboneType] = {
 }
 # One tensor of each from the middle of the network, as the file and as the network name it.
 MIDDLE = {
+    "mobile_sam": (
+        "image_encoder.layers.1.downsample.conv2.c.weight",
+        "image_encoder.stages.2.downsample.conv2.conv.weight",
+    ),
     "sam_vit_b_01ec64": "image_encoder.blocks.8.attn.rel_pos_h",
     "sam_vit_l_0b3195": "image_encoder.blocks.23.mlp.lin1.weight",
     "sam_vit_h_4b8939": "mask_decoder.iou_prediction_head.layers.2.weight",
@@ -64,7 +69,7 @@ def network(name: str) -> nn.Module:
 def renamed(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
     built_for = FILES[name]
     if built_for in get_args(SamType):
-        return state
+        return sam_state(cast(SamType, built_for), state)
     return backbone_state(cast(BackboneType, built_for), state)
 
 
