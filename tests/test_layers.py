@@ -35,6 +35,7 @@ LIBRARIES: dict[str, set[str]] = {
         "model/checkpoints",
         "model/clicks",
         "model/embed",
+        "model/everything",
         "model/masks",
         "model/methods",
         "model/networks",
