@@ -21,7 +21,7 @@ from model.training.lite import POSITIVE, LiteNetworks, PromptBatch
 from pipeline.lite.ask import Answered, Asker, score_prompts
 from pipeline.lite.material.photos import hold_out, read_photos
 from pipeline.lite.shown import Shown, pick, show_photos
-from pipeline.weights.fetch import localise
+from pipeline.weights.of_method import local_method
 from schemas.job.networks import Sam
 from schemas.job.storage import Storage
 
@@ -36,8 +36,8 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=1000)
     asked = parser.parse_args()
     categories = asked.categories.split(",")
-    local = str(localise(asked.sam, Storage()))
-    sam = ClickedSam(Sam.model_validate({"type": asked.type, "weights": local}), "cpu")
+    spec = Sam.model_validate({"type": asked.type, "weights": asked.sam})
+    sam = ClickedSam(local_method(spec, Storage()), "cpu")
     trunk = published_trunk()
     _, held = hold_out(read_photos(asked.photos), categories)
     targets = pick(show_photos(trunk, held, categories), asked.most)

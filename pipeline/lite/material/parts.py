@@ -18,7 +18,7 @@ from model.everything import Everything
 from model.networks.device import pick_precision
 from pipeline.lite.material.photos import Part, Photo
 from pipeline.masks.runs import encode_rle
-from pipeline.weights.fetch import localise
+from pipeline.weights.of_method import local_method
 from schemas.job.networks import Sam
 from schemas.job.storage import Storage
 from schemas.names import SamType
@@ -35,8 +35,7 @@ CUT_SIDE, LEAST_CUT_SIDE = 220, 24
 
 def load_finder(weights: str, sam_type: SamType, device: str) -> Everything:
     """Load the SAM that finds parts; weights are a name, path or address. Raises BadWeights."""
-    local = str(localise(weights, Storage()))
-    sam = Sam.model_validate({"type": sam_type, "weights": local})
+    sam = local_method(Sam(type=sam_type, weights=weights), Storage())
     return Everything(sam, device, pick_precision("auto", device))
 
 
