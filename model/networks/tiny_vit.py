@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import cast
 
 import timm
+import torch
 from segment_anything.modeling.common import LayerNorm2d
 from timm.models.tiny_vit import PatchMerging, TinyVit, TinyVitStage
 from torch import Tensor, nn
@@ -40,6 +41,8 @@ class TinyVitEncoder(nn.Module):
             nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
             LayerNorm2d(out_channels),
         )
+        # A fifth faster on a CPU: its convolutions lie between layers that want channels last.
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, images_B3HW: Tensor) -> Tensor:
         """Embed normalised images of `img_size`: [B, C, h, w] at stride 16."""
