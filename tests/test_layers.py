@@ -35,7 +35,6 @@ LIBRARIES: dict[str, set[str]] = {
         "model/checkpoints",
         "model/clicks",
         "model/embed",
-        "model/everything",
         "model/masks",
         "model/methods",
         "model/networks",

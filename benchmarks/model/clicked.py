@@ -19,7 +19,7 @@ from model.clicks import ClickedSam
 from model.networks.lite.trunk import INPUT_PX, published_trunk
 from model.training.lite import POSITIVE, LiteNetworks, PromptBatch
 from pipeline.lite.ask import Answered, Asker, score_prompts
-from pipeline.lite.material.photos import hold_out, read_photos
+from pipeline.lite.photos import hold_out, read_photos
 from pipeline.lite.shown import Shown, pick, show_photos
 from pipeline.weights.of_method import local_method
 from schemas.job.networks import Sam

@@ -13,10 +13,9 @@ import typer
 
 from jobs.own_weights.scenes import scenes
 from schemas.errors import BadInput
-from schemas.names import SamType
 
 if TYPE_CHECKING:
-    from pipeline.lite.material.photos import Material, Photo
+    from pipeline.lite.photos import Photo
     from pipeline.lite.weights import Trained
 
 lite_app = typer.Typer(help="Train the small networks for photos.", no_args_is_help=True)
@@ -55,12 +54,6 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
             "the photos': pasted into them."
         ),
     ] = None,
-    parts: Annotated[
-        Path | None,
-        typer.Option(
-            help="A folder that `vrp lite parts` wrote: prompts for SAM, and more to paste."
-        ),
-    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     processes: Annotated[int, typer.Option(min=1, help="That draw pictures beside.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 1,
@@ -70,47 +63,18 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     With `--start lite` the VRP encoder alone, from the weights of this package, in fewer steps.
     """
     from model.networks.lite.trunk import published_trunk
+    from pipeline.lite.photos import Material, read_cutouts
     from pipeline.lite.train import ADAPTING, CONTINUING, Hardware, LiteRecipe, train_lite
     from pipeline.lite.weights import published_state
 
-    material = _material(_divided(photos, held_out)[0], cutouts, parts)
+    training, _ = _divided(photos, held_out)
+    material = Material(training, read_cutouts(cutouts) if cutouts else {})
     recipe = {"nothing": LiteRecipe(), "lite": ADAPTING, "lite-whole": CONTINUING}[start]
     recipe = replace(
         recipe, steps=steps or recipe.steps, targets=targets or recipe.targets, seed=seed
     )
     state = None if start == "nothing" else published_state()
     train_lite(recipe, material, published_trunk(), folder, Hardware(device, processes), state)
-
-
-def _material(training: list[Photo], cutouts: Path | None, parts: Path | None) -> Material:
-    from pipeline.lite.material.parts import cut_out_parts, with_parts
-    from pipeline.lite.material.photos import Material, read_cutouts
-
-    pasted = read_cutouts(cutouts) if cutouts else {}
-    if parts is not None:
-        training = with_parts(training, parts)
-        pasted |= cut_out_parts(training)
-    return Material(training, pasted)
-
-
-@lite_app.command()
-def parts(  # noqa: PLR0913, PLR0917 - typer makes one option of each
-    folder: Annotated[Path, typer.Argument(help="Where <photo's id>.json go; run again to go on.")],
-    photos: Photos,
-    held_out: HeldOut = HELD_OUT,
-    sam: Annotated[str, typer.Option(help="Weights of a SAM by name or path.")] = "mobile_sam",
-    sam_type: Annotated[SamType, typer.Option(help="Its type.")] = "vit_t",
-    most: Annotated[int | None, typer.Option(min=1, help="Photos, drawn at random.")] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-) -> None:
-    """Let a SAM find parts in the training photos, for `vrp lite train --parts`."""
-    from pipeline.lite.material.parts import find_parts, load_finder
-    from pipeline.lite.material.photos import shuffled
-
-    training, _ = _divided(photos, held_out)
-    chosen = shuffled(training)[:most]
-    found = list(find_parts(chosen, load_finder(sam, sam_type, device), folder))
-    typer.echo(f"{sum(found)} parts of {len(found)} photos, {len(chosen) - len(found)} were done")
 
 
 @lite_app.command()
@@ -206,7 +170,7 @@ def _names(held_out: str) -> list[str]:
 
 
 def _divided(folder: Path, held_out: str) -> tuple[list[Photo], list[Photo]]:
-    from pipeline.lite.material.photos import hold_out, read_photos
+    from pipeline.lite.photos import hold_out, read_photos
 
     photos = read_photos(folder)
     categories = {name for photo in photos for name in photo.masks}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.lite.material.pictures import HALF, Picture
+from pipeline.lite.pictures import HALF, Picture
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Entry:
 
     categories: tuple[str, ...]
     masks: np.ndarray
-    parts: tuple[tuple[int | None, np.ndarray], ...]
+    parts: tuple[tuple[int, np.ndarray], ...]
     origins: frozenset[str]
     complete: bool
 
@@ -37,10 +37,10 @@ class Entry:
         """Return a category's mask, bool [H, W]."""
         return _unpacked(self.masks[self.categories.index(category)])
 
-    def part(self, number: int) -> tuple[str | None, np.ndarray]:
-        """Return a part's category, if it has one, and mask."""
+    def part(self, number: int) -> tuple[str, np.ndarray]:
+        """Return a part's category and mask."""
         category, bits = self.parts[number]
-        return None if category is None else self.categories[category], _unpacked(bits)
+        return self.categories[category], _unpacked(bits)
 
 
 def _unpacked(bits: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from model.masks.rasterise import rasterise
 from model.masks.simulate import simulate_annotation
 from model.networks.lite.trunk import GRID
 from pipeline.lite.bank import Bank, Entry
-from pipeline.lite.material.pictures import HALF, STUFF
+from pipeline.lite.pictures import HALF, STUFF
 from schemas.job.episode import AnnotationFormat
 
 FORMATS: tuple[AnnotationFormat, ...] = ("mask", "box", "scribbles", "points")
@@ -30,9 +30,6 @@ SPARSE: tuple[AnnotationFormat, ...] = ("box", "scribbles", "points")
 
 COMMON = STUFF | {"person", "face", "hair", "skin", "car", "chair"}
 """In photos that do not name them these may be there all the same."""
-
-UNNAMED = 0.5
-"""Of SAM's own prompts, where a picture has parts without a category."""
 
 PAIRS = 3
 """Of a target: a category it shows, perhaps another, and one that it lacks."""
@@ -211,8 +208,9 @@ def draw_prompts(entries: Sequence[Entry], rng: Generator, boxes: bool) -> Drawn
     """Draw one prompt of each picture: boxes, or one to three points each."""
     truths, widers = [], []
     for entry in entries:
-        category, part_HW = entry.part(_draw_part(entry, rng))
-        wider_HW = part_HW if category is None else entry.mask(category)
+        number = int(rng.integers(len(entry.parts)))
+        category, part_HW = entry.part(number)
+        wider_HW = entry.mask(category)
         truths.append(wider_HW if rng.random() < 0.4 else part_HW)
         widers.append(wider_HW)
     truth_BHW, wider_BHW = np.stack(truths), np.stack(widers)
@@ -222,14 +220,6 @@ def draw_prompts(entries: Sequence[Entry], rng: Generator, boxes: bool) -> Drawn
     count = int(rng.choice([1, 2, 3], p=[0.7, 0.15, 0.15]))
     points = [[draw_point(mask, rng) for _ in range(count)] for mask in truths]
     return DrawnPrompts(np.array(points), None, truth_BHW, wider_BHW)
-
-
-def _draw_part(entry: Entry, rng: Generator) -> int:
-    """Draw one of a picture's parts: as often one with a category as one without."""
-    named = sum(category is not None for category, _ in entry.parts)
-    if named < len(entry.parts) and rng.random() < UNNAMED:
-        return int(rng.integers(named, len(entry.parts)))
-    return int(rng.integers(named))
 
 
 def draw_point(mask_HW: np.ndarray, rng: Generator) -> tuple[float, float]:

@@ -18,8 +18,8 @@ import torch
 
 from pipeline.lite.bank import Bank, Entry
 from pipeline.lite.draw import Drawn, Episodes
-from pipeline.lite.material.photos import Material, Photo
-from pipeline.lite.material.pictures import Pictures
+from pipeline.lite.photos import Material, Photo
+from pipeline.lite.pictures import Pictures
 
 FIRST_LOT = 20
 """Pictures in a message, before there are enough to draw a batch from."""

@@ -14,7 +14,7 @@ from model.networks.lite.kinds import CHANNELS, DIRECTIONS, KNOWN, Kinds
 from model.networks.lite.trunk import INPUT_PX, head_state, package_state, published_trunk
 from model.networks.pixels import normalise, squash
 from pipeline.lite.feed import garments
-from pipeline.lite.material.photos import Photo
+from pipeline.lite.photos import Photo
 from schemas.errors import BadInput
 from schemas.record.card import BackboneCard, Training
 

@@ -9,8 +9,8 @@ import torch
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.trunk import INPUT_PX, LiteTrunk, halved, joined
 from model.networks.pixels import normalise, squash
-from pipeline.lite.material.photos import EVERY_PIXEL, Photo
-from pipeline.lite.material.pictures import LEAST_SHARE
+from pipeline.lite.photos import EVERY_PIXEL, Photo
+from pipeline.lite.pictures import LEAST_SHARE
 from pipeline.lite.store import encode
 from pipeline.scenes.categories import RESERVED
 from pipeline.scenes.compose import scene

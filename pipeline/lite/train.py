@@ -29,7 +29,7 @@ from model.training.lite import (
 )
 from pipeline.lite.draw import Drawn, DrawnPrompts
 from pipeline.lite.feed import Feed, Message, batches_beside
-from pipeline.lite.material.photos import Material
+from pipeline.lite.photos import Material
 from pipeline.lite.report import Report
 from pipeline.lite.store import Store
 

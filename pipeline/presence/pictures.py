@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.datasets.folder import read_unmarked
-from pipeline.lite.material.photos import Photo, read_photos
+from pipeline.lite.photos import Photo, read_photos
 from pipeline.scenes.write import SceneSet
 from pipeline.storage.place import Place
 from schemas.job.storage import Storage

@@ -2,8 +2,6 @@
 
 SCHEMAS = {"schemas", "schemas/job", "schemas/record"}
 
-ASKED_SAM = {"model/checkpoints", "model/masks", "model/methods", "model/networks"}
-
 # A folder and what it imports beside the schemas, the ground first. Files of model/ itself stand
 # for themselves: the method seam below the methods, what builds them above.
 ARROWS: dict[str, set[str]] = {
@@ -27,8 +25,13 @@ ARROWS: dict[str, set[str]] = {
         "model/segmenter",
     },
     "model/build": {"model/checkpoints", "model/methods", "model/networks", "model/segmenter"},
-    "model/clicks": ASKED_SAM | {"model/segmenter"},
-    "model/everything": ASKED_SAM,
+    "model/clicks": {
+        "model/checkpoints",
+        "model/masks",
+        "model/methods",
+        "model/networks",
+        "model/segmenter",
+    },
     "model/embed": {"model/checkpoints", "model/methods", "model/networks"},
     "model/training": {"model/methods", "model/networks"},
     "model/whole_image": {"model/checkpoints", "model/methods", "model/networks"},
@@ -82,11 +85,9 @@ ARROWS: dict[str, set[str]] = {
     "pipeline/lite": {
         "model/checkpoints",
         "model/draws",
-        "model/everything",
         "model/masks",
         "model/networks",
         "model/training",
-        "pipeline/masks",
         "pipeline/scenes",
         "pipeline/weights",
     },

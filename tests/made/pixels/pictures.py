@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.lite.bank import Bank, Entry
-from pipeline.lite.material.pictures import HALF, SIDE, Picture
+from pipeline.lite.pictures import HALF, SIDE, Picture
 
 
 def entry(*categories: str, origin: str = "a", complete: bool = False) -> Entry:

@@ -11,8 +11,8 @@ from PIL import Image
 from model.networks.lite.trunk import GRID
 from pipeline.lite.draw import Episodes, annotate
 from pipeline.lite.feed import Drawer, Feed
-from pipeline.lite.material.photos import Material, Photo, hold_out, read_cutouts, read_photos
-from pipeline.lite.material.pictures import HALF, SIDE, Pictures
+from pipeline.lite.photos import Material, Photo, hold_out, read_cutouts, read_photos
+from pipeline.lite.pictures import HALF, SIDE, Pictures
 from schemas.errors import BadInput
 from tests.made.pixels.pictures import entry, filled
 

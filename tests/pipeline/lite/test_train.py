@@ -10,7 +10,7 @@ import torch
 from model.networks.lite.trunk import build_trunk
 from model.training.lite import LiteBatch
 from pipeline.lite.draw import Episodes
-from pipeline.lite.material.pictures import SIDE
+from pipeline.lite.pictures import SIDE
 from pipeline.lite.tally import Tally
 from pipeline.lite.train import ADAPTING, LiteLearner, LiteRecipe, batch_of, steps_done
 from pipeline.lite.weights import published_state

@@ -1,20 +1,20 @@
 """Photos, cut-outs and scenes become training pictures: an image and each category's mask in it.
 
 A picture is a photo, changed; or a photo with objects pasted into it that were cut out of others
-or of anything (`pipeline/lite/material/photos.py`); or a drawn scene. Pasted objects give exact
-masks, several instances and categories that are surely absent. Among them are *patches*: pieces of
-any photo in any object's outline, a category of their own that a few pictures share. They keep a
+or of anything (`pipeline/lite/photos.py`); or a drawn scene. Pasted objects give exact masks,
+several instances and categories that are surely absent. Among them are *patches*: pieces of any
+photo in any object's outline, a category of their own that a few pictures share. They keep a
 network from knowing all categories there are.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageFilter
 
-from pipeline.lite.material.augment import draw_crop, recolour, worsen
-from pipeline.lite.material.photos import EVERY_PIXEL, Material, Turns
+from pipeline.lite.augment import draw_crop, recolour, worsen
+from pipeline.lite.photos import EVERY_PIXEL, Material, Turns
 from pipeline.scenes.categories import BASE
 from pipeline.scenes.compose import scene
 
@@ -24,9 +24,6 @@ HALF = SIDE // 2
 
 LEAST_SHARE = 0.003
 """Of the picture: a category that shows less is not asked for."""
-
-MOST_PARTS = 6
-"""Of a picture's categories; beside these all that SAM found in a photo."""
 
 STUFF = frozenset({"grass", "sky", "road", "building", "tree", "water", "mountain"})
 PATCH_USES = 6
@@ -42,8 +39,6 @@ CUTOUT_SHARE = 0.45
 class Picture:
     """An image, the categories in it, and their parts (instances, or connected pieces).
 
-    A part of category None is anything else that a photo shows.
-
     origins are the groups of the photos it was made from; complete says that whatever the
     categories do not name is absent.
     """
@@ -51,23 +46,19 @@ class Picture:
     image_HW3: np.ndarray
     categories: tuple[str, ...]
     masks_KHW: np.ndarray
-    parts: tuple[tuple[int | None, np.ndarray], ...]
+    parts: tuple[tuple[int, np.ndarray], ...]
     origins: frozenset[str]
     complete: bool
 
 
 @dataclass
 class _Canvas:
-    """A picture while objects are pasted onto it: masks of what is visible, one an object.
-
-    unnamed are masks of what has no category.
-    """
+    """A picture while objects are pasted onto it: masks of what is visible, one an object."""
 
     image: Image.Image
     objects: list[tuple[str, np.ndarray]]
     origins: set[str]
     complete: bool
-    unnamed: list[np.ndarray] = field(default_factory=list)
 
     def paste(self, name: str, cutout: Image.Image, at_xy: tuple[int, int]) -> None:
         """Paste an RGBA cut-out with its corner at a place, over what is there."""
@@ -81,7 +72,6 @@ class _Canvas:
         layer.paste(cutout.convert("RGB"), at_xy)
         self.image.paste(layer, (0, 0), soft)
         self.objects = [(other, seen & ~mask_HW) for other, seen in self.objects]
-        self.unnamed = [seen & ~mask_HW for seen in self.unnamed]
         self.objects.append((name, mask_HW))
 
 
@@ -127,7 +117,6 @@ class Pictures:
         if rng.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             canvas.objects = [(name, mask_HW[:, ::-1]) for name, mask_HW in canvas.objects]
-            canvas.unnamed = [mask_HW[:, ::-1] for mask_HW in canvas.unnamed]
         return _finish(np.asarray(image), canvas)
 
     def _photo(self) -> _Canvas:
@@ -149,10 +138,8 @@ class Pictures:
             photo.source in EVERY_PIXEL,
         )
         for name in photo.masks:
-            canvas.objects.append((name, _cropped(photo.open_mask(name), box)))
-        for part in photo.parts:
-            mask = Image.fromarray(part.mask()).convert("L")
-            canvas.unnamed.append(_cropped(mask, box))
+            mask = photo.open_mask(name).resize((HALF, HALF), Image.Resampling.BILINEAR, box)
+            canvas.objects.append((name, np.asarray(mask) > 127))
         return canvas
 
     def _scene(self) -> _Canvas:
@@ -243,10 +230,6 @@ def _place(cutout: Image.Image, rng: Generator) -> tuple[Image.Image, tuple[int,
     return rgb, (int(x), int(y))
 
 
-def _cropped(mask: Image.Image, box: tuple[float, float, float, float]) -> np.ndarray:
-    return np.asarray(mask.resize((HALF, HALF), Image.Resampling.BILINEAR, box)) > 127
-
-
 def _finish(image_HW3: np.ndarray, canvas: _Canvas) -> Picture:
     names = sorted({name for name, _ in canvas.objects})
     masks = {
@@ -259,12 +242,11 @@ def _finish(image_HW3: np.ndarray, canvas: _Canvas) -> Picture:
         for name, mask_HW in canvas.objects
         if name in kept and mask_HW.mean() >= LEAST_SHARE
     ]
-    unnamed = [(None, mask_HW) for mask_HW in canvas.unnamed if mask_HW.mean() >= LEAST_SHARE]
     return Picture(
         image_HW3,
         tuple(kept),
         np.stack([masks[name] for name in kept]) if kept else np.zeros((0, HALF, HALF), bool),
-        (*parts[-MOST_PARTS:], *unnamed),
+        tuple(parts[-6:]),
         frozenset(canvas.origins),
         canvas.complete,
     )

@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 from PIL import Image
-from pycocotools import mask as coco
 
 from schemas.errors import BadInput
 
@@ -32,28 +31,13 @@ an episode needs two of a category."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """Something in a photo that has no name: COCO's compressed run lengths of its mask."""
-
-    size_HW: tuple[int, int]
-    counts: bytes
-    score: float
-    """Predicted IoU of the SAM that found it."""
-
-    def mask(self) -> np.ndarray:
-        """Decode the mask: bool [H, W]."""
-        return coco.decode({"size": list(self.size_HW), "counts": self.counts}).astype(bool)
-
-
-@dataclass(frozen=True)
 class Photo:
-    """A photo's bytes, its masks' by category, and parts that have none."""
+    """A photo's bytes and its masks' by category."""
 
     id: str
     group: str
     jpeg: bytes
     masks: dict[str, bytes]
-    parts: tuple[Part, ...] = ()
 
     @property
     def source(self) -> str:
@@ -100,11 +84,6 @@ def read_photos(folder: Path) -> list[Photo]:
         )
         for name in sorted(images)
     ]
-
-
-def shuffled(photos: Sequence[Photo]) -> list[Photo]:
-    """Return photos in a random order, always the same."""
-    return [photos[int(n)] for n in np.random.default_rng(0).permutation(len(photos))]
 
 
 def hold_out(
