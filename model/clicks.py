@@ -62,19 +62,12 @@ class ClickedSam:
         if self._vrp is not None:
             return CloserLook(self._sam.sam, self._vrp, image_HW3).ask
         if not self._is_lite:
-            return partial(self._by_sam, self._sam.embed([image_HW3]))
+            return MendingSam(self._sam, self._sam.embed([image_HW3])).ask
         maps = trunk_of(self._sam.sam)(normalise(squash(image_HW3, INPUT_PX, self._sam.device)))
         pixels_13HW = maps.pixels_B3HW
         assert pixels_13HW is not None, "the trunk gives pixels with its maps"
         embedding_1Dhw = self._sam.embed([image_HW3], maps=maps)
-        return lambda clicks: along_edges(pixels_13HW, self._by_sam(embedding_1Dhw, clicks))
-
-    def _by_sam(self, embedding_1Dhw: Tensor, clicks: Clicks) -> Tensor:
-        prompts = Prompts(clicks.points_1N2, clicks.labels_1N, clicks.box_14)
-        logits_1Mhw, scores_1M = self._sam.masks(embedding_1Dhw, [0], prompts)
-        points = 0 if clicks.labels_1N is None else clicks.labels_1N.shape[1]
-        alone = points == 1 and clicks.box_14 is None
-        return logits_1Mhw[:, 1 + int(scores_1M[0, 1:].argmax()) if alone else 0]
+        return lambda clicks: along_edges(pixels_13HW, ask_once(self._sam, embedding_1Dhw, clicks))
 
     @torch.inference_mode()
     def mask(
@@ -88,7 +81,7 @@ class ClickedSam:
 
         Coordinates are pixels of the image. There is a point or a box. A single point may mean a
         part or the whole: of SAM's three answers the one it is surest of (Kirillov et al. 2023,
-        section 3), of `lite`'s their mean.
+        section 3), of `lite`'s their mean. With each further one SAM mends the mask before it.
         """
         points_1N2 = self._moved(points, image)[None] if points else None
         labels_1N = torch.tensor([on], device=self._sam.device).int() if points else None
@@ -102,3 +95,41 @@ class ClickedSam:
     def _moved(self, points: Sequence[Point], image: Embedded) -> Tensor:
         moved_N2 = self._sam.to_input(np.array(points), image.size_HW)
         return torch.from_numpy(moved_N2).to(self._sam.device)
+
+
+class MendingSam:
+    """SAM on one image, asked by more and more clicks: each mends the mask of those before it.
+
+    So SAM was trained (Kirillov et al. 2023, appendix A). Clicks in a box are asked all at once.
+    """
+
+    def __init__(self, sam: PromptedSam, embedding_1Dhw: Tensor) -> None:
+        self._sam = sam
+        self._embedding_1Dhw = embedding_1Dhw
+        self._found: dict[tuple[tuple[float, ...], ...], Tensor] = {}
+
+    def ask(self, clicks: Clicks) -> Tensor:
+        """Return logits [1, h, w]; what was asked before is remembered."""
+        if clicks.box_14 is not None:
+            return ask_once(self._sam, self._embedding_1Dhw, clicks)
+        before_1hw = None
+        for some in clicks.in_turn():
+            key = some.numbers()
+            if key not in self._found:
+                self._found[key] = ask_once(self._sam, self._embedding_1Dhw, some, before_1hw)
+            before_1hw = self._found[key]
+        assert before_1hw is not None, "there is a point or a box"
+        return before_1hw
+
+
+def ask_once(
+    sam: PromptedSam, embedding_1Dhw: Tensor, clicks: Clicks, before_1hw: Tensor | None = None
+) -> Tensor:
+    """Ask SAM by clicks, and by the mask so far: logits [1, h, w]; by a lone point, its surest."""
+    prompts = Prompts(clicks.points_1N2, clicks.labels_1N, clicks.box_14)
+    if before_1hw is not None:
+        prompts = prompts.with_mask(before_1hw)
+    logits_1Mhw, scores_1M = sam.masks(embedding_1Dhw, [0], prompts)
+    points = 0 if clicks.labels_1N is None else clicks.labels_1N.shape[1]
+    alone = points == 1 and clicks.box_14 is None
+    return logits_1Mhw[:, 1 + int(scores_1M[0, 1:].argmax()) if alone else 0]

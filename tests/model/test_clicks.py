@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from segment_anything import SamPredictor
 
+from model.checkpoints.load import Loader
 from model.clicks import ClickedSam
 from pipeline.scenes.categories import RESERVED
 from pipeline.scenes.compose import scene
 from pipeline.studio.job_text import new_method
 from pipeline.weights.of_method import local_method
+from schemas.job.networks import Sam
 from schemas.job.storage import Storage
 
 
@@ -49,6 +52,30 @@ def test_without_its_vrp_encoder_sam_answers_alone() -> None:
     image_HW3, true_HW = largest(0)
     found_HW = alone.mask(alone.embed(image_HW3), [middle_of(true_HW)], [True])
     assert iou(found_HW, true_HW) > 0.35  # 0.50 on 2026-11-27
+
+
+def test_each_further_click_mends_the_mask_before_it_as_sams_predictor_would() -> None:
+    spec = Sam(type="nano", weights="random:5")
+    image_HW3, _ = largest(0)
+    points_N2, on = np.array([[100.0, 80.0], [180.0, 150.0], [30.0, 220.0]]), [True, True, False]
+    predictor = SamPredictor(Loader("cpu", "fp32").sam(spec))
+    predictor.set_image(image_HW3)
+    _, scores, logits = predictor.predict(points_N2[:1], np.array(on[:1]))
+    before_1hw = np.asarray(logits)[int(scores.argmax())][None]
+    for count in (2, 3):
+        clicks = (points_N2[:count], np.array(on[:count]))
+        found = predictor.predict(*clicks, mask_input=before_1hw, multimask_output=False)
+        before_1hw = np.asarray(found[2])
+    mended_HW = np.asarray(found[0][0])
+    sam = ClickedSam(spec, "cpu")
+    embedded = sam.embed(image_HW3)
+    points = [(float(x), float(y)) for x, y in points_N2]
+    found_HW = sam.mask(embedded, points, on)
+    assert 0 < mended_HW.sum() < mended_HW.size
+    assert (found_HW == mended_HW).all()
+    # The page may ask for fewer again, and for more.
+    assert (sam.mask(embedded, points[:2], on[:2]) != mended_HW).any()
+    assert (sam.mask(embedded, points, on) == mended_HW).all()
 
 
 def test_a_second_click_changes_the_mask_of_the_first(sam: ClickedSam) -> None:
