@@ -81,7 +81,8 @@ class ClickedSam:
 
         Coordinates are pixels of the image. There is a point or a box. A single point may mean a
         part or the whole: of SAM's three answers the one it is surest of (Kirillov et al. 2023,
-        section 3), of `lite`'s their mean. With each further one SAM mends the mask before it.
+        section 3), of `lite`'s their mean. With each further one any other SAM mends the mask that
+        it found before.
         """
         points_1N2 = self._moved(points, image)[None] if points else None
         labels_1N = torch.tensor([on], device=self._sam.device).int() if points else None

@@ -3,8 +3,8 @@
     python -m benchmarks.model.clicked --photos PHOTOS [--sam mobile_sam] [--type vit_t]
         [--categories dog,horse] [--most 1000]
 
-What the cards of `lite` call `iou_*`, for any SAM: each click falls where the mask so far is most
-wrong, and all of them are asked together, as in the studio. Mean IoUs over the photos.
+What the cards of `lite` call `iou_*`, for any SAM, asked as the studio asks it: each click falls
+where the mask so far is most wrong. Mean IoUs over the photos.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """TinyViT as SAM's image encoder: that of MobileSAM, by timm's network.
 
 MobileSAM (Zhang et al. 2023, "Faster Segment Anything") is SAM ViT-H with its image encoder
-distilled into TinyViT-5M (Wu et al., ECCV 2022): embeddings of the same kind, SAM's own decoder, a
-tenth of ViT-B's work. Its last stage keeps the stride of the one before, so that 1024 pixels become
-64 x 64 cells.
+distilled into TinyViT-5M (Wu et al., ECCV 2022), 6 million parameters in place of 637: embeddings
+of the same kind for SAM's own decoder. Its last stage keeps the stride of the one before, so that
+1024 pixels become 64 x 64 cells.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class TinyVitEncoder(nn.Module):
             nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
             LayerNorm2d(out_channels),
         )
-        # A fifth faster on a CPU: its convolutions lie between layers that want channels last.
+        # On a CPU a fifth faster in bf16: what lies between its convolutions wants channels last.
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images_B3HW: Tensor) -> Tensor:
