@@ -111,10 +111,10 @@ class MendingSam:
 
     def ask(self, clicks: Clicks) -> Tensor:
         """Return logits [1, h, w]; what was asked before is remembered."""
-        if clicks.box_14 is not None:
+        if clicks.box_14 is not None or clicks.points_1N2 is None:
             return ask_once(self._sam, self._embedding_1Dhw, clicks)
         before_1hw = None
-        for some in clicks.in_turn():
+        for some in clicks.in_turn(one_by_one=clicks.points_1N2.shape[1]):
             key = some.numbers()
             if key not in self._found:
                 self._found[key] = ask_once(self._sam, self._embedding_1Dhw, some, before_1hw)

@@ -57,12 +57,13 @@ def test_without_its_vrp_encoder_sam_answers_alone() -> None:
 def test_each_further_click_mends_the_mask_before_it_as_sams_predictor_would() -> None:
     spec = Sam(type="nano", weights="random:5")
     image_HW3, _ = largest(0)
-    points_N2, on = np.array([[100.0, 80.0], [180.0, 150.0], [30.0, 220.0]]), [True, True, False]
+    points_N2 = np.array([[100.0, 80.0], [180.0, 150.0], [30.0, 220.0], [90, 200], [250, 60]])
+    on = [True, True, False, True, False]
     predictor = SamPredictor(Loader("cpu", "fp32").sam(spec))
     predictor.set_image(image_HW3)
     _, scores, logits = predictor.predict(points_N2[:1], np.array(on[:1]))
     before_1hw = np.asarray(logits)[int(scores.argmax())][None]
-    for count in (2, 3):
+    for count in range(2, 6):
         clicks = (points_N2[:count], np.array(on[:count]))
         found = predictor.predict(*clicks, mask_input=before_1hw, multimask_output=False)
         before_1hw = np.asarray(found[2])

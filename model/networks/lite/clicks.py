@@ -48,13 +48,16 @@ class Clicks:
     labels_1N: Tensor | None = None
     box_14: Tensor | None = None
 
-    def in_turn(self) -> Iterator["Clicks"]:
-        """Yield what was asked at first, then that with a point more, and so on to the whole."""
+    def in_turn(self, one_by_one: int = ONE_BY_ONE) -> Iterator["Clicks"]:
+        """Yield what was asked at first, then that with a point more, and so on to the whole.
+
+        So many points at most come one by one; what goes before them is asked at once.
+        """
         if self.points_1N2 is None or self.labels_1N is None:
             yield self
             return
         points = self.points_1N2.shape[1]
-        for some in range(max(points - ONE_BY_ONE, int(self.box_14 is None)), points + 1):
+        for some in range(max(points - one_by_one, int(self.box_14 is None)), points + 1):
             kept = (self.points_1N2[:, :some], self.labels_1N[:, :some]) if some else (None, None)
             yield replace(self, points_1N2=kept[0], labels_1N=kept[1])
 
