@@ -22,7 +22,6 @@ from model.networks.lite.kinds import Kinds
 from model.networks.lite.sam import LiteVrp
 from model.networks.lite.trunk import LiteTrunk, fold
 from model.networks.sam import build_sam
-from model.networks.tiny_vit import TinyVitEncoder
 from schemas.job.compute import Attention
 from schemas.job.networks import Backbone, Sam
 from schemas.job.weights import random_seed
@@ -66,8 +65,9 @@ class Loader:
                 state = sam_state(spec.type, read_state_dict(Path(spec.weights)))
                 self._put(state, sam, spec.weights)
             parts = () if spec.type == "lite" else (sam.image_encoder, sam.mask_decoder)
-            if isinstance(sam.image_encoder, TinyVitEncoder) and self._precision == "bf16":
-                fold_norms(sam.image_encoder)
+            if self._precision == "bf16":
+                for part in parts:
+                    fold_norms(part)
             self._sams[spec] = self._placed(sam, *parts)
             if self._attention == "auto" and self._device != "meta":
                 use_fast_attention(sam.image_encoder)

@@ -15,9 +15,6 @@ from segment_anything.modeling.common import LayerNorm2d
 from timm.models.tiny_vit import PatchMerging, TinyVit, TinyVitStage
 from torch import Tensor, nn
 
-WIDTH = 320
-"""Channels of the last stage."""
-
 CLASSIFIER = ("image_encoder.norm_head.", "image_encoder.head.")
 
 # The published file's names, and timm's.
@@ -36,7 +33,7 @@ class TinyVitEncoder(nn.Module):
         self.patch_embed = net.patch_embed
         self.stages = net.stages
         self.neck = nn.Sequential(
-            nn.Conv2d(WIDTH, out_channels, 1, bias=False),
+            nn.Conv2d(net.num_features, out_channels, 1, bias=False),
             LayerNorm2d(out_channels),
             nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
             LayerNorm2d(out_channels),
