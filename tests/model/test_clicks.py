@@ -61,13 +61,13 @@ def test_each_further_click_mends_the_mask_before_it_as_sams_predictor_would() -
     on = [True, True, False, True, False]
     predictor = SamPredictor(Loader("cpu", "fp32").sam(spec))
     predictor.set_image(image_HW3)
-    mended_1HW, scores, logits = predictor.predict(points_N2[:1], np.array(on[:1]))
-    before_1hw = np.asarray(logits)[int(scores.argmax())][None]
+    masks, scores, logits = map(np.asarray, predictor.predict(points_N2[:1], np.array(on[:1])))
+    before_1hw = logits[int(scores.argmax())][None]
     for count in range(2, 6):
         clicks = (points_N2[:count], np.array(on[:count]))
         found = predictor.predict(*clicks, mask_input=before_1hw, multimask_output=False)
-        mended_1HW, before_1hw = np.asarray(found[0]), np.asarray(found[2])
-    mended_HW = mended_1HW[0]
+        masks, _, before_1hw = map(np.asarray, found)
+    mended_HW = masks[0]
     sam = ClickedSam(spec, "cpu")
     embedded = sam.embed(image_HW3)
     points = [(float(x), float(y)) for x, y in points_N2]
