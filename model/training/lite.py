@@ -96,19 +96,10 @@ def _coarsened(prompts: PromptBatch) -> PromptBatch:
 
 
 class LiteNetworks(nn.Module):
-    """What learns: SAM `lite` and the VRP encoder; with another SAM the encoder alone.
+    """What learns: SAM `lite` and the VRP encoder; with another SAM the encoder alone."""
 
-    finder are the `lite` networks that find what another SAM then draws; nothing learns with them.
-    """
-
-    def __init__(
-        self,
-        trunk: LiteTrunk,
-        other: OtherSam | None = None,
-        finder: "LiteNetworks | None" = None,
-    ) -> None:
+    def __init__(self, trunk: LiteTrunk, other: OtherSam | None = None) -> None:
         super().__init__()
-        self.finder = finder
         self.sam = other.sam if other else build_lite_sam(trunk)
         self.is_lite = other is None
         self.vrp = lite_vrp_for(self.sam)

@@ -7,7 +7,6 @@ import numpy as np
 from model.training.lite import StepForm
 from pipeline.lite.feed import Feed
 from pipeline.lite.pictures import SIDE
-from pipeline.weights.catalogue import CATALOGUE
 from schemas.errors import BadInput
 
 LITE_SAM = "lite-sam"
@@ -71,23 +70,13 @@ CONTINUING = LiteRecipe(steps=2000, rate=5e-4, cooldown=0.8)
 """How all of `lite` goes on from what is published."""
 
 
-def vrp_of(sam: str) -> str:
-    """Return what a SAM's VRP encoder is called: `mobile-vrp` of mobile_sam."""
-    return f"{sam.removeprefix('sam_').removesuffix('_sam').removesuffix('-sam')}-vrp"
-
-
 def recipe_for(sam: str, start: str) -> LiteRecipe:
     """Return how a SAM's encoder is trained from `nothing`, from `lite`'s, or from `lite-whole`.
 
-    Raises BadInput: of what is no SAM, or where this package has nothing to start from.
+    Raises BadInput: only of `lite` is there more than an encoder to go on with.
     """
     if sam == LITE_SAM:
         return {"nothing": LiteRecipe(), "lite": ADAPTING, "lite-whole": CONTINUING}[start]
-    known = [name for name, published in CATALOGUE.items() if published.kind == "sam"]
-    if sam not in known:
-        raise BadInput("no SAM", "--sam", sam, f"one of {', '.join(known)}")
-    if start == "lite" and vrp_of(sam) not in CATALOGUE:
-        raise BadInput("no VRP encoder of this package", "--start", f"{start} of {sam}", "nothing")
     if start == "lite-whole":
         raise BadInput("a SAM that stays as it is", "--start", start, "nothing or lite")
     recipe = FOR_ANOTHER_SAM if start == "nothing" else ADAPTING

@@ -164,7 +164,7 @@ def train_lite(
 ) -> None:
     """Train, or go on from the checkpoint in `folder`, to the recipe's last step.
 
-    start is `starting_state`'s. Raises BadWeights, BadStorage.
+    start is what `starting_state` says. Raises BadInput, BadWeights, BadStorage.
     """
     device, processes = on
     torch.set_num_threads(1)

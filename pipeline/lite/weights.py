@@ -15,10 +15,10 @@ from model.networks.lite.similarity import LIKENESSES
 from model.networks.lite.trunk import LiteTrunk
 from model.networks.lite.vrp import QUERIES
 from model.training.lite import LiteNetworks
-from pipeline.lite.recipe import LITE_SAM, LiteRecipe, vrp_of
+from pipeline.lite.recipe import LITE_SAM, LiteRecipe
 from pipeline.weights.catalogue import CATALOGUE
 from pipeline.weights.fetch import localise
-from schemas.errors import BadWeights
+from schemas.errors import BadInput, BadWeights
 from schemas.job.networks import LEARNED, VrpReading
 from schemas.job.networks import Sam as SamSpec
 from schemas.job.storage import Storage
@@ -60,8 +60,7 @@ def load_trained(checkpoint: Path, trunk: LiteTrunk) -> Trained:
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     recipe = LiteRecipe(**saved["recipe"])
     other = other_sam(recipe.prompts, "cpu")
-    finder = None if other is None else published_networks(trunk)
-    networks = LiteNetworks(trunk, other, finder)
+    networks = LiteNetworks(trunk, other)
     networks.load_state_dict(saved["average"], strict=False)
     networks.eval().requires_grad_(False)
     return Trained(networks, other, saved["step"], saved["seconds"] / 3600, recipe)
@@ -70,14 +69,22 @@ def load_trained(checkpoint: Path, trunk: LiteTrunk) -> Trained:
 def other_sam(name: str, device: str) -> OtherSam | None:
     """Load a published SAM, frozen, in the device's best precision; None for `lite`.
 
-    Raises BadWeights, BadStorage.
+    Raises BadInput of a name that is no SAM's, BadWeights, BadStorage.
     """
     if name == LITE_SAM:
         return None
-    weights = str(localise(name, Storage()))
-    spec = SamSpec(type=cast(SamType, CATALOGUE[name].type), weights=weights)
+    published = CATALOGUE.get(name)
+    if published is None or published.kind != "sam":
+        known = [one for one, what in CATALOGUE.items() if what.kind == "sam"]
+        raise BadInput("no SAM", "--sam", name, f"one of {', '.join(known)}")
+    spec = SamSpec(type=cast(SamType, published.type), weights=str(localise(name, Storage())))
     loader = Loader(device, pick_precision("auto", device))
     return OtherSam(loader.sam(spec))
+
+
+def vrp_of(sam: str) -> str:
+    """Return what a SAM's VRP encoder is called: `mobile-vrp` of mobile_sam."""
+    return f"{sam.removeprefix('sam_').removesuffix('_sam').removesuffix('-sam')}-vrp"
 
 
 def published_state(sam: str = LITE_SAM) -> dict[str, Tensor]:
@@ -90,20 +97,16 @@ def published_state(sam: str = LITE_SAM) -> dict[str, Tensor]:
     return state
 
 
-def published_networks(trunk: LiteTrunk) -> LiteNetworks:
-    """Return `lite` with the weights of this package, in eval mode."""
-    networks = LiteNetworks(trunk)
-    networks.load_state_dict(published_state(), strict=False)
-    return networks.eval().requires_grad_(False)
-
-
 def starting_state(networks: LiteNetworks, sam: str, start: str) -> dict[str, Tensor] | None:
     """Return what a training for a SAM begins with; None: with the fresh weights it has.
 
-    From `nothing` another SAM's encoder begins with what `lite`'s knows of likeness.
+    From `nothing` another SAM's encoder begins with what `lite`'s knows of likeness. Raises
+    BadInput where the SAM has no encoder to start from.
     """
     if start == "nothing":
         return None if networks.is_lite else likeness_of_lite(networks)
+    if vrp_of(sam) not in CATALOGUE:
+        raise BadInput("no VRP encoder of this package", "--start", f"{start} of {sam}", "nothing")
     return published_state(sam)
 
 
@@ -165,7 +168,7 @@ def export_weights(
         commit=provenance.commit,
     )
     vrp_figures = dict(figures["vrp"])
-    least = vrp_figures.pop("min_presence", None) if networks.is_lite else None
+    least = vrp_figures.pop("min_presence", None)
     made: dict[str, tuple[dict[str, Tensor], SamCard | VrpCard]] = {}
     if networks.is_lite:
         sam_card = SamCard(network="sam", type="lite", training=training, metrics=figures["sam"])

@@ -32,9 +32,6 @@ LITE = {
     "sam": {"type": "lite", "weights": "random", "trunk": TRUNK},
     "backbone": TRUNK,
 }
-FINDER = {"sam": LITE["sam"], "weights": "random"}
-DRAWN = {**LITE, "sam": NANO, "reading": {"pseudo_mask": "learned"}, "finder": FINDER}
-OF_VRP = {"vrp": VRP, "lite": LITE, "drawn": DRAWN}
 EVERY = pytest.mark.parametrize(
     "name", ["vrp", "gp_sam both", "persam aligned", "persam_f", "matcher", "matcher backbone"]
 )
@@ -52,8 +49,8 @@ def choose(monkeypatch: pytest.MonkeyPatch, form: Form) -> None:
 
 
 def asked(name: str) -> Method:
-    if name in OF_VRP:
-        return TypeAdapter[Method](Method).validate_python(OF_VRP[name])
+    if name in ("vrp", "lite"):
+        return TypeAdapter[Method](Method).validate_python(VRP if name == "vrp" else LITE)
     return method(name)
 
 
@@ -113,12 +110,8 @@ def test_lites_signals_of_presence_keep_to_its_device() -> None:
             assert all("kind_rivalry" in (one.signals or {}) for one in predictions)
 
 
-@pytest.mark.parametrize("name", ["lite", "drawn"])
-@BFLOAT16
-def test_lite_keeps_to_its_device_and_waits_only_for_what_it_returns(
-    name: str, precision: str
-) -> None:
-    predictions, record = segment(asked(name), IMAGES, precision)
+def test_lite_keeps_to_its_device_and_waits_only_for_what_it_returns() -> None:
+    predictions, record = segment(asked("lite"), IMAGES, "fp32")
     assert [len(of_image) for of_image in predictions] == [2, 2]
     # Logits, and scores with presence: of the category with one reference, and of that with two.
     assert record.to_host.total() == 4, record.to_host

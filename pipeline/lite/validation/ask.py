@@ -4,7 +4,7 @@ Letters beyond those of model/segmenter.py: none; 1 is the one target that is as
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -41,41 +41,17 @@ def ask(
     form: AnnotationFormat,
     rng: np.random.Generator,
 ) -> tuple[Tensor, LiteAnswer]:
-    """Ask a target for the references' category: logits [H, W] at its size, and the answer.
-
-    What a finder finds the networks draw; all but the mask is the finder's.
-    """
+    """Ask a target for the references' category: logits [H, W] at its size, and the answer."""
+    seen = _together([networks.see(shown.maps, shown.embedding_1Dhw) for shown in references])
     masks = np.stack([annotate(shown.mask_HW, rng, form) for shown in references])
     mask_Rhw = torch.from_numpy(masks).float()
-    finder = networks.finder or networks
     if form != "mask":
         is_box_R = torch.full((len(references),), form == "box")
-        seen = _together([_seen(finder, shown) for shown in references])
-        mask_Rhw = complete(finder.sam, finder.vrp, seen, mask_Rhw, is_box_R)
-    answer = _answer(finder, references, mask_Rhw, target)
-    if networks.finder is not None:
-        drawn = _answer(networks, references, mask_Rhw, target, answer.logits_PHW)
-        answer = replace(answer, logits_PHW=drawn.logits_PHW)
-    return _enlarged(answer.logits_PHW, target), answer
-
-
-def _answer(
-    networks: LiteNetworks,
-    references: Sequence[Shown],
-    mask_Rhw: Tensor,
-    target: Shown,
-    found_1HW: Tensor | None = None,
-) -> LiteAnswer:
-    seen = _together([_seen(networks, shown) for shown in references])
+        mask_Rhw = complete(networks.sam, networks.vrp, seen, mask_Rhw, is_box_R)
     studied = networks.vrp.study(seen.maps, mask_Rhw)
-    asked = _seen(networks, target)
-    sam, vrp = networks.sam, networks.vrp
-    return answer_references(sam, vrp, asked, studied, len(references), found_1HW)
-
-
-def _seen(networks: LiteNetworks, shown: Shown) -> Seen:
-    """Return what networks see of a picture: `lite` nothing of another SAM's embedding."""
-    return networks.see(shown.maps, None if networks.is_lite else shown.embedding_1Dhw)
+    asked = networks.see(target.maps, target.embedding_1Dhw)
+    answer = answer_references(networks.sam, networks.vrp, asked, studied, len(references))
+    return _enlarged(answer.logits_PHW, target), answer
 
 
 def _together(seen: Sequence[Seen]) -> Seen:

@@ -60,8 +60,7 @@ def choose_offset(
         for offset, tally in tallies.items():
             tally.add(target.category, (logits_HW > -offset).numpy(), target.mask_HW)
     best = max(OFFSETS, key=lambda offset: tallies[offset].miou())
-    # Of what is drawn a finder's mask is half.
-    networks.vrp.offset.fill_(best if networks.finder is None else 2 * best)
+    networks.vrp.offset.fill_(best)
     return best
 
 

@@ -7,25 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from model.checkpoints.identify import identify
-from model.checkpoints.state_dict import read_card
-from model.networks.lite.other_sam import OtherSam
 from model.networks.lite.trunk import build_trunk
-from model.networks.sam import build_sam
 from model.training.lite import LiteBatch
 from pipeline.lite.draw import Episodes
 from pipeline.lite.pictures import SIDE
-from pipeline.lite.recipe import ADAPTING, FOR_ANOTHER_SAM, LiteRecipe, recipe_for
+from pipeline.lite.recipe import ADAPTING, LiteRecipe
 from pipeline.lite.train import LiteLearner, batch_of, steps_done
 from pipeline.lite.validation.tally import Tally
-from pipeline.lite.weights import (
-    Provenance,
-    export_weights,
-    published_state,
-    starting_state,
-)
-from schemas.errors import BadInput
-from schemas.record.card import VrpCard
+from pipeline.lite.weights import published_state
 from tests.made.pixels.pictures import entry, filled
 
 CPU = torch.device("cpu")
@@ -40,11 +29,11 @@ def test_the_rate_warms_up_holds_and_falls_to_nothing() -> None:
     assert rates[100] == 0
 
 
-def batch_for(learner: LiteLearner, side: int = SIDE) -> LiteBatch:
+def batch_for(learner: LiteLearner) -> LiteBatch:
     """A batch of three pictures of noise that all show a cup."""
     entries = [entry("cup", origin=f"g{n}", complete=True) for n in range(3)]
     episodes = Episodes(filled(*entries, room=3), targets=2, garments=frozenset())
-    pixels = np.random.default_rng(0).integers(0, 255, (3, side, side, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 255, (3, SIDE, SIDE, 3), dtype=np.uint8)
     learner.store.add([0, 1, 2], pixels)
     return batch_of(episodes.draw(np.random.default_rng(0)), learner.store, CPU)
 
@@ -62,56 +51,6 @@ def test_adapting_teaches_the_encoder_alone_from_the_published_weights() -> None
     assert all(name.startswith("vrp.") for name in changed)
     published = published_state()
     assert all(before[k].equal(published[k]) for k in published)
-
-
-def test_another_sams_encoder_learns_beside_a_sam_that_stays_as_it_is(tmp_path: Path) -> None:
-    recipe = replace(FOR_ANOTHER_SAM, warmup=1, targets=2, bank=3, second=1.0, prompts="sam_vit_b")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        other = OtherSam(build_sam("nano"))
-    learner = LiteLearner(build_trunk(), recipe, CPU, other)
-    state = starting_state(learner.networks, recipe.prompts, "nothing")
-    assert state is not None
-    learner.begin_with(state)
-    # What lite's encoder knows of likeness, in the places of what it reads.
-    known = published_state()["vrp.similarity.layers.0.weight"]
-    begun = learner.learned()["vrp.similarity.layers.0.weight"]
-    assert begun[:, :14].equal(known[:, :14])
-    assert begun[:, 21:].equal(known[:, 14:])
-    before = {k: v.clone() for k, v in learner.networks.state_dict().items()}
-    losses = learner.losses(batch_for(learner, side=recipe.side))
-    assert {"mask", "again", "pseudo"} <= losses.keys()
-    assert "sam" not in losses
-    learner.learn(losses)
-    changed = {k for k, v in learner.networks.state_dict().items() if not v.equal(before[k])}
-    assert changed
-    assert all(name.startswith("vrp.") for name in changed)
-    assert all(name.startswith("vrp.") for name in learner.learned())
-    learner.save(tmp_path / "lite.pt")
-    figures = {"sam": {}, "vrp": {"miou_mask": 0.5, "min_presence": 0.25}}
-    provenance = Provenance("none", "none", "", 1, 0.1)
-    (path,) = export_weights(learner.networks, recipe, provenance, figures, tmp_path)
-    card = read_card(path)
-    assert path.name == "vit_b-vrp.safetensors"
-    assert isinstance(card, VrpCard)
-    assert (card.sam, card.reading.pseudo_mask) == ("vit_b", "learned")
-    assert card.min_presence is None  # whoever finds has its own
-    assert identify(path).kind == "vrp"
-
-
-@pytest.mark.parametrize(
-    ("sam", "start", "message"),
-    [
-        ("resnet50", "nothing", "no SAM"),
-        ("sam_vit_b", "lite", "no VRP encoder"),
-        ("sam_vit_b", "lite-whole", "stays as it is"),
-    ],
-)
-def test_what_cannot_be_prompted_or_gone_on_with_is_refused(
-    sam: str, start: str, message: str
-) -> None:
-    with pytest.raises(BadInput, match=message):
-        recipe_for(sam, start)
 
 
 @pytest.mark.parametrize("trunk_rate", [0.0, 0.1])
