@@ -71,7 +71,7 @@ def least_presence_of(method: Method) -> float | None:
     Weights are local paths. Raises BadWeights.
     """
     if isinstance(method, Vrp):
-        return least_presence(method.finding)
+        return least_presence(method)
     return method.min_presence if method.search_end is None else method.search_end
 
 

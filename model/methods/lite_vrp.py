@@ -1,7 +1,7 @@
-"""VRP-SAM over the `lite` networks as a segmenter: one pass over an image serves every category.
+"""VRP-SAM over the `lite` trunk as a segmenter: one pass over an image serves every category.
 
-Another SAM may draw what `lite` finds, by an encoder of its own (model/networks/lite/vrp.py): the
-masks are then both networks', all else that is said of them `lite`'s.
+SAM is `lite`, which embeds images from the trunk's maps, or any other, whose embedding the encoder
+reads beside them (model/networks/lite/vrp.py).
 
 Letters beyond those of model/segmenter.py: P pairs of an image and a category, image by image.
 """
@@ -23,7 +23,7 @@ from model.methods.evidence import gather_evidence
 from model.methods.features import FeatureEncoder, backbone_maps
 from model.methods.kinds import KindSignals, kinds_of_references
 from model.methods.prompted_sam import PromptedSam, from_presence, in_batches, with_references
-from model.methods.vrp import REFERENCES_PER_STEP, fitting_card, least_presence
+from model.methods.vrp import REFERENCES_PER_STEP, least_presence
 from model.networks.backbone import Backbone
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.answer import LiteAnswer, Seen, answer_references
@@ -41,16 +41,8 @@ from schemas.job.reference import BestReferences, Box, best_of
 
 
 @dataclass(frozen=True)
-class Drawer:
-    """A SAM other than `lite`, and the encoder that prompts it."""
-
-    sam: Sam
-    vrp: LiteVrp
-
-
-@dataclass(frozen=True)
 class LiteNetworks:
-    """SAM `lite`, the trunk that it reads, and the VRP encoder; in eval mode, in float32.
+    """SAM, the `lite` trunk, and the VRP encoder; in eval mode, in float32 but for another SAM.
 
     Below min_presence there is no mask; None: there always is one. best is how many of a category's
     references an image is asked with: see `best_of`. kinds are for signals of presence.
@@ -62,42 +54,30 @@ class LiteNetworks:
     kinds: Kinds
     min_presence: float | None = None
     best: BestReferences = "all"
-    drawer: Drawer | None = None
 
 
 @dataclass(frozen=True)
 class Group:
     """The categories asked for with one number of references, all of each one's or its best.
 
-    Their references lie together; drawn is what the drawer's encoder studied of them. kinds are
-    each category's, [R, K], where signals of presence are asked for.
+    Their references lie together.
+    kinds are each category's, [R, K], where signals of presence are asked for.
     """
 
     category_ids: tuple[int, ...]
     shots: int
     studied: StudiedLite
-    drawn: StudiedLite | None
     router: Router
     kinds: dict[int, Tensor]
 
 
 def load_lite_vrp(method: Vrp, loader: Loader) -> LiteNetworks:
     """Load the networks of method `vrp` over the trunk. Raises BadWeights, as `load_vrp` does."""
-    finding, drawer = method.finding, None
-    trunk = loader.backbone(method.backbone)
-    if method.finder is not None:
-        drawer = Drawer(*_prompted(method, loader))
-    sam, vrp = _prompted(finding, loader)
-    least = least_presence(finding)
-    kinds = loader.trained(Kinds, str(KIND_WEIGHTS)).eval()
-    return LiteNetworks(sam, trunk, vrp, kinds, least, method.best_references, drawer)
-
-
-def _prompted(method: Vrp, loader: Loader) -> tuple[Sam, LiteVrp]:
-    fitting_card(method)
-    sam = loader.sam(method.sam)
+    sam, trunk = loader.sam(method.sam), loader.backbone(method.backbone)
+    least = least_presence(method)
     vrp = loader.trained(partial(lite_vrp_for, sam, method.queries), method.weights)
-    return sam, vrp.eval()
+    kinds = loader.trained(Kinds, str(KIND_WEIGHTS))
+    return LiteNetworks(sam, trunk, vrp.eval(), kinds.eval(), least, method.best_references)
 
 
 @dataclass(frozen=True)
@@ -105,7 +85,6 @@ class _Step:
     """What targets need of some references; the look of each one's object [R, C], and its kind."""
 
     studied: StudiedLite
-    drawn: StudiedLite | None
     look_RC: Tensor
     kind_RK: Tensor | None
 
@@ -122,8 +101,6 @@ class LiteVrpSegmenter:
     ) -> None:
         self._networks = networks
         self._sam = PromptedSam(networks.sam, "resize_once")
-        drawer = networks.drawer
-        self._drawing = None if drawer is None else PromptedSam(drawer.sam, "resize_once")
         encoder = FeatureEncoder(self._sam, networks.trunk)
         self._evidence = gather_evidence(options, encoder, references)
         self._judged = options.evidence
@@ -145,19 +122,19 @@ class LiteVrpSegmenter:
     ) -> list[tuple[Prediction, ...]]:
         """Segment uint8 RGB images: one prediction per category each, by category id.
 
-        Stored embeddings are the drawer's; of `lite` they are of no use. presence is the encoder's
-        probability that the image shows the category; below the networks' min_presence there is no
-        mask.
+        Stored embeddings save another SAM's encoder; of `lite` they are of no use. presence is the
+        encoder's probability that the image shows the category; below the networks' min_presence
+        there is no mask.
         """
         return in_batches(self._segment, self._sam.device, images, embeddings)
 
     def _segment(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
     ) -> list[tuple[Prediction, ...]]:
-        maps, drawn = self._see(images, stored)
+        maps, seen = self._see(images, stored)
         found: list[list[Prediction]] = [[] for _ in images]
         for group in self._groups:
-            for image, predictions in enumerate(self._ask(maps, drawn, group)):
+            for image, predictions in enumerate(self._ask(maps, seen, group)):
                 found[image] += predictions
         ordered = [tuple(sorted(one, key=lambda p: p.category_id)) for one in found]
         judged = self._evidence(maps.high_BChw, images, ordered)
@@ -165,42 +142,35 @@ class LiteVrpSegmenter:
 
     def _see(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None] | None = None
-    ) -> tuple[FeatureMaps, Seen | None]:
-        """Return the trunk's maps of images, and what the drawer sees of them."""
+    ) -> tuple[FeatureMaps, Seen]:
+        """Return the trunk's maps of images, and what is compared and decoded of them."""
+        trunk = self._networks.trunk
+        if self._sam.reads(trunk):
+            # A store has the full grid's embedding, and no maps of the trunk.
+            maps = backbone_maps(trunk, images)
+            return maps, Seen.by_lite(self._sam.sam, maps)
         uploaded = [upload(image, self._sam.device) for image in images]
-        maps = backbone_maps(self._networks.trunk, uploaded)
-        if self._drawing is None:
-            return maps, None
-        return maps, Seen.beside(maps, Seen.halved(self._drawing.embed(uploaded, stored)))
+        maps = backbone_maps(trunk, uploaded)
+        return maps, Seen.beside(maps, Seen.halved(self._sam.embed(uploaded, stored)))
 
-    def _ask(
-        self, maps: FeatureMaps, drawn: Seen | None, group: Group
-    ) -> list[tuple[Prediction, ...]]:
+    def _ask(self, maps: FeatureMaps, seen: Seen, group: Group) -> list[tuple[Prediction, ...]]:
         """Return the predictions of a group's categories, for every image."""
         images, categories = len(maps.mid_BChw), len(group.category_ids)
         routes = group.router.routes(maps.high_BChw)
         if routes is None:
-            of_image = torch.arange(categories * group.shots, device=self._sam.device)
-            references = of_image.repeat(images)
+            references = torch.arange(categories * group.shots, device=self._sam.device)
+            studied = group.studied.chosen(references.repeat(images))
         else:
-            references = routes.chosen_BKM.flatten()
+            studied = group.studied.chosen(routes.chosen_BKM.flatten())
         sam, vrp = self._networks.sam, self._networks.vrp
-        seen, studied = Seen.by_lite(sam, maps), group.studied.chosen(references)
         answer = answer_references(sam, vrp, seen, studied, group.shots)
-        logits_PHW = answer.logits_PHW
-        drawer = self._networks.drawer
-        if drawer is not None and drawn is not None and group.drawn is not None:
-            studied = group.drawn.chosen(references)
-            logits_PHW = answer_references(
-                drawer.sam, drawer.vrp, drawn, studied, group.shots, logits_PHW
-            ).logits_PHW
         score_P, present_P, *signals_NP = _numbers_of(answer)
         named = [
             dict(zip(answer.signals, one, strict=True)) for one in zip(*signals_NP, strict=True)
         ]
         made = zip(
             list(group.category_ids) * images,
-            logits_PHW.cpu().numpy(),
+            answer.logits_PHW.cpu().numpy(),
             score_P,
             present_P,
             named,
@@ -239,9 +209,7 @@ class LiteVrpSegmenter:
         kinds = [step.kind_RK for step in steps if step.kind_RK is not None]
         by_place = torch.cat(kinds).split([len(one) for one in own]) if kinds else ()
         named = dict(zip(by_category, by_place, strict=bool(kinds)))
-        drawn = [step.drawn for step in steps if step.drawn is not None]
-        both = StudiedLite.together(drawn) if drawn else None
-        return Group(tuple(by_category), shots, studied, both, router, named)
+        return Group(tuple(by_category), shots, studied, router, named)
 
     def _study(self, references: Sequence[LoadedReference]) -> "_Step":
         masks = [
@@ -249,28 +217,26 @@ class LiteVrpSegmenter:
             for reference in references
         ]
         mask_Rhw = torch.from_numpy(np.stack(masks)).to(self._sam.device, torch.float32)
-        maps, drawn = self._see([one.image_HW3 for one in references])
+        maps, seen = self._see([one.image_HW3 for one in references])
         partly_R = [not isinstance(one.annotation, np.ndarray) for one in references]
         if any(partly_R):
             is_box_R = torch.tensor(
                 [isinstance(one.annotation, Box) for one in references], device=self._sam.device
             )
             sam, vrp = self._networks.sam, self._networks.vrp
-            whole_Rhw = complete(sam, vrp, Seen.by_lite(sam, maps), mask_Rhw, is_box_R)
+            whole_Rhw = complete(sam, vrp, seen, mask_Rhw, is_box_R)
             partly_R11 = torch.tensor(partly_R, device=self._sam.device)[:, None, None]
             mask_Rhw = torch.where(partly_R11, whole_Rhw, mask_Rhw)
-        studied = self._networks.vrp.study(maps, mask_Rhw)
-        drawer = self._networks.drawer
-        also = None if drawer is None or drawn is None else drawer.vrp.study(drawn.maps, mask_Rhw)
+        studied = self._networks.vrp.study(seen.maps, mask_Rhw)
         cells_RSC = unit_cells(maps.high_BChw)
         object_RSC = studied.around.weight_RS[..., None] * cells_RSC
         look_RC = F.normalize(object_RSC.sum(dim=1), dim=1)
         if not self._judged:
-            return _Step(studied, also, look_RC, None)
+            return _Step(studied, look_RC, None)
         images = [one.image_HW3 for one in references]
         trunk, kinds = self._networks.trunk, self._networks.kinds
         kind_RK = kinds_of_references(kinds, trunk, images, mask_Rhw, maps.high_BChw)
-        return _Step(studied, also, look_RC, kind_RK)
+        return _Step(studied, look_RC, kind_RK)
 
 
 def _numbers_of(answer: LiteAnswer) -> list[list[float]]:

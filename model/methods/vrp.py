@@ -80,16 +80,14 @@ def least_presence(method: Vrp) -> float | None:
 
     Raises BadWeights if the card names other networks.
     """
-    card = fitting_card(method)
+    card = None if random_seed(method.weights) is not None else _fitting_card(method)
     if method.min_presence is None and card is not None:
         return card.min_presence
     return method.min_presence
 
 
-def fitting_card(method: Vrp) -> VrpCard | None:
+def _fitting_card(method: Vrp) -> VrpCard | None:
     """Return the encoder's card. Raises BadWeights if it names another SAM, backbone or reading."""
-    if random_seed(method.weights) is not None:
-        return None
     card = read_card(Path(method.weights))
     if card is None:
         return None

@@ -18,7 +18,7 @@ from pipeline.weights.catalogue import CATALOGUE
 from schemas.errors import BadInput, ImageRejected
 from schemas.faults import faults_of
 from schemas.job.label import LabelJob
-from schemas.job.method import Method, Vrp
+from schemas.job.method import Method
 from schemas.job.storage import Storage
 from schemas.job.weights import weights_of
 from schemas.record.presence import HEADS, PresenceHead
@@ -105,8 +105,7 @@ def parse_heads(data: bytes, where: str) -> tuple[PresenceHead, ...]:
 
 
 def networks_of(method: Method) -> FittedFor:
-    """Return what a head is for: who finds. Weights that are not published are all called `own`."""
-    method = method.finding if isinstance(method, Vrp) else method
+    """Return what a head is for. Weights that are not published are all called `own`."""
     backbone = method.backbone
     names = weights_of(method).values()
     return FittedFor(

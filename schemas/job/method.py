@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import ConfigDict, Field, model_validator
 
-from schemas.job.networks import READINGS, Backbone, Finder, QueryInit, Sam, VrpReading
+from schemas.job.networks import READINGS, Backbone, QueryInit, Sam, VrpReading
 from schemas.job.weights import Weights
 from schemas.spec import Spec
 
@@ -60,26 +60,11 @@ class Vrp(Spec):
         # How many are left of each category's is said beside its references.
         exclude_if=lambda chosen: chosen in (None, "all"),
     )
-    finder: Finder | None = Field(
-        default=None,
-        description="With pseudo_mask learned and another SAM than lite: who finds what it draws. "
-        "Left out, the `lite` of this package.",
-        exclude_if=lambda chosen: chosen is None,
-    )
 
     @property
     def sam_input(self) -> SamInput:
         """How images reach SAM: a choice of the reading."""
         return self.reading.sam_input
-
-    @property
-    def finding(self) -> "Vrp":
-        """The method that finds objects and judges presence: this one, or its finder's."""
-        if self.finder is None:
-            return self
-        own = {"backbone": self.backbone, "min_presence": self.min_presence}
-        own |= {"best_references": self.best_references}
-        return Vrp(type="vrp", **dict(self.finder), **own)
 
     @model_validator(mode="before")
     @classmethod
@@ -104,42 +89,23 @@ class Vrp(Spec):
             )
         return self
 
-    @model_validator(mode="before")
-    @classmethod
-    def _lite_finds(cls, value: object) -> object:
-        """Name the finder where a learned pseudo-mask goes with another SAM than `lite`."""
-        if not isinstance(value, dict) or value.get("finder") is not None:
-            return value
-        reading, sam = value.get("reading"), value.get("sam")
-        reading = dict(reading) if isinstance(reading, VrpReading | dict) else {}
-        sam = dict(sam) if isinstance(sam, Sam | dict) else {}
-        if reading.get("pseudo_mask") != "learned" or sam.get("type") == "lite":
-            return value
-        return {**value, "finder": {}}
-
     @model_validator(mode="after")
     def _learned_on_a_trunk(self) -> Self:
-        learned = self.reading.pseudo_mask == "learned"
-        got = (self.backbone.type, self.sam_input)
-        if learned and got != ("efficientnet_lite2", "resize_once"):
-            raise ValueError(
-                f"pseudo_mask learned with backbone {got[0]} and sam_input {got[1]}; wanted "
-                "efficientnet_lite2 and resize_once"
-            )
-        if self.finder is not None and (self.sam.type == "lite" or not learned):
-            raise ValueError(
-                f"a finder with SAM {self.sam.type} and pseudo_mask {self.reading.pseudo_mask}; "
-                "wanted another SAM than lite, and learned"
-            )
+        if self.reading.pseudo_mask == "learned":
+            got = (self.backbone.type, self.sam_input)
+            if got != ("efficientnet_lite2", "resize_once"):
+                raise ValueError(
+                    f"pseudo_mask learned with backbone {got[0]} and sam_input {got[1]}; wanted "
+                    "efficientnet_lite2 and resize_once"
+                )
         return self
 
     @model_validator(mode="after")
     def _lite_is_one_network(self) -> Self:
-        sam = self.sam if self.finder is None else self.finder.sam
-        if sam.trunk is not None and self.backbone != sam.trunk:
+        if self.sam.trunk is not None and self.backbone != self.sam.trunk:
             raise ValueError(
                 f"backbone {self.backbone.type} {self.backbone.weights} with SAM lite over "
-                f"{sam.trunk.type} {sam.trunk.weights}; wanted one network"
+                f"{self.sam.trunk.type} {self.sam.trunk.weights}; wanted one network"
             )
         return self
 

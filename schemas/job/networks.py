@@ -47,20 +47,6 @@ class Sam(Spec):
         return self
 
 
-class Finder(Spec):
-    """SAM `lite` and its VRP encoder: they find what another SAM then draws."""
-
-    sam: Sam = Sam.model_validate({"type": "lite", "weights": "lite-sam"})
-    weights: Weights = "lite-vrp"
-    queries: int = Field(default=24, ge=1, description="Prompt tokens per reference.")
-
-    @model_validator(mode="after")
-    def _is_lite(self) -> Self:
-        if self.sam.type != "lite":
-            raise ValueError(f"SAM {self.sam.type} as a finder; wanted lite")
-        return self
-
-
 PseudoMask = Literal["min_max", "raw", "learned"]
 
 

@@ -11,7 +11,7 @@ S shots, the references of a pair; h w the fine grid.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from segment_anything.modeling import Sam
@@ -87,24 +87,11 @@ class LiteAnswer:
 
 
 def answer_references(
-    sam: Sam,
-    vrp: LiteVrp,
-    seen: Seen,
-    studied: StudiedLite,
-    shots: int,
-    found_PHW: Tensor | None = None,
+    sam: Sam, vrp: LiteVrp, seen: Seen, studied: StudiedLite, shots: int
 ) -> LiteAnswer:
-    """Ask B images for P = B * K pairs; studied holds P * shots references, pair by pair.
-
-    found_PHW are logits of the pairs' masks by other networks, as large as an answer's: the mean of
-    both is what the second pass refers to, and what is answered.
-    """
+    """Ask B images for P = B * K pairs; studied holds P * shots references, pair by pair."""
     target, embedding_BDhw = seen.maps, seen.embedding_BDhw
     first = _first_pass(sam, vrp, seen, studied, shots)
-    if found_PHW is not None:
-        side = first.logits_PHW.shape[-1]
-        found = F.adaptive_avg_pool2d(found_PHW, (side, side))
-        first = replace(first, logits_PHW=(first.logits_PHW + found) / 2)
     boxed_PHW = by_box(sam, embedding_BDhw, first.logits_PHW)
     own_Phw = first_mask_cells(first.logits_PHW, boxed_PHW)
     again = with_own_reference(vrp, target, first.best, own_Phw, first.shots)
@@ -120,8 +107,6 @@ def answer_references(
     }
     assert target.pixels_B3HW is not None, "the trunk gives pixels with its maps"
     logits_PHW = along_edges(target.pixels_B3HW, last_PHW) + vrp.offset
-    if found_PHW is not None:
-        logits_PHW = (logits_PHW + found_PHW) / 2
     return LiteAnswer(logits_PHW, first.score_P, first.present_P, signals)
 
 
