@@ -101,7 +101,7 @@ def import_weights(
     """Convert a checkpoint that was trained with the authors' public code."""
     from model.checkpoints.identify import read_authors
     from model.checkpoints.state_dict import save_weights
-    from schemas.job.networks import READINGS
+    from schemas.job.method import READINGS
     from schemas.record.card import Training, VrpCard
 
     for path in (output, backbone_output):

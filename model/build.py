@@ -17,7 +17,7 @@ from model.networks.device import Precision
 from model.segmenter import PLAIN, LoadedReference, Segmenter, StudyOptions
 from schemas.job.compute import Attention
 from schemas.job.method import GpSam, Matcher, Method, Persam, PersamF, Vrp
-from schemas.job.networks import Sam, VrpReading
+from schemas.job.networks import Sam
 
 Study = Callable[[Sequence[LoadedReference], StudyOptions], Segmenter]
 """A method with its networks loaded: what makes a segmenter of references, as often as wanted."""
@@ -39,7 +39,7 @@ def build_segmenter(
 def load_method(method: Method, loader: Loader) -> Study:
     """Load what a method computes with, whatever its references. Raises BadWeights."""
     match method:
-        case Vrp(sam=Sam(type="lite")) | Vrp(reading=VrpReading(pseudo_mask="learned")):
+        case Vrp(sam=Sam(type="lite")):
             lite = load_lite_vrp(method, loader)
             return lambda references, options: LiteVrpSegmenter(lite, references, options)
         case Vrp():

@@ -17,9 +17,8 @@ from model.methods.prompted_sam import PromptedSam, Prompts
 from model.networks.lite.clicks import Clicks
 from model.networks.lite.closer import CloserLook
 from model.networks.lite.edges import along_edges
-from model.networks.lite.sam import trunk_of
+from model.networks.lite.sam import LiteVrp, trunk_of
 from model.networks.lite.trunk import INPUT_PX
-from model.networks.lite.vrp import LiteVrp
 from model.networks.pixels import normalise, squash
 from model.segmenter import Prediction
 from schemas.job.method import Vrp

@@ -18,9 +18,9 @@ from jobs.own_weights.lite import HELD_OUT
 from model.clicks import ClickedSam
 from model.networks.lite.trunk import INPUT_PX, published_trunk
 from model.training.lite import POSITIVE, LiteNetworks, PromptBatch
+from pipeline.lite.ask import Answered, Asker, score_prompts
 from pipeline.lite.photos import hold_out, read_photos
-from pipeline.lite.validation.ask import Answered, Asker, score_prompts
-from pipeline.lite.validation.shown import Shown, Viewer, pick, show_photos
+from pipeline.lite.shown import Shown, pick, show_photos
 from pipeline.weights.of_method import local_method
 from schemas.job.networks import Sam
 from schemas.job.storage import Storage
@@ -40,7 +40,7 @@ def main() -> None:
     sam = ClickedSam(local_method(spec, Storage()), "cpu")
     trunk = published_trunk()
     _, held = hold_out(read_photos(asked.photos), categories)
-    targets = pick(show_photos(Viewer(trunk), held, categories), asked.most)
+    targets = pick(show_photos(trunk, held, categories), asked.most)
     tallies = score_prompts(LiteNetworks(trunk), targets, lambda _, target: asker(sam, target))
     for name, tally in tallies.items():
         low, high = tally.interval(tally.mean_iou)

@@ -23,7 +23,7 @@ from model.build import Study, load_method
 from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
 from model.segmenter import PLAIN, LoadedReference, Segmenter
-from pipeline.lite.validation.tally import Tally
+from pipeline.lite.tally import Tally
 from pipeline.weights.from_card import fill_methods
 from pipeline.weights.of_method import local_method
 from schemas.job.method import Vrp

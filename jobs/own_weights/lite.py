@@ -40,17 +40,10 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     held_out: HeldOut = HELD_OUT,
     steps: Annotated[int | None, typer.Option(min=1, help="Left out: the recipe's.")] = None,
     targets: Annotated[int | None, typer.Option(min=1, help="A step's; left out: 8.")] = None,
-    sam: Annotated[
-        str,
-        typer.Option(
-            help="A published SAM that stays as it is, such as mobile_sam: its VRP encoder learns, "
-            "from nothing with what lite's knows of likeness."
-        ),
-    ] = "lite-sam",
     start: Annotated[
         Literal["nothing", "lite", "lite-whole"],
         typer.Option(
-            help="lite: adapt this package's VRP encoder for the SAM to your photos. "
+            help="lite: adapt this package's VRP encoder to your photos; SAM stays. "
             "lite-whole: go on with all of this package's weights."
         ),
     ] = "nothing",
@@ -67,20 +60,21 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
 ) -> None:
     """Train neck, mask decoder and VRP encoder on the frozen trunk; run again to go on.
 
-    With `--start lite` or another SAM the VRP encoder alone, in fewer steps.
+    With `--start lite` the VRP encoder alone, from the weights of this package, in fewer steps.
     """
     from model.networks.lite.trunk import published_trunk
     from pipeline.lite.photos import Material, read_cutouts
-    from pipeline.lite.recipe import recipe_for
-    from pipeline.lite.train import Hardware, train_lite
+    from pipeline.lite.train import ADAPTING, CONTINUING, Hardware, LiteRecipe, train_lite
+    from pipeline.lite.weights import published_state
 
     training, _ = _divided(photos, held_out)
     material = Material(training, read_cutouts(cutouts) if cutouts else {})
-    recipe = recipe_for(sam, start)
+    recipe = {"nothing": LiteRecipe(), "lite": ADAPTING, "lite-whole": CONTINUING}[start]
     recipe = replace(
         recipe, steps=steps or recipe.steps, targets=targets or recipe.targets, seed=seed
     )
-    train_lite(recipe, material, published_trunk(), folder, Hardware(device, processes), start)
+    state = None if start == "nothing" else published_state()
+    train_lite(recipe, material, published_trunk(), folder, Hardware(device, processes), state)
 
 
 @lite_app.command()
@@ -124,7 +118,7 @@ def export(  # noqa: PLR0913, PLR0917 - typer makes one option of each
 
     training, validation = _divided(photos, held_out)
     trained = load_trained(folder / "lite.pt", build_trunk())
-    mix_in_published(trained.networks, trained.recipe.prompts, mix)
+    mix_in_published(trained.networks, mix)
     figures = _figures(trained, validation, held_out, targets)
     data = "; ".join(filter(None, [_described(training, _names(held_out)), also]))
     provenance = Provenance(data, _machine(), commit, trained.steps, trained.hours)
@@ -160,14 +154,14 @@ def _figures(
     if not validation:
         return {"sam": {}, "vrp": {}}
     from model.networks.lite.trunk import published_trunk
-    from pipeline.lite.validation.score import choose_offset, score_photos, score_scenes
-    from pipeline.lite.validation.shown import Viewer, pick, show_photos, show_scenes
+    from pipeline.lite.score import choose_offset, score_photos, score_scenes
+    from pipeline.lite.shown import pick, show_photos, show_scenes
 
-    viewer = Viewer(published_trunk(), trained.other)
-    shown = show_photos(viewer, validation, _names(held_out))
+    trunk = published_trunk()
+    shown = show_photos(trunk, validation, _names(held_out))
     choose_offset(trained.networks, shown, pick(shown, targets))
     figures = score_photos(trained.networks, shown, targets)
-    figures["vrp"] |= score_scenes(trained.networks, show_scenes(viewer), targets)
+    figures["vrp"] |= score_scenes(trained.networks, show_scenes(trunk), targets)
     return figures
 
 

@@ -17,12 +17,11 @@ from model.checkpoints.layouts import (
 )
 from model.checkpoints.state_dict import StateDict, misfits, read_card, read_state_dict
 from model.networks.backbone import BACKBONES, build_backbone
-from model.networks.lite.trunk import COARSE, MIDDLE
-from model.networks.lite.vrp import LiteVrp
+from model.networks.lite.sam import LiteVrp
 from model.networks.sam import build_sam
 from model.networks.vrp_encoder import VrpEncoder
 from schemas.errors import BadWeights
-from schemas.job.networks import VrpReading
+from schemas.job.method import VrpReading
 from schemas.names import BackboneType, SamType
 from schemas.record.card import Card, VrpCard
 
@@ -69,7 +68,8 @@ def identify(path: Path) -> FileIdentity:
                     for name in BACKBONES
                 }
             case "vrp" if _is_lite(state):
-                found = {"efficientnet_lite2": misfits(state, _lite_for(state))}
+                lite = LiteVrp(queries=_first_dimension(state, "encoder.queries"))
+                found = {"efficientnet_lite2": misfits(state, lite)}
             case "vrp":
                 found = {
                     name: misfits(state, _encoder_for(state, size.mid_channels))
@@ -148,15 +148,6 @@ def _encoder_for(state: StateDict, mid_channels: int) -> VrpEncoder:
     # Four heads divide a width; of a file where they do not, the shapes are reported.
     width = max(4, _first_dimension(state, "merge.weight") // 4 * 4)
     return VrpEncoder(mid_channels, width, _first_dimension(state, "queries"), VrpReading())
-
-
-def _lite_for(state: StateDict) -> LiteVrp:
-    """Build an encoder over the `lite` trunk of the file's own width and number of queries."""
-    width = max(4, _first_dimension(state, "encoder.merge.weight") // 4 * 4)
-    # What its metric reads beyond the trunk's depths is SAM's embedding.
-    metric = state.get("similarity.metric.weight")
-    embedded = 0 if metric is None else max(0, metric.shape[1] - MIDDLE - COARSE)
-    return LiteVrp(width, _first_dimension(state, "encoder.queries"), embedded)
 
 
 def _first_dimension(state: StateDict, key: str) -> int:

@@ -19,8 +19,8 @@ from model.networks.backbone import Backbone as BackboneNetwork
 from model.networks.backbone import ConvBackbone, build_backbone, fold_norms
 from model.networks.device import Precision
 from model.networks.lite.kinds import Kinds
+from model.networks.lite.sam import LiteVrp
 from model.networks.lite.trunk import LiteTrunk, fold
-from model.networks.lite.vrp import LiteVrp
 from model.networks.sam import build_sam
 from schemas.job.compute import Attention
 from schemas.job.networks import Backbone, Sam

@@ -1,7 +1,4 @@
-"""VRP-SAM over the `lite` trunk as a segmenter: one pass over an image serves every category.
-
-SAM is `lite`, which embeds images from the trunk's maps, or any other, whose embedding the encoder
-reads beside them (model/networks/lite/vrp.py).
+"""VRP-SAM over the `lite` networks as a segmenter: one pass over an image serves every category.
 
 Letters beyond those of model/segmenter.py: P pairs of an image and a category, image by image.
 """
@@ -26,13 +23,12 @@ from model.methods.prompted_sam import PromptedSam, from_presence, in_batches, w
 from model.methods.vrp import REFERENCES_PER_STEP, least_presence
 from model.networks.backbone import Backbone
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.answer import LiteAnswer, Seen, answer_references
+from model.networks.lite.answer import LiteAnswer, answer_references
 from model.networks.lite.completion import complete
 from model.networks.lite.kinds import WEIGHTS as KIND_WEIGHTS
 from model.networks.lite.kinds import Kinds
+from model.networks.lite.sam import LiteVrp, StudiedLite
 from model.networks.lite.trunk import GRID
-from model.networks.lite.vrp import LiteVrp, StudiedLite, lite_vrp_for
-from model.networks.pixels import upload
 from model.networks.pseudo_mask import unit_cells
 from model.networks.routing import Router
 from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
@@ -42,7 +38,7 @@ from schemas.job.reference import BestReferences, Box, best_of
 
 @dataclass(frozen=True)
 class LiteNetworks:
-    """SAM, the `lite` trunk, and the VRP encoder; in eval mode, in float32 but for another SAM.
+    """SAM `lite`, the trunk that it reads, and the VRP encoder; in eval mode, in float32.
 
     Below min_presence there is no mask; None: there always is one. best is how many of a category's
     references an image is asked with: see `best_of`. kinds are for signals of presence.
@@ -72,10 +68,10 @@ class Group:
 
 
 def load_lite_vrp(method: Vrp, loader: Loader) -> LiteNetworks:
-    """Load the networks of method `vrp` over the trunk. Raises BadWeights, as `load_vrp` does."""
+    """Load the networks of method `vrp` with SAM `lite`. Raises BadWeights, as `load_vrp` does."""
     sam, trunk = loader.sam(method.sam), loader.backbone(method.backbone)
     least = least_presence(method)
-    vrp = loader.trained(partial(lite_vrp_for, sam, method.queries), method.weights)
+    vrp = loader.trained(partial(LiteVrp, queries=method.queries), method.weights)
     kinds = loader.trained(Kinds, str(KIND_WEIGHTS))
     return LiteNetworks(sam, trunk, vrp.eval(), kinds.eval(), least, method.best_references)
 
@@ -90,7 +86,7 @@ class _Step:
 
 
 class LiteVrpSegmenter:
-    """A `Segmenter` for method `vrp` over the `lite` trunk."""
+    """A `Segmenter` for method `vrp` with SAM `lite`."""
 
     @torch.inference_mode()
     def __init__(
@@ -122,38 +118,25 @@ class LiteVrpSegmenter:
     ) -> list[tuple[Prediction, ...]]:
         """Segment uint8 RGB images: one prediction per category each, by category id.
 
-        Stored embeddings save another SAM's encoder; of `lite` they are of no use. presence is the
-        encoder's probability that the image shows the category; below the networks' min_presence
-        there is no mask.
+        Stored embeddings are of no use here. presence is the encoder's probability
+        that the image shows the category; below the networks' min_presence there is no mask.
         """
         return in_batches(self._segment, self._sam.device, images, embeddings)
 
     def _segment(
         self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None]
     ) -> list[tuple[Prediction, ...]]:
-        maps, seen = self._see(images, stored)
+        del stored  # a store has the full grid's embedding, and no maps of the trunk
+        maps = backbone_maps(self._networks.trunk, images)
         found: list[list[Prediction]] = [[] for _ in images]
         for group in self._groups:
-            for image, predictions in enumerate(self._ask(maps, seen, group)):
+            for image, predictions in enumerate(self._ask(maps, group)):
                 found[image] += predictions
         ordered = [tuple(sorted(one, key=lambda p: p.category_id)) for one in found]
         judged = self._evidence(maps.high_BChw, images, ordered)
         return judged if self._kinds is None else self._kinds.add(maps.high_BChw, judged)
 
-    def _see(
-        self, images: Sequence[np.ndarray], stored: Sequence[Tensor | None] | None = None
-    ) -> tuple[FeatureMaps, Seen]:
-        """Return the trunk's maps of images, and what is compared and decoded of them."""
-        trunk = self._networks.trunk
-        if self._sam.reads(trunk):
-            # A store has the full grid's embedding, and no maps of the trunk.
-            maps = backbone_maps(trunk, images)
-            return maps, Seen.by_lite(self._sam.sam, maps)
-        uploaded = [upload(image, self._sam.device) for image in images]
-        maps = backbone_maps(trunk, uploaded)
-        return maps, Seen.beside(maps, Seen.halved(self._sam.embed(uploaded, stored)))
-
-    def _ask(self, maps: FeatureMaps, seen: Seen, group: Group) -> list[tuple[Prediction, ...]]:
+    def _ask(self, maps: FeatureMaps, group: Group) -> list[tuple[Prediction, ...]]:
         """Return the predictions of a group's categories, for every image."""
         images, categories = len(maps.mid_BChw), len(group.category_ids)
         routes = group.router.routes(maps.high_BChw)
@@ -163,7 +146,7 @@ class LiteVrpSegmenter:
         else:
             studied = group.studied.chosen(routes.chosen_BKM.flatten())
         sam, vrp = self._networks.sam, self._networks.vrp
-        answer = answer_references(sam, vrp, seen, studied, group.shots)
+        answer = answer_references(sam, vrp, maps, studied, group.shots)
         score_P, present_P, *signals_NP = _numbers_of(answer)
         named = [
             dict(zip(answer.signals, one, strict=True)) for one in zip(*signals_NP, strict=True)
@@ -217,17 +200,17 @@ class LiteVrpSegmenter:
             for reference in references
         ]
         mask_Rhw = torch.from_numpy(np.stack(masks)).to(self._sam.device, torch.float32)
-        maps, seen = self._see([one.image_HW3 for one in references])
+        maps = backbone_maps(self._networks.trunk, [one.image_HW3 for one in references])
         partly_R = [not isinstance(one.annotation, np.ndarray) for one in references]
         if any(partly_R):
             is_box_R = torch.tensor(
                 [isinstance(one.annotation, Box) for one in references], device=self._sam.device
             )
             sam, vrp = self._networks.sam, self._networks.vrp
-            whole_Rhw = complete(sam, vrp, seen, mask_Rhw, is_box_R)
+            whole_Rhw = complete(sam, vrp, maps, mask_Rhw, is_box_R)
             partly_R11 = torch.tensor(partly_R, device=self._sam.device)[:, None, None]
             mask_Rhw = torch.where(partly_R11, whole_Rhw, mask_Rhw)
-        studied = self._networks.vrp.study(seen.maps, mask_Rhw)
+        studied = self._networks.vrp.study(maps, mask_Rhw)
         cells_RSC = unit_cells(maps.high_BChw)
         object_RSC = studied.around.weight_RS[..., None] * cells_RSC
         look_RC = F.normalize(object_RSC.sum(dim=1), dim=1)

@@ -17,20 +17,6 @@ def upload(image_HW3: np.ndarray, device: torch.device) -> Tensor:
     return carry(torch.from_numpy(image_HW3), device).permute(2, 0, 1)[None]
 
 
-def resized(pixels_B3HW: Tensor, side_px: int) -> Tensor:
-    """Return uint8 square images of another side, uint8; as they are where it is the same."""
-    if pixels_B3HW.shape[-1] == side_px:
-        return pixels_B3HW
-    scaled = F.interpolate(
-        pixels_B3HW.float(),
-        (side_px, side_px),
-        mode="bilinear",
-        align_corners=False,
-        antialias=True,
-    )
-    return scaled.round().clamp(0, 255).byte()
-
-
 def carry(tensor: Tensor, device: torch.device) -> Tensor:
     """Bring a tensor to a device; to a GPU from pinned memory: the caller goes on meanwhile."""
     if device.type == "cuda" and tensor.device.type == "cpu":

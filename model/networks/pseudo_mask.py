@@ -5,11 +5,11 @@ Each target cell's value is its greatest cosine similarity to a foreground cell 
 69 GFLOP per pair costs 10 at 15 % foreground.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from schemas.job.networks import PseudoMask
 
 # Bounds the similarity matrix to 4096 x 1024 numbers an image.
 CELLS_PER_STEP = 1024
@@ -26,14 +26,14 @@ def foreground_cells(features_Chw: Tensor, mask_hw: Tensor) -> Tensor:
     return unit_cells(features_Chw[None])[0, mask_hw.flatten()]
 
 
-def pseudo_mask(target_BSC: Tensor, foreground_FC: Tensor, normalise: PseudoMask) -> Tensor:
+def pseudo_mask(
+    target_BSC: Tensor, foreground_FC: Tensor, normalise: Literal["min_max", "raw"]
+) -> Tensor:
     """Return [B, S]: the greatest similarity of each target cell, both sides of `unit_cells`.
 
     "min_max" stretches each image's values to 0..1 (the paper); "raw" leaves the cosine (the
-    authors' code); "learned" is another network's (model/networks/lite/similarity.py).
+    authors' code).
     """
-    if normalise == "learned":
-        raise ValueError("a learned pseudo-mask asked of a cosine")
     best_BS: Tensor | None = None
     for chunk_FC in foreground_FC.split(CELLS_PER_STEP):
         if target_BSC.dtype == torch.float32:

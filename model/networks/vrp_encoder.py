@@ -18,7 +18,7 @@ from model.networks.compiled import Compiled
 from model.networks.feature_maps import FeatureMaps, mid_on_grid
 from model.networks.pseudo_mask import foreground_cells, pseudo_mask, unit_cells
 from model.networks.sine_position import sine_position
-from schemas.job.networks import QueryInit, VrpReading
+from schemas.job.method import QueryInit, VrpReading
 
 # At 64 x 64 cells and width 256 a pair holds about 12 MB of bf16 activations.
 PAIRS_PER_STEP = 64

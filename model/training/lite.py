@@ -17,17 +17,22 @@ from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.answer import (
-    Seen,
     by_box,
     first_mask_cells,
     on_half_grid,
     with_own_reference,
 )
-from model.networks.lite.decode import ask_sam, decode_lite
-from model.networks.lite.other_sam import OtherSam
-from model.networks.lite.sam import build_lite_sam, neck_of
-from model.networks.lite.trunk import INPUT_PX, LiteTrunk
-from model.networks.lite.vrp import LiteDropout, LitePrompts, LiteVrp, StudiedLite, lite_vrp_for
+from model.networks.lite.sam import (
+    LiteDropout,
+    LitePrompts,
+    LiteVrp,
+    StudiedLite,
+    ask_sam,
+    build_lite_sam,
+    decode_lite,
+    neck_of,
+)
+from model.networks.lite.trunk import COARSE, INPUT_PX, MIDDLE, LiteTrunk
 from model.networks.vrp_encoder import FeatureScales
 from model.training.loss import mask_loss
 
@@ -67,16 +72,12 @@ class PromptBatch:
 
 @dataclass(frozen=True)
 class LiteBatch:
-    """One step: the targets' maps and what is asked of them.
-
-    embedding_BDhw is theirs by a SAM that learns nothing; of `lite` its neck makes it.
-    """
+    """One step: the targets' maps and what is asked of them."""
 
     targets: FeatureMaps
     episodes: EpisodeBatch
     boxes: PromptBatch
     points: PromptBatch
-    embedding_BDhw: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -96,32 +97,22 @@ def _coarsened(prompts: PromptBatch) -> PromptBatch:
 
 
 class LiteNetworks(nn.Module):
-    """What learns: SAM `lite` and the VRP encoder; with another SAM the encoder alone."""
+    """What learns: SAM without its trunk, and the VRP encoder."""
 
-    def __init__(self, trunk: LiteTrunk, other: OtherSam | None = None) -> None:
+    def __init__(self, trunk: LiteTrunk) -> None:
         super().__init__()
-        self.sam = other.sam if other else build_lite_sam(trunk)
-        self.is_lite = other is None
-        self.vrp = lite_vrp_for(self.sam)
-
-    def see(self, maps: FeatureMaps, embedding_BDhw: Tensor | None) -> Seen:
-        """Return what is compared and decoded of pictures: maps, and the other SAM's embedding."""
-        if embedding_BDhw is None:
-            return Seen.by_lite(self.sam, maps)
-        return Seen.beside(maps, embedding_BDhw.float())
+        self.sam = build_lite_sam(trunk)
+        self.vrp = LiteVrp()
 
     def learned(self) -> dict[str, Tensor]:
-        """Return the state of what may learn."""
-        state = self.state_dict()
-        return {k: v for k, v in state.items() if self.is_lite or k.startswith("vrp.")}
+        """Return the state without the trunk's."""
+        return {k: v for k, v in self.state_dict().items() if ".trunk." not in k}
 
 
 def step_losses(
     networks: LiteNetworks, batch: LiteBatch, dropout: LiteDropout | None, form: StepForm
 ) -> dict[str, Tensor]:
     """Return a batch's losses by name, and IoUs, without gradient, under `iou_` names."""
-    if batch.embedding_BDhw is not None:
-        return episode_losses(networks, batch.embedding_BDhw, batch, dropout, form.second)
     neck = neck_of(networks.sam)
     embedding_BDhw = neck(on_half_grid(batch.targets))
     losses = episode_losses(networks, embedding_BDhw, batch, dropout, form.second)
@@ -274,10 +265,10 @@ def _iou(logits_PMHW: Tensor, truth_PHW: Tensor) -> Tensor:
 
 
 def draw_dropout(
-    vrp: LiteVrp, targets: int, references: int, rate: float, generator: torch.Generator
+    targets: int, references: int, width: int, rate: float, generator: torch.Generator
 ) -> LiteDropout:
     """Draw Dropout2d's factors: for the encoder's channels, and at half the rate the metric's."""
-    width, deep = vrp.encoder.width, sum(vrp.similarity.depths)
+    deep = MIDDLE + COARSE
 
     def factors(rows: int, channels: int, dropped: float) -> Tensor:
         drawn = torch.rand(rows, channels, generator=generator, device=generator.device)

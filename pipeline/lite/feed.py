@@ -19,7 +19,7 @@ import torch
 from pipeline.lite.bank import Bank, Entry
 from pipeline.lite.draw import Drawn, Episodes
 from pipeline.lite.photos import Material, Photo
-from pipeline.lite.pictures import SIDE, Pictures
+from pipeline.lite.pictures import Pictures
 
 FIRST_LOT = 20
 """Pictures in a message, before there are enough to draw a batch from."""
@@ -39,8 +39,6 @@ class Feed:
     """Pictures in the bank before the first batch."""
     fresh: int
     """New pictures with every batch."""
-    side: int = SIDE
-    """Of the pictures, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Drawer:
     """Draws messages from material and seeds: one process's work."""
 
     def __init__(self, material: Material, feed: Feed, seed: int, first_slot: int) -> None:
-        self._pictures = Pictures(material, seed, feed.side)
+        self._pictures = Pictures(material, seed)
         self._rng = np.random.default_rng([seed, 1])
         self._bank = Bank(feed.room)
         self._episodes = Episodes(self._bank, feed.targets, garments(material.photos))

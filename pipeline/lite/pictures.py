@@ -20,7 +20,7 @@ from pipeline.scenes.compose import scene
 
 SIDE = 384
 HALF = SIDE // 2
-"""Masks are kept at the resolution of SAM's logits, whatever a picture's side."""
+"""Masks are kept at the resolution of SAM's logits."""
 
 LEAST_SHARE = 0.003
 """Of the picture: a category that shows less is not asked for."""
@@ -60,20 +60,15 @@ class _Canvas:
     origins: set[str]
     complete: bool
 
-    @property
-    def side(self) -> int:
-        """The picture's side in pixels."""
-        return self.image.width
-
     def paste(self, name: str, cutout: Image.Image, at_xy: tuple[int, int]) -> None:
         """Paste an RGBA cut-out with its corner at a place, over what is there."""
-        full = Image.new("L", self.image.size, 0)
+        full = Image.new("L", (SIDE, SIDE), 0)
         full.paste(cutout.getchannel("A"), at_xy)
         mask_HW = np.asarray(full.resize((HALF, HALF), Image.Resampling.BOX)) > 127
         if mask_HW.mean() < LEAST_SHARE:
             return
         soft = full.filter(ImageFilter.GaussianBlur(0.8))
-        layer = Image.new("RGB", self.image.size)
+        layer = Image.new("RGB", (SIDE, SIDE))
         layer.paste(cutout.convert("RGB"), at_xy)
         self.image.paste(layer, (0, 0), soft)
         self.objects = [(other, seen & ~mask_HW) for other, seen in self.objects]
@@ -81,10 +76,9 @@ class _Canvas:
 
 
 class Pictures:
-    """Draws pictures of a side without end, from what is held in memory and a seed."""
+    """Draws pictures without end, from what is held in memory and a seed."""
 
-    def __init__(self, material: Material, seed: int, side: int = SIDE) -> None:
-        self._size = (side, side)
+    def __init__(self, material: Material, seed: int) -> None:
         self._photos = photos = material.photos
         self._cutouts = Turns(material.cutouts)
         self._rng = np.random.default_rng(seed)
@@ -138,7 +132,7 @@ class Pictures:
                 break
             box = draw_crop(image.size, rng)
         canvas = _Canvas(
-            image.resize(self._size, Image.Resampling.BILINEAR, box),
+            image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box),
             [],
             {photo.group},
             photo.source in EVERY_PIXEL,
@@ -165,7 +159,7 @@ class Pictures:
             cutout.putalpha(mask.convert("L"))
             self._drawn.append((f"scene/{name}{suffix}", cutout.crop(mask.getbbox())))
         self._drawn = self._drawn[-150:]
-        full = image.resize(self._size, Image.Resampling.BILINEAR)
+        full = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
         return _Canvas(full, objects, {f"scene-{self._scenes}"}, complete=True)
 
     def _paste_one(self, canvas: _Canvas) -> None:
@@ -182,7 +176,7 @@ class Pictures:
             name, cutout, origin = self._cut_out()
             canvas.origins.add(origin)
         for _ in range(2 if rng.random() < 0.2 else 1):
-            changed, at_xy = _place(cutout, canvas.side, rng)
+            changed, at_xy = _place(cutout, rng)
             canvas.paste(name, changed, at_xy)
 
     def _cut_out(self) -> tuple[str, Image.Image, str]:
@@ -214,14 +208,14 @@ class Pictures:
         return name, piece, origin
 
 
-def _place(cutout: Image.Image, room: int, rng: Generator) -> tuple[Image.Image, tuple[int, int]]:
-    """Scale, turn and recolour a cut-out for a picture of some side; draw where its corner goes."""
+def _place(cutout: Image.Image, rng: Generator) -> tuple[Image.Image, tuple[int, int]]:
+    """Scale, turn and recolour a cut-out, and draw where its corner goes."""
     alpha = np.asarray(cutout.getchannel("A"))
     filled = max(np.count_nonzero(alpha) / alpha.size, 0.05)
-    side = room * rng.uniform(0.1, 0.6) / np.sqrt(filled)
+    side = SIDE * rng.uniform(0.1, 0.6) / np.sqrt(filled)
     aspect = np.sqrt(cutout.width / cutout.height) * np.exp(rng.uniform(-0.2, 0.2))
-    width = int(np.clip(side * aspect, 12, 1.3 * room))
-    height = int(np.clip(side / aspect, 12, 1.3 * room))
+    width = int(np.clip(side * aspect, 12, 1.3 * SIDE))
+    height = int(np.clip(side / aspect, 12, 1.3 * SIDE))
     rgb = recolour(cutout.convert("RGB"), rng, 0.8).resize(
         (width, height), Image.Resampling.BILINEAR
     )
@@ -231,8 +225,8 @@ def _place(cutout: Image.Image, room: int, rng: Generator) -> tuple[Image.Image,
     if rng.random() < 0.4:
         rgb = rgb.rotate(rng.uniform(-25, 25), Image.Resampling.BILINEAR, expand=True)
     # Up to three tenths of it may lie outside.
-    x = rng.uniform(-0.3 * rgb.width, max(room - 0.7 * rgb.width, 0))
-    y = rng.uniform(-0.3 * rgb.height, max(room - 0.7 * rgb.height, 0))
+    x = rng.uniform(-0.3 * rgb.width, max(SIDE - 0.7 * rgb.width, 0))
+    y = rng.uniform(-0.3 * rgb.height, max(SIDE - 0.7 * rgb.height, 0))
     return rgb, (int(x), int(y))
 
 

@@ -1,8 +1,7 @@
 """Drawn pictures become what networks see of them, kept on the learner's device.
 
-A trunk that does not learn sees a picture once: its maps are kept, 0.76 MB in float16, and another
-SAM's embedding on half its grid, 0.52 MB. For a trunk that learns, pixels are kept, and seen again
-each time.
+A trunk that does not learn sees a picture once: its maps are kept, 0.76 MB in float16. For one that
+learns, pixels are kept, and seen again each time.
 """
 
 from collections.abc import Sequence
@@ -12,68 +11,42 @@ import torch
 from torch import Tensor
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.other_sam import OtherSam
 from model.networks.lite.trunk import COARSE, FINE, GRID, INPUT_PX, MIDDLE, LiteTrunk, joined
-from model.networks.lite.vrp import beside_embedding
-from model.networks.pixels import normalise, resized
+from model.networks.pixels import normalise
 
 DEEP = MIDDLE + COARSE
 
 
 class Store:
-    """Pictures by their place in a bank. other is a SAM that is not `lite`."""
+    """Pictures by their place in a bank."""
 
-    def __init__(
-        self,
-        trunk: LiteTrunk,
-        room: int,
-        learning: bool,
-        device: torch.device,
-        other: OtherSam | None = None,
-    ) -> None:
+    def __init__(self, trunk: LiteTrunk, room: int, learning: bool, device: torch.device) -> None:
         self._trunk = trunk
         self._learning = learning
         self._device = device
-        self._other = other
         shapes = [(INPUT_PX, INPUT_PX, 3)] if learning else MAPS
         kind = torch.uint8 if learning else torch.float16
         self._kept = [torch.zeros(room, *shape, dtype=kind, device=device) for shape in shapes]
-        shape = (0, 0, 0) if other is None else other.shape
-        self._embedded = torch.zeros(room, *shape, dtype=torch.float16, device=device)
 
     def add(self, slots: Sequence[int], images_BHW3: np.ndarray) -> None:
-        """Keep uint8 square pictures in their places."""
+        """Keep uint8 pictures of the trunk's size in their places."""
         if not len(slots):
             return
-        chosen = torch.tensor(slots, device=self._device)
         images = torch.from_numpy(images_BHW3).to(self._device)
-        if self._other is not None:
-            self._embedded[chosen] = self._other.embed(images)
-        images = resized(images.permute(0, 3, 1, 2), INPUT_PX).permute(0, 2, 3, 1)
         seen = (images,) if self._learning else encode(self._trunk, images)
+        chosen = torch.tensor(slots, device=self._device)
         for kept, value in zip(self._kept, seen, strict=True):
             kept[chosen] = value
 
     def maps(self, slots: Sequence[int], learns: bool) -> FeatureMaps:
-        """Return pictures' maps, float32; with a gradient where the trunk learns.
-
-        They are the trunk's, and beside them another SAM's embedding.
-        """
+        """Return pictures' maps as the trunk's, float32; with a gradient where the trunk learns."""
         chosen = torch.tensor(slots, device=self._device)
         if not self._learning:
             fine_BhwC, deep_BhwC = (kept[chosen].float() for kept in self._kept)
-            maps = joined(fine_BhwC.permute(0, 3, 1, 2), deep_BhwC.permute(0, 3, 1, 2))
-            embedding_BDhw = self.embedding(slots)
-            return maps if embedding_BDhw is None else beside_embedding(maps, embedding_BDhw)
+            return joined(fine_BhwC.permute(0, 3, 1, 2), deep_BhwC.permute(0, 3, 1, 2))
         pixels_B3HW = self._kept[0][chosen].permute(0, 3, 1, 2).float()
         with torch.set_grad_enabled(learns):
             return self._trunk(normalise(pixels_B3HW))
-
-    def embedding(self, slots: Sequence[int]) -> Tensor | None:
-        """Return another SAM's embeddings of pictures, float32; None of `lite`."""
-        if self._other is None:
-            return None
-        return self._embedded[torch.tensor(slots, device=self._device)].float()
 
 
 MAPS = ((GRID, GRID, FINE), (GRID // 2, GRID // 2, DEEP))

@@ -6,7 +6,7 @@ a run's number of steps may still be changed before that part begins.
 """
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.networks.lite.other_sam import OtherSam
+from model.networks.lite.sam import WIDTH
 from model.networks.lite.trunk import LiteTrunk
 from model.training.lite import (
     POSITIVE,
@@ -23,19 +23,67 @@ from model.training.lite import (
     LiteBatch,
     LiteNetworks,
     PromptBatch,
+    StepForm,
     draw_dropout,
     step_losses,
 )
 from pipeline.lite.draw import Drawn, DrawnPrompts
-from pipeline.lite.feed import Message, batches_beside
+from pipeline.lite.feed import Feed, Message, batches_beside
 from pipeline.lite.photos import Material
-from pipeline.lite.recipe import LiteRecipe
 from pipeline.lite.report import Report
 from pipeline.lite.store import Store
-from pipeline.lite.weights import other_sam, starting_state
 
 REPORT_STEPS = 20
 SAVE_SECONDS = 150
+
+
+@dataclass(frozen=True)
+class LiteRecipe:
+    """How `lite` is trained; its values go into the cards."""
+
+    steps: int = 3800
+    seed: int = 1
+    targets: int = 8
+    rate: float = 1e-3
+    warmup: int = 60
+    cooldown: float = 0.3
+    """Share of the steps over which the rate falls to nothing."""
+    weight_decay: float = 0.03
+    average: float = 0.997
+    """Decay of the running mean of the weights, which is what is kept."""
+    dropout: float = 0.25
+    bank: int = 2400
+    fresh: int = 4
+    """New pictures a step."""
+    full: float = 0.25
+    """Share of the steps that decode SAM's own prompts on the whole of the fine grid."""
+    second: float = 0.25
+    """Share of the steps that learn from the second pass too."""
+    trunk_rate: float = 0.0
+    """Of the rate, for the trunk: 0 leaves it as published."""
+    sam: bool = True
+    """Whether neck and decoder learn too; else the VRP encoder alone, for a SAM as it is."""
+
+    def rate_at(self, step: int) -> float:
+        """Warm up, hold, and fall linearly."""
+        left = (self.steps - step) / max(self.steps * self.cooldown, 1)
+        return self.rate * min((step + 1) / self.warmup, left, 1.0)
+
+    def feed(self, processes: int) -> Feed:
+        """Return how each of some processes draws."""
+        room = self.bank // processes
+        return Feed(self.targets, room, min(room, 120), self.fresh)
+
+    def form(self, rng: np.random.Generator) -> StepForm:
+        """Draw what a step does."""
+        return StepForm(rng.random() < self.full, rng.random() < self.second)
+
+
+ADAPTING = LiteRecipe(steps=200, rate=2e-4, warmup=20, cooldown=0.6, sam=False)
+"""How the VRP encoder of `lite` is adapted to a user's photos."""
+
+CONTINUING = LiteRecipe(steps=2000, rate=5e-4, cooldown=0.8)
+"""How all of `lite` goes on from what is published."""
 
 
 class Hardware(NamedTuple):
@@ -48,13 +96,7 @@ class Hardware(NamedTuple):
 class LiteLearner:
     """Networks, their running mean, and the optimiser, on a device."""
 
-    def __init__(
-        self,
-        trunk: LiteTrunk,
-        recipe: LiteRecipe,
-        device: torch.device,
-        other: OtherSam | None = None,
-    ) -> None:
+    def __init__(self, trunk: LiteTrunk, recipe: LiteRecipe, device: torch.device) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.device = device
@@ -63,8 +105,8 @@ class LiteLearner:
             torch.set_float32_matmul_precision("high")
             self.trunk = self.trunk.to(memory_format=torch.contiguous_format)
         learning = recipe.trunk_rate > 0
-        self.store = Store(self.trunk, recipe.bank, learning, device, other)
-        self.networks = LiteNetworks(self.trunk, other).to(device)
+        self.store = Store(self.trunk, recipe.bank, learning, device)
+        self.networks = LiteNetworks(self.trunk).to(device)
         self.networks.sam.requires_grad_(recipe.sam)
         self.trunk.requires_grad_(learning)
         self.average = {k: v.clone() for k, v in self.learned().items()}
@@ -108,8 +150,7 @@ class LiteLearner:
         form = self.recipe.form(rng)
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
         targets, references = len(batch.targets.mid_BChw), len(batch.episodes.mask_Rhw)
-        vrp = self.networks.vrp
-        dropout = draw_dropout(vrp, targets, references, self.recipe.dropout, generator)
+        dropout = draw_dropout(targets, references, WIDTH, self.recipe.dropout, generator)
         return step_losses(self.networks, batch, dropout, form)
 
     def learn(self, losses: dict[str, Tensor]) -> None:
@@ -160,11 +201,11 @@ def train_lite(
     trunk: LiteTrunk,
     folder: Path,
     on: Hardware,
-    start: str = "nothing",
+    start: dict[str, Tensor] | None = None,
 ) -> None:
     """Train, or go on from the checkpoint in `folder`, to the recipe's last step.
 
-    start is what `starting_state` says. Raises BadInput, BadWeights, BadStorage.
+    start are the weights to begin with; without them, fresh ones.
     """
     device, processes = on
     torch.set_num_threads(1)
@@ -173,11 +214,9 @@ def train_lite(
     begun = steps_done(checkpoint)
     seed = recipe.seed + 1000 * begun
     with batches_beside(material, recipe.feed(processes), seed, processes) as messages:
-        other = other_sam(recipe.prompts, device)
-        learner = LiteLearner(trunk, recipe, torch.device(device), other)
-        state = None if begun else starting_state(learner.networks, recipe.prompts, start)
-        if state is not None:
-            learner.begin_with(state)
+        learner = LiteLearner(trunk, recipe, torch.device(device))
+        if start is not None and not begun:
+            learner.begin_with(start)
         learner.resume(checkpoint)
         batches = Batches(messages, learner)
         report = Report(folder / "progress.jsonl")
@@ -235,5 +274,4 @@ def batch_of(drawn: Drawn, store: Store, device: torch.device) -> LiteBatch:
     references = store.maps(drawn.references, learns=False)
     episodes = EpisodeBatch(references, given(drawn.mask_Rhw), given(drawn.truth_PHW), drawn.shots)
     targets = store.maps(drawn.targets, learns=True)
-    boxes, points = prompts(drawn.boxes), prompts(drawn.points)
-    return LiteBatch(targets, episodes, boxes, points, store.embedding(drawn.targets))
+    return LiteBatch(targets, episodes, prompts(drawn.boxes), prompts(drawn.points))

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from schemas.job.networks import QueryInit, VrpReading
+from schemas.job.method import QueryInit, VrpReading
 from schemas.names import BackboneType, LabelType, SamType
 from schemas.spec import Spec
 

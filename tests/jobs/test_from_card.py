@@ -10,7 +10,7 @@ from jobs.terminal.job_file import read_job
 from model.checkpoints.state_dict import save_weights
 from schemas.errors import BadInput
 from schemas.job.label import LabelJob
-from schemas.job.networks import READINGS
+from schemas.job.method import READINGS
 from schemas.record.card import Training, VrpCard
 
 CARD = VrpCard(

@@ -13,8 +13,8 @@ from model.checkpoints.state_dict import load_into, read_card, read_state_dict
 from model.methods.vrp import build_vrp_encoder
 from pipeline.weights.catalogue import CATALOGUE, Published
 from schemas.errors import BadWeights
-from schemas.job.method import Vrp
-from schemas.job.networks import READINGS, Backbone, Sam
+from schemas.job.method import READINGS, Vrp
+from schemas.job.networks import Backbone, Sam
 from schemas.names import BackboneType
 from schemas.record.card import VrpCard
 from tests.made.networks.published import PUBLISHED, numbered, vrp_sam, write_torch

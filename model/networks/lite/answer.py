@@ -19,17 +19,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.decode import ask_sam, decode_lite
 from model.networks.lite.edges import along_edges
-from model.networks.lite.sam import neck_of
-from model.networks.lite.trunk import GRID
-from model.networks.lite.vrp import (
+from model.networks.lite.sam import (
     LiteDropout,
     LitePrompts,
     LiteVrp,
     StudiedLite,
-    beside_embedding,
+    ask_sam,
+    decode_lite,
+    neck_of,
 )
+from model.networks.lite.trunk import GRID, INPUT_PX
 
 SURE = -0.5
 """Logit above which a cell of the first mask is studied: first masks cover too little."""
@@ -43,32 +43,6 @@ BEST = 3
 
 SHARPNESS = 10.0
 """Of two references the one whose mask promises 0.1 more IoU counts e times as much."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What networks see of B images: the maps that references are compared on, and SAM's embedding.
-
-    Masks are decoded on the embedding's grid.
-    """
-
-    maps: FeatureMaps
-    embedding_BDhw: Tensor
-
-    @staticmethod
-    def by_lite(sam: Sam, maps: FeatureMaps) -> "Seen":
-        """Take the trunk's maps, of which SAM `lite` makes its embedding."""
-        return Seen(maps, neck_of(sam)(on_half_grid(maps)))
-
-    @staticmethod
-    def beside(maps: FeatureMaps, embedding_BDhw: Tensor) -> "Seen":
-        """Take the trunk's maps, and another SAM's embedding of the same images, halved."""
-        return Seen(beside_embedding(maps, embedding_BDhw), embedding_BDhw)
-
-    @staticmethod
-    def halved(embedding_BDhw: Tensor) -> Tensor:
-        """Return an embedding on half its grid, float32: decoding there costs a quarter."""
-        return F.avg_pool2d(embedding_BDhw.float(), 2)
 
 
 @dataclass(frozen=True)
@@ -87,11 +61,15 @@ class LiteAnswer:
 
 
 def answer_references(
-    sam: Sam, vrp: LiteVrp, seen: Seen, studied: StudiedLite, shots: int
+    sam: Sam,
+    vrp: LiteVrp,
+    target: FeatureMaps,
+    studied: StudiedLite,
+    shots: int,
 ) -> LiteAnswer:
     """Ask B images for P = B * K pairs; studied holds P * shots references, pair by pair."""
-    target, embedding_BDhw = seen.maps, seen.embedding_BDhw
-    first = _first_pass(sam, vrp, seen, studied, shots)
+    embedding_BDhw = neck_of(sam)(on_half_grid(target))
+    first = _first_pass(sam, vrp, target, embedding_BDhw, studied, shots)
     boxed_PHW = by_box(sam, embedding_BDhw, first.logits_PHW)
     own_Phw = first_mask_cells(first.logits_PHW, boxed_PHW)
     again = with_own_reference(vrp, target, first.best, own_Phw, first.shots)
@@ -122,13 +100,20 @@ class FirstPass:
     shots: int
 
 
-def _first_pass(sam: Sam, vrp: LiteVrp, seen: Seen, studied: StudiedLite, shots: int) -> FirstPass:
+def _first_pass(
+    sam: Sam,
+    vrp: LiteVrp,
+    target: FeatureMaps,
+    embedding_BDhw: Tensor,
+    studied: StudiedLite,
+    shots: int,
+) -> FirstPass:
     """Ask by each reference alone: a mask counts by its predicted IoU, a presence as any other.
 
     Asked together, references that do not fit a target blur those that do.
     """
-    alone = vrp.prompt(seen.maps, studied, 1)
-    logits_RHW, score_R = decode_lite(sam, seen.embedding_BDhw, alone)
+    alone = vrp.prompt(target, studied, 1)
+    logits_RHW, score_R = decode_lite(sam, embedding_BDhw, alone)
     pseudo_Rhw = alone.pseudo_P1hw[:, 0]
     if shots == 1:
         return FirstPass(logits_RHW, score_R, alone.present_P, pseudo_Rhw, studied, 1)
@@ -206,8 +191,7 @@ def by_box(sam: Sam, embedding_BDhw: Tensor, logits_PHW: Tensor) -> Tensor:
         edges.append(torch.where(line_PN, places, side).amin(dim=1))
         edges.append(torch.where(line_PN, places, -1).amax(dim=1) + 1)
     left_P, right_P, top_P, bottom_P = edges
-    cell_px = sam.image_encoder.img_size / side
-    boxes_P4 = torch.stack([left_P, top_P, right_P, bottom_P], dim=1) * cell_px
+    boxes_P4 = torch.stack([left_P, top_P, right_P, bottom_P], dim=1) * (INPUT_PX / side)
     each = len(logits_PHW) // len(embedding_BDhw)
     embedding_PDhw = embedding_BDhw.repeat_interleave(each, dim=0)
     answered_PMHW, _ = ask_sam(sam, embedding_PDhw, None, boxes_P4)

@@ -19,14 +19,13 @@ from torch.nn import functional as F
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.answer import (
     SHARPNESS,
-    Seen,
     answer_references,
     mean_mask,
+    on_half_grid,
     sure_cells,
 )
-from model.networks.lite.decode import ask_sam, decode_lite
+from model.networks.lite.sam import LiteVrp, ask_sam, decode_lite, neck_of
 from model.networks.lite.trunk import GRID, INPUT_PX
-from model.networks.lite.vrp import LiteVrp
 
 ONE_BY_ONE = 2
 """So many points are answered after those before them, each with the mask so far as a prompt."""
@@ -86,8 +85,8 @@ class ClickedImage:
     """An image's maps, and SAM's embeddings of them on both grids: made once, asked often."""
 
     def __init__(self, sam: Sam, vrp: LiteVrp, maps: FeatureMaps, embedding_1Dhw: Tensor) -> None:
-        self._sam, self._vrp, self._full_1Dhw = sam, vrp, embedding_1Dhw
-        self._seen = Seen.by_lite(sam, maps)
+        self._sam, self._vrp, self._maps = sam, vrp, maps
+        self._full_1Dhw, self._half_1Dhw = embedding_1Dhw, neck_of(sam)(on_half_grid(maps))
 
     def ask(self, clicks: Clicks) -> Tensor:
         """Return the logits [1, H, W] of what is meant."""
@@ -103,8 +102,8 @@ class ClickedImage:
         logits_1HW = self._by_sam(clicks, None)
         on_1hw = clicks.cells(1).to(logits_1HW.device)
         if clicks.box_14 is None and on_1hw.any():
-            studied = self._vrp.study(self._seen.maps, on_1hw)
-            answer = answer_references(self._sam, self._vrp, self._seen, studied, 1)
+            studied = self._vrp.study(self._maps, on_1hw)
+            answer = answer_references(self._sam, self._vrp, self._maps, studied, 1)
             logits_1HW = (logits_1HW + _at(answer.logits_PHW, logits_1HW.shape[-1])) / 2
         return self._alike(logits_1HW, clicks)
 
@@ -138,9 +137,9 @@ class ClickedImage:
     def _alike(self, logits_1HW: Tensor, clicks: Clicks) -> Tensor:
         """Return what is like the cells that a mask surely covers, as the clicks correct them."""
         cells_1hw = sure_cells(as_clicked(logits_1HW, clicks))
-        studied = self._vrp.study(self._seen.maps, cells_1hw)
-        prompts = self._vrp.prompt(self._seen.maps, studied, 1)
-        found_1HW, _ = decode_lite(self._sam, self._seen.embedding_BDhw, prompts)
+        studied = self._vrp.study(self._maps, cells_1hw)
+        prompts = self._vrp.prompt(self._maps, studied, 1)
+        found_1HW, _ = decode_lite(self._sam, self._half_1Dhw, prompts)
         return _at(found_1HW, logits_1HW.shape[-1]) + self._vrp.offset
 
 

@@ -17,9 +17,8 @@ from torch.nn import functional as F
 
 from model.networks.lite.clicks import ClickedImage, Clicks, as_clicked
 from model.networks.lite.edges import along_edges
-from model.networks.lite.sam import neck_of, trunk_of
+from model.networks.lite.sam import LiteVrp, neck_of, trunk_of
 from model.networks.lite.trunk import INPUT_PX
-from model.networks.lite.vrp import LiteVrp
 from model.networks.pixels import normalise, squash
 
 ROOM = 1.6

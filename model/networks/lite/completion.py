@@ -12,17 +12,20 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.networks.lite.answer import Seen, answer_references
-from model.networks.lite.vrp import LiteVrp
+from model.networks.feature_maps import FeatureMaps
+from model.networks.lite.answer import answer_references
+from model.networks.lite.sam import LiteVrp
 
 
-def complete(sam: Sam, vrp: LiteVrp, seen: Seen, mask_Rhw: Tensor, is_box_R: Tensor) -> Tensor:
+def complete(
+    sam: Sam, vrp: LiteVrp, maps: FeatureMaps, mask_Rhw: Tensor, is_box_R: Tensor
+) -> Tensor:
     """Return references' annotations as masks of their objects: 0/1 [R, h, w], none of them empty.
 
     What is found lies inside a box, and around what is drawn otherwise.
     """
-    studied = vrp.study(seen.maps, mask_Rhw)
-    answer = answer_references(sam, vrp, seen, studied, shots=1)
+    studied = vrp.study(maps, mask_Rhw)
+    answer = answer_references(sam, vrp, maps, studied, shots=1)
     h, w = mask_Rhw.shape[-2:]
     found_Rhw = F.adaptive_avg_pool2d((answer.logits_PHW > 0).to(mask_Rhw.dtype), (h, w)) >= 0.5
     drawn_Rhw = mask_Rhw.bool()

@@ -19,8 +19,8 @@ from model.checkpoints.state_dict import (
 from model.methods.vrp import build_vrp_encoder
 from model.networks.sam import build_sam
 from schemas.errors import BadWeights
-from schemas.job.method import Vrp
-from schemas.job.networks import READINGS, Backbone, Sam
+from schemas.job.method import READINGS, Vrp
+from schemas.job.networks import Backbone, Sam
 from schemas.record.card import Training, VrpCard
 from tests.made.networks.published import PUBLISHED, numbered, write_torch
 

@@ -14,13 +14,13 @@ from model.checkpoints.identify import identify
 from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import save_weights
 from model.methods.lite_vrp import LiteNetworks, LiteVrpSegmenter, load_lite_vrp
+from model.networks.lite.sam import LiteVrp
 from model.networks.lite.trunk import GRID
-from model.networks.lite.vrp import LiteVrp
 from model.networks.sam import build_sam
 from model.segmenter import LoadedReference, Prediction, StudyOptions
 from schemas.errors import BadWeights
-from schemas.job.method import Method, Vrp
-from schemas.job.networks import LITE_TRUNK, Sam, VrpReading
+from schemas.job.method import Method, Vrp, VrpReading
+from schemas.job.networks import LITE_TRUNK, Sam
 from schemas.job.weights import weights_of
 from schemas.record.card import Training, VrpCard
 from tests.made.pixels.waves import picture

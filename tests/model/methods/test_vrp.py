@@ -14,8 +14,8 @@ from model.checkpoints.state_dict import save_weights
 from model.masks.upsample import mask_at
 from model.methods.vrp import VrpNetworks, VrpSegmenter, load_vrp
 from model.segmenter import Drawn, LoadedReference, Prediction
-from schemas.job.method import Vrp
-from schemas.job.networks import READINGS, Backbone, Sam, VrpReading
+from schemas.job.method import READINGS, Vrp, VrpReading
+from schemas.job.networks import Backbone, Sam
 from schemas.job.reference import Box, Points, Scribbles
 from schemas.record.card import Training, VrpCard
 from tests.made.pixels.waves import picture, stir

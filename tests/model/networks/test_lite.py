@@ -6,11 +6,10 @@ import timm
 import torch
 from torch import Tensor
 
-from model.networks.lite.answer import FEWEST_CELLS, Seen, answer_references, sure_cells
-from model.networks.lite.sam import build_lite_sam
+from model.networks.lite.answer import FEWEST_CELLS, answer_references, sure_cells
+from model.networks.lite.sam import LiteVrp, build_lite_sam
 from model.networks.lite.similarity import Surroundings, best_by_pair, best_masked, likenesses
 from model.networks.lite.trunk import GRID, INPUT_PX, build_trunk, fold, load_trunk
-from model.networks.lite.vrp import LiteVrp
 
 SIDE = GRID // 2
 
@@ -61,7 +60,7 @@ def test_a_pair_is_answered_alike_alone_and_among_others(images: Tensor) -> None
     masks_Rhw[0, 4:20, 4:20] = 1
     masks_Rhw[1, 30:31, 30:31] = 1
     studied = vrp.study(maps, masks_Rhw)
-    target = Seen.by_lite(sam, trunk(images[:1]))
+    target = trunk(images[:1])
     both = answer_references(sam, vrp, target, studied, shots=1)
     assert both.logits_PHW.shape == (2, 4 * GRID, 4 * GRID)
     for pair in range(2):
@@ -81,7 +80,7 @@ def test_of_several_references_the_best_three_ask_again_whatever_their_order(
     for place in range(4):
         masks_Rhw[place, 4 : 12 + 8 * place, 4:20] = 1
     studied = vrp.study(trunk(images[[0, 0, 1, 1]]), masks_Rhw)
-    target = Seen.by_lite(sam, trunk(images[:1]))
+    target = trunk(images[:1])
     alone = answer_references(sam, vrp, target, studied, shots=1)
     four = answer_references(sam, vrp, target, studied, shots=4)
     assert four.logits_PHW.shape == (1, 4 * GRID, 4 * GRID)

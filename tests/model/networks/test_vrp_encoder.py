@@ -11,7 +11,7 @@ from model.networks import vrp_encoder
 from model.networks.backbone import BACKBONES
 from model.networks.feature_maps import FeatureMaps
 from model.networks.vrp_encoder import VrpEncoder
-from schemas.job.networks import READINGS, QueryInit, VrpReading
+from schemas.job.method import READINGS, QueryInit, VrpReading
 from schemas.names import BackboneType
 from tests.made.pixels.waves import stir, wave
 

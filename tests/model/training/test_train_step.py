@@ -15,8 +15,8 @@ from model.training.train_step import (
     episode_losses,
     freeze,
 )
-from schemas.job.method import Vrp
-from schemas.job.networks import Backbone, QueryInit, Sam
+from schemas.job.method import QueryInit, Vrp
+from schemas.job.networks import Backbone, Sam
 
 NANO = Vrp(
     type="vrp",

@@ -19,8 +19,8 @@ from pipeline.embed.store import (
 from pipeline.output.unit import UnitName
 from pipeline.storage.place import Place
 from schemas.errors import BadStorage
-from schemas.job.method import Vrp
-from schemas.job.networks import Backbone, Sam, VrpReading
+from schemas.job.method import Vrp, VrpReading
+from schemas.job.networks import Backbone, Sam
 from schemas.job.storage import Storage
 from tests.made.servers.s3 import Bucket
 

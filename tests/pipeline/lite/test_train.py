@@ -11,9 +11,8 @@ from model.networks.lite.trunk import build_trunk
 from model.training.lite import LiteBatch
 from pipeline.lite.draw import Episodes
 from pipeline.lite.pictures import SIDE
-from pipeline.lite.recipe import ADAPTING, LiteRecipe
-from pipeline.lite.train import LiteLearner, batch_of, steps_done
-from pipeline.lite.validation.tally import Tally
+from pipeline.lite.tally import Tally
+from pipeline.lite.train import ADAPTING, LiteLearner, LiteRecipe, batch_of, steps_done
 from pipeline.lite.weights import published_state
 from tests.made.pixels.pictures import entry, filled
 

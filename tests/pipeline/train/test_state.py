@@ -12,7 +12,7 @@ from pipeline.train.checkpoints import begin_run, newest_checkpoint, read_checkp
 from pipeline.train.metrics import read_metrics, write_metrics
 from pipeline.train.schedule import Schedule, whole_batches
 from pipeline.train.state import Best, encoder_tensors, load_state, save_state
-from schemas.job.networks import VrpReading
+from schemas.job.method import VrpReading
 from schemas.job.storage import Storage
 from schemas.job.train import TrainState
 

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 
 from model.training.lite import LiteNetworks
-from pipeline.lite.draw import FORMATS
-from pipeline.lite.validation.ask import (
+from pipeline.lite.ask import (
     as_in_studio,
     ask,
     ask_presence,
@@ -17,8 +16,9 @@ from pipeline.lite.validation.ask import (
     score_prompts,
     score_references,
 )
-from pipeline.lite.validation.shown import Shown, pick
-from pipeline.lite.validation.tally import Tally
+from pipeline.lite.draw import FORMATS
+from pipeline.lite.shown import Shown, pick
+from pipeline.lite.tally import Tally
 
 SHOTS = 5
 OFFSETS = tuple(step / 4 for step in range(13))
@@ -30,8 +30,8 @@ def score_photos(
 ) -> dict[str, dict[str, float]]:
     """Return SAM's and the VRP encoder's figures on encoded photos of categories held out.
 
-    SAM's are of `lite` alone. Of mIoU and IoU `_low` and `_high` bound the 95 % interval;
-    `min_presence` keeps nine tenths of the objects that are there.
+    Of mIoU and IoU `_low` and `_high` bound the 95 % interval; `min_presence` keeps nine tenths of
+    the objects that are there.
     """
     targets = pick(shown, most)
     figures: dict[str, float] = {"offset": float(networks.vrp.offset)}
@@ -43,7 +43,7 @@ def score_photos(
     asked = ask_presence(networks, shown, targets)
     false, least, auroc = false_masks(asked, lambda one: one.likeness)
     figures |= {"false_masks": false, "min_presence": least, "auroc": auroc}
-    return {"vrp": figures, "sam": score_sam(networks, targets) if networks.is_lite else {}}
+    return {"vrp": figures, "sam": score_sam(networks, targets)}
 
 
 @torch.inference_mode()

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.other_sam import OtherSam
 from model.networks.lite.trunk import INPUT_PX, LiteTrunk, halved, joined
 from model.networks.pixels import normalise, squash
 from pipeline.lite.photos import EVERY_PIXEL, Photo
@@ -35,69 +33,59 @@ class Shown:
     mask_HW: np.ndarray
     lacks: frozenset[str] = frozenset()
     """Categories of the validation that the picture surely does not show."""
-    embedding_1Dhw: Tensor | None = None
-    """On half the grid, of a SAM other than `lite`."""
 
 
-class Viewer:
-    """Encodes pictures once for all episodes: by the trunk, and by a SAM other than `lite`."""
-
-    def __init__(self, trunk: LiteTrunk, other: OtherSam | None = None) -> None:
-        self._trunk, self._other = trunk, other
-
-    def see(self, image_HW3: np.ndarray) -> tuple[FeatureMaps, Tensor | None]:
-        """Return a picture's maps and that SAM's embedding of it, halved, float16."""
-        squashed_13HW = squash(image_HW3, INPUT_PX, torch.device("cpu")).byte()
-        levels = encode(self._trunk, squashed_13HW.permute(0, 2, 3, 1))
-        fine_1Chw, deep_1Chw = (level.float().permute(0, 3, 1, 2) for level in levels)
-        maps = joined(fine_1Chw, deep_1Chw, halved(normalise(squashed_13HW.float())))
-        if self._other is None:
-            return maps, None
-        side_px = self._other.sam.image_encoder.img_size
-        pixels_13HW = squash(image_HW3, side_px, torch.device("cpu")).byte()
-        return maps, self._other.embed(pixels_13HW.permute(0, 2, 3, 1))
+def show(
+    trunk: LiteTrunk,
+    category: str,
+    group: str,
+    image_HW3: np.ndarray,
+    mask_HW: np.ndarray,
+    lacks: frozenset[str] = frozenset(),
+) -> Shown:
+    """Encode a picture once for all its episodes."""
+    squashed_13HW = squash(image_HW3, INPUT_PX, torch.device("cpu")).byte()
+    levels = encode(trunk, squashed_13HW.permute(0, 2, 3, 1))
+    fine_1Chw, deep_1Chw = (level.float().permute(0, 3, 1, 2) for level in levels)
+    maps = joined(fine_1Chw, deep_1Chw, halved(normalise(squashed_13HW.float())))
+    return Shown(category, group, image_HW3, maps, mask_HW, lacks)
 
 
 def show_photos(
-    viewer: Viewer, photos: Sequence[Photo], categories: Collection[str]
+    trunk: LiteTrunk, photos: Sequence[Photo], categories: Collection[str]
 ) -> list[Shown]:
-    """Encode every photo, and show each held-out category in it.
+    """Encode every held-out category of every photo.
 
     A photo surely lacks a category where its source labels every pixel, and horses where they are
     not named (and the reverse): of other photos nobody knows.
     """
     shown = []
     for photo in photos:
-        there = sorted(photo.masks.keys() & set(categories))
-        if not there:
-            continue
-        others = set(categories) - photo.masks.keys()
-        known = photo.source in EVERY_PIXEL or OUTDOORS in photo.masks
-        lacks = frozenset(others if known else others & {OUTDOORS})
-        image_HW3 = np.asarray(photo.open())
-        maps, embedding = viewer.see(image_HW3)
-        shown += [
-            Shown(name, photo.group, image_HW3, maps, photo.mask(name), lacks, embedding)
-            for name in there
-        ]
+        for category in sorted(photo.masks.keys() & set(categories)):
+            others = set(categories) - photo.masks.keys()
+            known = photo.source in EVERY_PIXEL or OUTDOORS in photo.masks
+            lacks = others if known else others & {OUTDOORS}
+            image_HW3 = np.asarray(photo.open())
+            shown.append(
+                show(
+                    trunk, category, photo.group, image_HW3, photo.mask(category), frozenset(lacks)
+                )
+            )
     return shown
 
 
-def show_scenes(viewer: Viewer, count: int = SCENES) -> list[Shown]:
+def show_scenes(trunk: LiteTrunk, count: int = SCENES) -> list[Shown]:
     """Encode drawn scenes of the reserved categories, which nothing is trained on."""
     shown = []
     for number in range(count):
         drawn = scene(SEED, number, RESERVED, 256)
         there = {name for name, _ in drawn.instances}
         lacks = frozenset(RESERVED) - there
-        maps, embedding = viewer.see(drawn.image_HW3)
         for category in sorted(there):
             mask_HW = drawn.mask_of(category)
             if mask_HW.mean() >= LEAST_SHARE:
                 group = f"scene-{number}"
-                shown.append(
-                    Shown(category, group, drawn.image_HW3, maps, mask_HW, lacks, embedding)
-                )
+                shown.append(show(trunk, category, group, drawn.image_HW3, mask_HW, lacks))
     return shown
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from model.masks.extent import extent_of
 from model.networks.feature_maps import FeatureMaps
-from model.networks.lite.answer import LiteAnswer, Seen, answer_references
+from model.networks.lite.answer import LiteAnswer, answer_references
 from model.networks.lite.clicks import Clicks
 from model.networks.lite.closer import CloserLook
 from model.networks.lite.completion import complete
@@ -22,8 +22,8 @@ from model.networks.lite.sam import neck_of
 from model.networks.lite.trunk import INPUT_PX
 from model.training.lite import LiteNetworks, PromptBatch, answer, with_click
 from pipeline.lite.draw import annotate
-from pipeline.lite.validation.shown import Shown
-from pipeline.lite.validation.tally import Tally
+from pipeline.lite.shown import Shown
+from pipeline.lite.tally import Tally
 from schemas.job.episode import AnnotationFormat
 
 FALSE_SHARE = 0.01
@@ -42,26 +42,23 @@ def ask(
     rng: np.random.Generator,
 ) -> tuple[Tensor, LiteAnswer]:
     """Ask a target for the references' category: logits [H, W] at its size, and the answer."""
-    seen = _together([networks.see(shown.maps, shown.embedding_1Dhw) for shown in references])
+    maps = _together([shown.maps for shown in references])
     masks = np.stack([annotate(shown.mask_HW, rng, form) for shown in references])
     mask_Rhw = torch.from_numpy(masks).float()
     if form != "mask":
         is_box_R = torch.full((len(references),), form == "box")
-        mask_Rhw = complete(networks.sam, networks.vrp, seen, mask_Rhw, is_box_R)
-    studied = networks.vrp.study(seen.maps, mask_Rhw)
-    asked = networks.see(target.maps, target.embedding_1Dhw)
-    answer = answer_references(networks.sam, networks.vrp, asked, studied, len(references))
+        mask_Rhw = complete(networks.sam, networks.vrp, maps, mask_Rhw, is_box_R)
+    studied = networks.vrp.study(maps, mask_Rhw)
+    answer = answer_references(networks.sam, networks.vrp, target.maps, studied, len(references))
     return _enlarged(answer.logits_PHW, target), answer
 
 
-def _together(seen: Sequence[Seen]) -> Seen:
-    maps = [one.maps for one in seen]
-    together = FeatureMaps(
+def _together(maps: Sequence[FeatureMaps]) -> FeatureMaps:
+    return FeatureMaps(
         torch.cat([m.mid_BChw for m in maps]),
         torch.cat([m.high_BChw for m in maps]),
         torch.cat([m.pixels_B3HW for m in maps if m.pixels_B3HW is not None]),
     )
-    return Seen(together, torch.cat([one.embedding_BDhw for one in seen]))
 
 
 def _enlarged(logits_1HW: Tensor, target: Shown) -> Tensor:
