@@ -109,11 +109,20 @@ class Evidence:
         self, prediction: Prediction, grid_hw: tuple[int, int], size_HW: tuple[int, int]
     ) -> Tensor:
         """Return the mask's probability in each cell of the compared grid, [h, w]."""
-        logits_hw = torch.from_numpy(prediction.logits_hw)
-        if prediction.frame == "letterbox" and not self._letterboxed:
-            height, width = letterbox_hw(size_HW, len(logits_hw))
-            logits_hw = logits_hw[:height, :width]
+        if self._letterboxed:
+            logits_hw = torch.from_numpy(prediction.logits_hw)
+        else:
+            logits_hw = content_of(prediction, size_HW)
         return F.adaptive_avg_pool2d(logits_hw[None].float().sigmoid(), grid_hw)[0]
+
+
+def content_of(prediction: Prediction, size_HW: tuple[int, int]) -> Tensor:
+    """Return a mask's logits without what was padded around an image of that size."""
+    logits_hw = torch.from_numpy(prediction.logits_hw)
+    if prediction.frame == "squash":
+        return logits_hw
+    height, width = letterbox_hw(size_HW, len(logits_hw))
+    return logits_hw[:height, :width]
 
 
 def look(foreground_FC: Sequence[Tensor]) -> Tensor:

@@ -1,4 +1,7 @@
-"""Of `lite`: whether what a mask covers is of the references' kind, as signals of presence.
+"""Whether what a mask covers is of the references' kind, as signals of presence.
+
+Kinds are read of the `lite` trunk's maps, which a method may have anyway; for any other method an
+image goes through the trunk as well, where signals are asked for.
 
 A reference's kind is what its object shows in its image, cut out and enlarged, and that with grey
 around the object.
@@ -6,8 +9,9 @@ Letters beyond those of model/segmenter.py: K directions of `Kinds`, R reference
 the job's categories.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -15,11 +19,17 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.checkpoints.load import Loader
 from model.masks.extent import extent_of
+from model.masks.rasterise import rasterise
+from model.methods.evidence import content_of
+from model.methods.features import backbone_maps
 from model.networks.backbone import Backbone
-from model.networks.lite.kinds import Kinds
+from model.networks.lite.kinds import WEIGHTS, Kinds
+from model.networks.lite.trunk import GRID, package_file
 from model.networks.pixels import normalise, squash
-from model.segmenter import Prediction
+from model.segmenter import Beginner, LoadedReference, Prediction, Segmenter, StudyOptions
+from schemas.job.networks import Backbone as BackboneSpec
 
 CLOSE_PX = 256
 MARGIN = 0.1
@@ -81,18 +91,28 @@ class KindSignals:
         self._near_C, self._spread_C = kinds.nearest_known(self._kind_CK)
 
     def add(
-        self, high_BChw: Tensor, predictions: Sequence[tuple[Prediction, ...]]
+        self,
+        high_BChw: Tensor,
+        images: Sequence[np.ndarray],
+        predictions: Sequence[tuple[Prediction, ...]],
     ) -> list[tuple[Prediction, ...]]:
         """Return the predictions, one a category of every image, with their signals."""
         return [
-            self._of_image(unit_SK, found)
-            for unit_SK, found in zip(self._kinds(high_BChw), predictions, strict=True)
+            self._of_image(unit_SK, (image.shape[0], image.shape[1]), found)
+            for unit_SK, image, found in zip(
+                self._kinds(high_BChw), images, predictions, strict=True
+            )
         ]
 
-    def _of_image(self, unit_SK: Tensor, found: tuple[Prediction, ...]) -> tuple[Prediction, ...]:
+    def _of_image(
+        self, unit_SK: Tensor, size_HW: tuple[int, int], found: tuple[Prediction, ...]
+    ) -> tuple[Prediction, ...]:
         side = int(len(unit_SK) ** 0.5)
-        logits_Chw = torch.from_numpy(np.stack([one.logits_hw for one in found]))
+        logits_Chw = torch.stack([content_of(one, size_HW) for one in found])
         share_CS = F.adaptive_avg_pool2d(logits_Chw.float().sigmoid(), side).flatten(1)
+        # Nothing is under an empty mask: then what is anywhere.
+        empty_C1 = share_CS.amax(dim=1, keepdim=True) <= 0
+        share_CS = torch.where(empty_C1, torch.ones_like(share_CS), share_CS)
         places = [self._place[one.category_id] for one in found]
         kind_CK, near_C, spread_C = (
             known[places] for known in (self._kind_CK, self._near_C, self._spread_C)
@@ -128,3 +148,83 @@ def _best_other(values_C: Tensor) -> Tensor:
         return values_C
     first, second = values_C.topk(2).values
     return torch.where(values_C == first, second, first)
+
+
+@dataclass(frozen=True)
+class KindNetworks:
+    """The trunk, and what reads kinds of its maps; in eval mode."""
+
+    trunk: Backbone
+    kinds: Kinds
+
+    @torch.inference_mode()
+    def study(self, references: Sequence[LoadedReference]) -> KindSignals:
+        """Learn of which kind each category's references are."""
+        by_category: dict[int, list[LoadedReference]] = {}
+        for reference in sorted(references, key=lambda reference: reference.category_id):
+            by_category.setdefault(reference.category_id, []).append(reference)
+        return KindSignals(self.kinds, {c: self._kind(own) for c, own in by_category.items()})
+
+    def _kind(self, references: Sequence[LoadedReference]) -> Tensor:
+        images = [reference.image_HW3 for reference in references]
+        masks = [
+            rasterise(reference.annotation, reference.image_HW3.shape[:2], (GRID, GRID))
+            for reference in references
+        ]
+        high_RChw = backbone_maps(self.trunk, images).high_BChw
+        mask_Rhw = torch.from_numpy(np.stack(masks)).to(high_RChw.device, torch.float32)
+        return kinds_of_references(self.kinds, self.trunk, images, mask_Rhw, high_RChw)
+
+
+Study = Callable[[Sequence[LoadedReference], StudyOptions], Segmenter]
+"""A method with its networks loaded: what makes a segmenter of references, as often as wanted."""
+
+
+def with_kinds(study: Study, loader: Loader) -> Study:
+    """Return a method whose signals tell kinds too; networks are loaded when first asked for."""
+
+    @cache
+    def networks() -> KindNetworks:
+        spec = BackboneSpec(type="efficientnet_lite2", weights=str(package_file()))
+        return KindNetworks(loader.backbone(spec), loader.trained(Kinds, str(WEIGHTS)).eval())
+
+    def studied(references: Sequence[LoadedReference], options: StudyOptions) -> Segmenter:
+        segmenter = study(references, options)
+        if not options.evidence:
+            return segmenter
+        return KindSegmenter(segmenter, networks().trunk, networks().study(references))
+
+    return studied
+
+
+class KindSegmenter:
+    """A segmenter whose predictions say more: see `KindSignals`."""
+
+    def __init__(self, segmenter: Segmenter, trunk: Backbone, signals: KindSignals) -> None:
+        self._segmenter, self._trunk, self._signals = segmenter, trunk, signals
+        self.begins = isinstance(segmenter, Beginner) and segmenter.begins
+
+    def segment(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> list[tuple[Prediction, ...]]:
+        """Segment as the method does."""
+        return self._judged(images, self._segmenter.segment(images, embeddings))
+
+    def begin(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> Callable[[], list[tuple[Prediction, ...]]]:
+        """Begin as the method does."""
+        assert isinstance(self._segmenter, Beginner), "asked only of one that begins"
+        finish = self._segmenter.begin(images, embeddings)
+        return lambda: self._judged(images, finish())
+
+    @torch.inference_mode()
+    def _judged(
+        self, images: Sequence[np.ndarray], found: Sequence[tuple[Prediction, ...]]
+    ) -> list[tuple[Prediction, ...]]:
+        # One by one: what is said of an image depends on no other, to the last bit.
+        judged = []
+        for image, one in zip(images, found, strict=True):
+            high_1Chw = backbone_maps(self._trunk, [image]).high_BChw
+            judged += self._signals.add(high_1Chw, [image], [one])
+        return judged

