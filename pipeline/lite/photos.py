@@ -62,12 +62,8 @@ def _binary(value: float) -> int:
 
 
 def read_photos(folder: Path) -> list[Photo]:
-    """Read every pair, by id."""
-    manifest = folder / "manifest.json"
-    groups: dict[tuple[str, str], str] = {}
-    if manifest.is_file():
-        for row in json.loads(manifest.read_text()):
-            groups[row["category"], row["id"]] = row["group"]
+    """Read every pair, by id. Raises BadInput of a manifest that is not of pairs."""
+    groups = _groups(folder / "manifest.json")
     masks: dict[str, dict[str, bytes]] = defaultdict(dict)
     images: dict[str, Path] = {}
     for path in sorted(folder.glob("*/*.png")):
@@ -84,6 +80,22 @@ def read_photos(folder: Path) -> list[Photo]:
         )
         for name in sorted(images)
     ]
+
+
+def _groups(manifest: Path) -> dict[tuple[str, str], str]:
+    """Return each pair's group, by category and id; none where there is no manifest."""
+    if not manifest.is_file():
+        return {}
+    try:
+        rows = json.loads(manifest.read_text())
+        return {(row["category"], row["id"]): row["group"] for row in rows}
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadInput(
+            "a manifest that is not of pairs",
+            str(manifest),
+            f"{type(error).__name__}: {error}",
+            "a JSON list of objects with category, id and group; or no such file",
+        ) from error
 
 
 def hold_out(

@@ -64,6 +64,13 @@ def test_one_id_under_two_categories_is_one_photo_with_the_manifests_group(tmp_p
     assert found.mask("cup").sum() == 40 * 25
 
 
+@pytest.mark.parametrize("text", ['[{"file": "a.jpg"}]', "[1]", "{"])
+def test_a_manifest_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(BadInput, match="category, id and group"):
+        read_photos(tmp_path)
+
+
 def test_a_held_out_category_takes_its_photos_whole_groups_along() -> None:
     training, validation = hold_out(PHOTOS, ["fork"])
     assert [p.id for p in training] == ["shop-22", "shop-333"]

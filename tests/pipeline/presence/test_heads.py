@@ -6,16 +6,28 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.build import load_method
+from model.build import build_segmenter, load_method
 from model.checkpoints.load import Loader
 from model.presence.head import odds_of
+from model.presence.signals import signals_of
 from model.segmenter import LoadedReference, StudyOptions
-from pipeline.presence.heads import OWN, head_for, head_of, networks_of, parse_heads, put_head
+from pipeline.presence.heads import (
+    OWN,
+    PUBLISHED,
+    head_for,
+    head_of,
+    networks_of,
+    parse_heads,
+    put_head,
+)
+from pipeline.weights.catalogue import CATALOGUE
 from pipeline.weights.of_method import local_method
 from schemas.errors import BadInput
 from schemas.job.label import LabelJob
 from schemas.job.method import always_masked
 from schemas.job.storage import Storage
+from schemas.record.presence import PresenceHead
+from tests.made.networks.methods import IMAGES, method, reference
 from tests.made.networks.presence import HEAD
 
 LITE = {
@@ -25,6 +37,9 @@ LITE = {
     "backbone": {"type": "efficientnet_lite2", "weights": "efficientnet-lite2"},
     "queries": 24,
 }
+
+
+OF_PRODUCT = parse_heads(PUBLISHED.read_bytes(), str(PUBLISHED))
 
 
 def job(head: Path, **changes: Any) -> LabelJob:
@@ -65,6 +80,21 @@ def test_the_published_head_reads_what_the_published_small_networks_say(tmp_path
         [image_HW3[:, ::-1].copy(), np.full_like(image_HW3, 60)]
     )
     assert odds_of(head, there) > odds_of(head, absent)
+
+
+@pytest.mark.parametrize("head", OF_PRODUCT, ids=lambda head: head.method)
+def test_a_published_head_reads_only_what_its_method_says_and_is_for_published_weights(
+    head: PresenceHead,
+) -> None:
+    assert set(head.networks) <= CATALOGUE.keys()
+    if head.method == "vrp":
+        return  # as above
+    made = method(head.method)
+    found = build_segmenter(
+        made, [reference(1, 1), reference(2, 2)], "cpu", "fp32", StudyOptions(evidence=True)
+    ).segment(IMAGES[:1])[0]
+    assert set(head.signals) == signals_of(found[0]).keys()
+    assert np.isfinite(odds_of(head, found[0]))
 
 
 def test_a_head_fitted_anew_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
