@@ -24,6 +24,7 @@ from model.masks.extent import extent_of
 from model.masks.rasterise import rasterise
 from model.methods.evidence import content_of
 from model.methods.features import backbone_maps
+from model.methods.vrp import REFERENCES_PER_STEP
 from model.networks.backbone import Backbone
 from model.networks.lite.kinds import WEIGHTS, Kinds
 from model.networks.lite.trunk import GRID, package_file
@@ -163,9 +164,13 @@ class KindNetworks:
         by_category: dict[int, list[LoadedReference]] = {}
         for reference in sorted(references, key=lambda reference: reference.category_id):
             by_category.setdefault(reference.category_id, []).append(reference)
-        return KindSignals(self.kinds, {c: self._kind(own) for c, own in by_category.items()})
+        return KindSignals(self.kinds, {c: self._kinds_of(own) for c, own in by_category.items()})
 
-    def _kind(self, references: Sequence[LoadedReference]) -> Tensor:
+    def _kinds_of(self, references: Sequence[LoadedReference]) -> Tensor:
+        steps = range(0, len(references), REFERENCES_PER_STEP)
+        return torch.cat([self._step(references[s : s + REFERENCES_PER_STEP]) for s in steps])
+
+    def _step(self, references: Sequence[LoadedReference]) -> Tensor:
         images = [reference.image_HW3 for reference in references]
         masks = [
             rasterise(reference.annotation, reference.image_HW3.shape[:2], (GRID, GRID))
@@ -222,9 +227,12 @@ class KindSegmenter:
     def _judged(
         self, images: Sequence[np.ndarray], found: Sequence[tuple[Prediction, ...]]
     ) -> list[tuple[Prediction, ...]]:
-        # One by one: what is said of an image depends on no other, to the last bit.
+        # On a CPU one by one, as methods are: what is said of an image depends on no other.
+        on_cpu = next(self._trunk.parameters()).device.type == "cpu"
+        step = 1 if on_cpu else max(1, len(images))
         judged = []
-        for image, one in zip(images, found, strict=True):
-            high_1Chw = backbone_maps(self._trunk, [image]).high_BChw
-            judged += self._signals.add(high_1Chw, [image], [one])
+        for start in range(0, len(images), step):
+            some = slice(start, start + step)
+            high_BChw = backbone_maps(self._trunk, images[some]).high_BChw
+            judged += self._signals.add(high_BChw, images[some], found[some])
         return judged
