@@ -1,13 +1,12 @@
 """A method becomes a segmenter: networks built, weights loaded or drawn, references studied."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import check_fit
 from model.methods.gp_sam import GpSamSegmenter
-from model.methods.kinds import Study, with_kinds
 from model.methods.lite_vrp import LiteVrpSegmenter, load_lite_vrp
 from model.methods.matcher import MatcherSegmenter
 from model.methods.persam import PersamSegmenter
@@ -18,6 +17,10 @@ from model.networks.device import Precision
 from model.segmenter import PLAIN, LoadedReference, Segmenter, StudyOptions
 from schemas.job.compute import Attention
 from schemas.job.method import GpSam, Matcher, Method, Persam, PersamF, Vrp
+from schemas.job.networks import Sam
+
+Study = Callable[[Sequence[LoadedReference], StudyOptions], Segmenter]
+"""A method with its networks loaded: what makes a segmenter of references, as often as wanted."""
 
 
 def build_segmenter(
@@ -35,14 +38,10 @@ def build_segmenter(
 
 def load_method(method: Method, loader: Loader) -> Study:
     """Load what a method computes with, whatever its references. Raises BadWeights."""
-    if isinstance(method, Vrp) and method.sam.type == "lite":
-        lite = load_lite_vrp(method, loader)
-        return lambda references, options: LiteVrpSegmenter(lite, references, options)
-    return with_kinds(_load(method, loader), loader)
-
-
-def _load(method: Method, loader: Loader) -> Study:
     match method:
+        case Vrp(sam=Sam(type="lite")):
+            lite = load_lite_vrp(method, loader)
+            return lambda references, options: LiteVrpSegmenter(lite, references, options)
         case Vrp():
             vrp = load_vrp(method, loader)
             return lambda references, options: VrpSegmenter(vrp, references, options)

@@ -38,6 +38,14 @@ class LoadedReference:
     annotation: Drawn
 
 
+def by_category(references: Sequence[LoadedReference]) -> dict[int, list[LoadedReference]]:
+    """Return each category's references, as they come, in the order of the category ids."""
+    found: dict[int, list[LoadedReference]] = {}
+    for reference in sorted(references, key=lambda reference: reference.category_id):
+        found.setdefault(reference.category_id, []).append(reference)
+    return found
+
+
 @dataclass(frozen=True)
 class Prediction:
     """One category's mask in one image, before thresholds and at SAM's low resolution.
@@ -63,6 +71,9 @@ class Prediction:
     signals: Mapping[str, float] | None = None
     behind: tuple[tuple[str, float], ...] = ()
 
+
+# Bounds the memory of the reference half; at 80 categories of 5 references it runs 50 times.
+REFERENCES_PER_STEP = 8
 
 MANY_REFERENCES = 4
 """As evidence more references of a category count as so many: heads are fitted on no more."""

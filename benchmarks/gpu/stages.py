@@ -14,8 +14,8 @@ from torch import Tensor
 
 from benchmarks.gpu.pace import drawn, jpeg, runs_of
 from benchmarks.parts.vrp_job import photo
-from model.methods.features import backbone_maps
 from model.methods.vrp import VrpNetworks, VrpSegmenter
+from model.networks.backbone import backbone_maps
 from model.networks.pixels import normalise, squash, upload
 from model.segmenter import Segmenter
 from pipeline.images.decode import decode_image

@@ -9,9 +9,12 @@ The grid covers the image stretched to a square; cell (i, j) of an h x w grid co
 i * H / h to (i + 1) * H / h, and columns likewise.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from model.masks.nearest import first_pixels
+from model.segmenter import LoadedReference
 from schemas.job.reference import Box, Points, Scribbles
 
 
@@ -34,6 +37,13 @@ def rasterise(
             return _scribbles(annotation, image_HW, grid_hw)
         case np.ndarray():
             return _mask(annotation, grid_hw)
+
+
+def rasterise_all(references: Sequence[LoadedReference], grid_hw: tuple[int, int]) -> np.ndarray:
+    """Draw references' annotations on the grid: bool [R, h, w]."""
+    return np.stack(
+        [rasterise(one.annotation, one.image_HW3.shape[:2], grid_hw) for one in references]
+    )
 
 
 def _mask(mask_HW: np.ndarray, grid_hw: tuple[int, int]) -> np.ndarray:

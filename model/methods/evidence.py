@@ -17,9 +17,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.methods.features import FeatureEncoder
-from model.networks.pixels import letterbox_hw
+from model.methods.kinds import LoadKinds, content_of
+from model.networks.backbone import backbone_maps
 from model.networks.pseudo_mask import unit_cells
-from model.segmenter import MANY_REFERENCES, LoadedReference, Prediction, StudyOptions
+from model.segmenter import (
+    MANY_REFERENCES,
+    LoadedReference,
+    Prediction,
+    StudyOptions,
+    by_category,
+)
 
 # Of a category, both of objects and of what is around them: one image's products stay below
 # 2 GFLOP at 512 channels, however many references there are.
@@ -44,12 +51,37 @@ Gather = Callable[
 
 
 def gather_evidence(
-    options: StudyOptions, encoder: FeatureEncoder, references: Sequence[LoadedReference]
+    options: StudyOptions,
+    encoder: FeatureEncoder,
+    references: Sequence[LoadedReference],
+    load_kinds: LoadKinds | None = None,
 ) -> Gather:
-    """Return what adds signals to predictions; nothing is added unless the options ask for it."""
+    """Return what adds signals to predictions; nothing is added unless the options ask for it.
+
+    Those of kinds are added where their networks are given.
+    """
     if not options.evidence:
         return lambda _compared, _images, predictions: predictions
-    return Evidence(encoder, references).add
+    evidence = Evidence(encoder, references)
+    if load_kinds is None:
+        return evidence.add
+    networks = load_kinds()
+    signals = networks.study(references)
+
+    @torch.inference_mode()
+    def add(
+        compared_BChw: Tensor,
+        images: Sequence[np.ndarray],
+        predictions: list[tuple[Prediction, ...]],
+    ) -> list[tuple[Prediction, ...]]:
+        found = evidence.add(compared_BChw, images, predictions)
+        if encoder.compares(networks.trunk):
+            high_BChw = compared_BChw.float()
+        else:
+            high_BChw = backbone_maps(networks.trunk, images).high_BChw
+        return signals.add(high_BChw, images, found)
+
+    return add
 
 
 class Evidence:
@@ -58,12 +90,9 @@ class Evidence:
     @torch.no_grad()
     def __init__(self, encoder: FeatureEncoder, references: Sequence[LoadedReference]) -> None:
         self._letterboxed = encoder.letterboxed
-        by_category: dict[int, list[LoadedReference]] = {}
-        for reference in references:
-            by_category.setdefault(reference.category_id, []).append(reference)
         self._known = {
             category_id: _know(encoder, category_id, own)
-            for category_id, own in by_category.items()
+            for category_id, own in by_category(references).items()
         }
 
     @torch.no_grad()
@@ -114,15 +143,6 @@ class Evidence:
         else:
             logits_hw = content_of(prediction, size_HW)
         return F.adaptive_avg_pool2d(logits_hw[None].float().sigmoid(), grid_hw)[0]
-
-
-def content_of(prediction: Prediction, size_HW: tuple[int, int]) -> Tensor:
-    """Return a mask's logits without what was padded around an image of that size."""
-    logits_hw = torch.from_numpy(prediction.logits_hw)
-    if prediction.frame == "squash":
-        return logits_hw
-    height, width = letterbox_hw(size_HW, len(logits_hw))
-    return logits_hw[:height, :width]
 
 
 def look(foreground_FC: Sequence[Tensor]) -> Tensor:

@@ -13,9 +13,8 @@ from torch.nn import functional as F
 
 from model.masks.rasterise import rasterise
 from model.methods.prompted_sam import PromptedSam, padded_input
-from model.networks.backbone import Backbone
-from model.networks.feature_maps import FeatureMaps
-from model.networks.pixels import normalise, squash, upload
+from model.networks.backbone import Backbone, backbone_maps
+from model.networks.pixels import upload
 from model.segmenter import LoadedReference
 
 
@@ -58,6 +57,10 @@ class FeatureEncoder:
             return self._sam.embed([image_HW3])
         return backbone_maps(self._backbone, [image_HW3]).high_BChw
 
+    def compares(self, backbone: Backbone) -> bool:
+        """Return whether the features compared are that backbone's."""
+        return self._backbone is backbone
+
     @property
     def letterboxed(self) -> bool:
         """True where the compared grid covers SAM's padded input, not just the image."""
@@ -80,29 +83,6 @@ class FeatureEncoder:
     def _stretched(self, reference: LoadedReference, grid: int) -> Tensor:
         cells_hw = rasterise(reference.annotation, reference.image_HW3.shape[:2], (grid, grid))
         return torch.from_numpy(cells_hw).to(self._sam.device)
-
-
-def backbone_maps(
-    backbone: Backbone,
-    images: Sequence[np.ndarray] | Sequence[Tensor],
-    mask_B1hw: Tensor | None = None,
-) -> FeatureMaps:
-    """Encode uint8 RGB images, or uploaded ones, stretched; a mask is `ConvBackbone.forward`'s."""
-    return maps_of(backbone, backbone_pixels(backbone, images), mask_B1hw)
-
-
-def backbone_pixels(backbone: Backbone, images: Sequence[np.ndarray | Tensor]) -> Tensor:
-    """Stretch images to a backbone's input on its device: [B, 3, side, side], for `maps_of`."""
-    device = next(backbone.parameters()).device
-    return torch.cat([squash(image, backbone.size.input_px, device) for image in images])
-
-
-def maps_of(
-    backbone: Backbone, pixels_B3HW: Tensor, mask_B1hw: Tensor | None = None
-) -> FeatureMaps:
-    """Return the maps of what `backbone_pixels` made."""
-    dtype = next(backbone.parameters()).dtype
-    return backbone(normalise(pixels_B3HW).to(dtype), mask_B1hw)
 
 
 def letterboxed_cells(reference: LoadedReference, side_px: int, grid: int) -> np.ndarray:

@@ -47,7 +47,7 @@ class GpSamSegmenter:
         self._method = method
         self._sam = PromptedSam(networks.sam, method.sam_input)
         self._encoder = FeatureEncoder(self._sam, networks.backbone)
-        self._evidence = gather_evidence(options, self._encoder, references)
+        self._evidence = gather_evidence(options, self._encoder, references, networks.kinds)
         cells: dict[int, list[Tensor]] = {}
         for reference in sorted(references, key=lambda reference: reference.category_id):
             features = self._encoder.encode([reference.image_HW3]).compared_BChw[0].float()

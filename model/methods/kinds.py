@@ -1,7 +1,7 @@
 """Whether what a mask covers is of the references' kind, as signals of presence.
 
-Kinds are read of the `lite` trunk's maps, which a method may have anyway; for any other method an
-image goes through the trunk as well, where signals are asked for.
+Kinds are read of the `lite` trunk's maps. A method that compares images by these reads them there;
+for any other an image goes through the trunk as well, where signals are asked for.
 
 A reference's kind is what its object shows in its image, cut out and enlarged, and that with grey
 around the object.
@@ -21,15 +21,12 @@ from torch.nn import functional as F
 
 from model.checkpoints.load import Loader
 from model.masks.extent import extent_of
-from model.masks.rasterise import rasterise
-from model.methods.evidence import content_of
-from model.methods.features import backbone_maps
-from model.methods.vrp import REFERENCES_PER_STEP
-from model.networks.backbone import Backbone
+from model.masks.rasterise import rasterise_all
+from model.networks.backbone import Backbone, backbone_maps
 from model.networks.lite.kinds import WEIGHTS, Kinds
 from model.networks.lite.trunk import GRID, package_file
-from model.networks.pixels import normalise, squash
-from model.segmenter import Beginner, LoadedReference, Prediction, Segmenter, StudyOptions
+from model.networks.pixels import letterbox_hw, normalise, squash
+from model.segmenter import REFERENCES_PER_STEP, LoadedReference, Prediction, by_category
 from schemas.job.networks import Backbone as BackboneSpec
 
 CLOSE_PX = 256
@@ -151,6 +148,15 @@ def _best_other(values_C: Tensor) -> Tensor:
     return torch.where(values_C == first, second, first)
 
 
+def content_of(prediction: Prediction, size_HW: tuple[int, int]) -> Tensor:
+    """Return a mask's logits without what was padded around an image of that size."""
+    logits_hw = torch.from_numpy(prediction.logits_hw)
+    if prediction.frame == "squash":
+        return logits_hw
+    height, width = letterbox_hw(size_HW, len(logits_hw))
+    return logits_hw[:height, :width]
+
+
 @dataclass(frozen=True)
 class KindNetworks:
     """The trunk, and what reads kinds of its maps; in eval mode."""
@@ -161,10 +167,8 @@ class KindNetworks:
     @torch.inference_mode()
     def study(self, references: Sequence[LoadedReference]) -> KindSignals:
         """Learn of which kind each category's references are."""
-        by_category: dict[int, list[LoadedReference]] = {}
-        for reference in sorted(references, key=lambda reference: reference.category_id):
-            by_category.setdefault(reference.category_id, []).append(reference)
-        return KindSignals(self.kinds, {c: self._kinds_of(own) for c, own in by_category.items()})
+        kinds = {c: self._kinds_of(own) for c, own in by_category(references).items()}
+        return KindSignals(self.kinds, kinds)
 
     def _kinds_of(self, references: Sequence[LoadedReference]) -> Tensor:
         steps = range(0, len(references), REFERENCES_PER_STEP)
@@ -172,67 +176,21 @@ class KindNetworks:
 
     def _step(self, references: Sequence[LoadedReference]) -> Tensor:
         images = [reference.image_HW3 for reference in references]
-        masks = [
-            rasterise(reference.annotation, reference.image_HW3.shape[:2], (GRID, GRID))
-            for reference in references
-        ]
         high_RChw = backbone_maps(self.trunk, images).high_BChw
-        mask_Rhw = torch.from_numpy(np.stack(masks)).to(high_RChw.device, torch.float32)
+        masks = torch.from_numpy(rasterise_all(references, (GRID, GRID)))
+        mask_Rhw = masks.to(high_RChw.device, torch.float32)
         return kinds_of_references(self.kinds, self.trunk, images, mask_Rhw, high_RChw)
 
 
-Study = Callable[[Sequence[LoadedReference], StudyOptions], Segmenter]
-"""A method with its networks loaded: what makes a segmenter of references, as often as wanted."""
+LoadKinds = Callable[[], KindNetworks]
 
 
-def with_kinds(study: Study, loader: Loader) -> Study:
-    """Return a method whose signals tell kinds too; networks are loaded when first asked for."""
+def kinds_by(loader: Loader) -> LoadKinds:
+    """Return what loads the networks when they are first asked for."""
 
     @cache
-    def networks() -> KindNetworks:
-        spec = BackboneSpec(type="efficientnet_lite2", weights=str(package_file()))
+    def load() -> KindNetworks:
+        spec = BackboneSpec(type="efficientnet_lite2", weights=package_file())
         return KindNetworks(loader.backbone(spec), loader.trained(Kinds, str(WEIGHTS)).eval())
 
-    def studied(references: Sequence[LoadedReference], options: StudyOptions) -> Segmenter:
-        segmenter = study(references, options)
-        if not options.evidence:
-            return segmenter
-        return KindSegmenter(segmenter, networks().trunk, networks().study(references))
-
-    return studied
-
-
-class KindSegmenter:
-    """A segmenter whose predictions say more: see `KindSignals`."""
-
-    def __init__(self, segmenter: Segmenter, trunk: Backbone, signals: KindSignals) -> None:
-        self._segmenter, self._trunk, self._signals = segmenter, trunk, signals
-        self.begins = isinstance(segmenter, Beginner) and segmenter.begins
-
-    def segment(
-        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
-    ) -> list[tuple[Prediction, ...]]:
-        """Segment as the method does."""
-        return self._judged(images, self._segmenter.segment(images, embeddings))
-
-    def begin(
-        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
-    ) -> Callable[[], list[tuple[Prediction, ...]]]:
-        """Begin as the method does."""
-        assert isinstance(self._segmenter, Beginner), "asked only of one that begins"
-        finish = self._segmenter.begin(images, embeddings)
-        return lambda: self._judged(images, finish())
-
-    @torch.inference_mode()
-    def _judged(
-        self, images: Sequence[np.ndarray], found: Sequence[tuple[Prediction, ...]]
-    ) -> list[tuple[Prediction, ...]]:
-        # On a CPU one by one, as methods are: what is said of an image depends on no other.
-        on_cpu = next(self._trunk.parameters()).device.type == "cpu"
-        step = 1 if on_cpu else max(1, len(images))
-        judged = []
-        for start in range(0, len(images), step):
-            some = slice(start, start + step)
-            high_BChw = backbone_maps(self._trunk, images[some]).high_BChw
-            judged += self._signals.add(high_BChw, images[some], found[some])
-        return judged
+    return load

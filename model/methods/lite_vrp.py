@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from model.checkpoints.load import Loader
-from model.masks.rasterise import rasterise
+from model.masks.rasterise import rasterise_all
 from model.methods.evidence import gather_evidence
-from model.methods.features import FeatureEncoder, backbone_maps
+from model.methods.features import FeatureEncoder
 from model.methods.kinds import KindSignals, kinds_of_references
 from model.methods.prompted_sam import PromptedSam, from_presence, in_batches, with_references
-from model.methods.vrp import REFERENCES_PER_STEP, least_presence
-from model.networks.backbone import Backbone
+from model.methods.vrp import least_presence
+from model.networks.backbone import Backbone, backbone_maps
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.answer import LiteAnswer, answer_references
 from model.networks.lite.completion import complete
@@ -31,7 +31,14 @@ from model.networks.lite.sam import LiteVrp, StudiedLite
 from model.networks.lite.trunk import GRID
 from model.networks.pseudo_mask import unit_cells
 from model.networks.routing import Router
-from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
+from model.segmenter import (
+    PLAIN,
+    REFERENCES_PER_STEP,
+    LoadedReference,
+    Prediction,
+    StudyOptions,
+    by_category,
+)
 from schemas.job.method import Vrp
 from schemas.job.reference import BestReferences, Box, best_of
 
@@ -100,13 +107,11 @@ class LiteVrpSegmenter:
         encoder = FeatureEncoder(self._sam, networks.trunk)
         self._evidence = gather_evidence(options, encoder, references)
         self._judged = options.evidence
-        by_category: dict[int, list[LoadedReference]] = {}
-        for reference in sorted(references, key=lambda reference: reference.category_id):
-            by_category.setdefault(reference.category_id, []).append(reference)
-        best = {c: best_of(networks.best, len(own)) for c, own in by_category.items()}
-        asked = {c: (best[c] or len(own), best[c] is None) for c, own in by_category.items()}
+        of_category = by_category(references)
+        best = {c: best_of(networks.best, len(own)) for c, own in of_category.items()}
+        asked = {c: (best[c] or len(own), best[c] is None) for c, own in of_category.items()}
         self._groups = [
-            self._group({c: own for c, own in by_category.items() if asked[c] == alike}, best)
+            self._group({c: own for c, own in of_category.items() if asked[c] == alike}, best)
             for alike in sorted(set(asked.values()))
         ]
         kinds = {c: kind_RK for group in self._groups for c, kind_RK in group.kinds.items()}
@@ -175,31 +180,28 @@ class LiteVrpSegmenter:
         return from_presence(found, self._networks.min_presence)
 
     def _group(
-        self, by_category: dict[int, list[LoadedReference]], best: Mapping[int, int | None]
+        self, of_category: dict[int, list[LoadedReference]], best: Mapping[int, int | None]
     ) -> Group:
-        references = [reference for own in by_category.values() for reference in own]
+        references = [reference for own in of_category.values() for reference in own]
         steps = [
             self._study(references[start : start + REFERENCES_PER_STEP])
             for start in range(0, len(references), REFERENCES_PER_STEP)
         ]
         studied = StudiedLite.together([step.studied for step in steps])
-        firsts = accumulate((len(own) for own in by_category.values()), initial=0)
+        firsts = accumulate((len(own) for own in of_category.values()), initial=0)
         own = [range(first, last) for first, last in pairwise(firsts)]
         ids = [reference.id for reference in references]
         looks_RC = torch.cat([step.look_RC for step in steps])
-        router = Router(ids, own, looks_RC, [best[category_id] for category_id in by_category])
+        router = Router(ids, own, looks_RC, [best[category_id] for category_id in of_category])
         shots = len(router.kept[0])
         kinds = [step.kind_RK for step in steps if step.kind_RK is not None]
         by_place = torch.cat(kinds).split([len(one) for one in own]) if kinds else ()
-        named = dict(zip(by_category, by_place, strict=bool(kinds)))
-        return Group(tuple(by_category), shots, studied, router, named)
+        named = dict(zip(of_category, by_place, strict=bool(kinds)))
+        return Group(tuple(of_category), shots, studied, router, named)
 
     def _study(self, references: Sequence[LoadedReference]) -> "_Step":
-        masks = [
-            rasterise(reference.annotation, reference.image_HW3.shape[:2], (GRID, GRID))
-            for reference in references
-        ]
-        mask_Rhw = torch.from_numpy(np.stack(masks)).to(self._sam.device, torch.float32)
+        masks = torch.from_numpy(rasterise_all(references, (GRID, GRID)))
+        mask_Rhw = masks.to(self._sam.device, torch.float32)
         maps = backbone_maps(self._networks.trunk, [one.image_HW3 for one in references])
         partly_R = [not isinstance(one.annotation, np.ndarray) for one in references]
         if any(partly_R):

@@ -54,7 +54,7 @@ class MatcherSegmenter:
         self._most_objects = options.most_objects
         self._sam = PromptedSam(networks.sam, method.sam_input)
         self._encoder = FeatureEncoder(self._sam, networks.backbone)
-        self._evidence = gather_evidence(options, self._encoder, references)
+        self._evidence = gather_evidence(options, self._encoder, references, networks.kinds)
         self._studied = self._study(references)
 
     @torch.no_grad()

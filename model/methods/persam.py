@@ -43,7 +43,7 @@ class PersamSegmenter:
             self._targets,
             presence_threshold(method),
             options.most_objects,
-            gather_evidence(options, encoder, references),
+            gather_evidence(options, encoder, references, networks.kinds),
         )
 
     @torch.no_grad()

@@ -42,7 +42,7 @@ class PersamFSegmenter:
             targets,
             presence_threshold(method),
             options.most_objects,
-            gather_evidence(options, self._encoder, references),
+            gather_evidence(options, self._encoder, references, networks.kinds),
         )
         recipe = Recipe(method.epochs, method.learning_rate)
         self.mask_weights_K3 = torch.stack(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.checkpoints.load import Loader
+from model.methods.kinds import LoadKinds, kinds_by
 from model.networks.backbone import Backbone
 from model.networks.feature_maps import FeatureMaps
 from model.networks.lite.sam import LiteImageEncoder, neck_of
@@ -35,18 +36,19 @@ NO_MASK_LOGIT = -1024.0
 class PromptedNetworks:
     """SAM, and the encoder whose features are compared where that is not SAM's own; in eval mode.
 
-    SAM's prompt encoder stays in float32, the rest is on one device and in one precision.
+    SAM's prompt encoder stays in float32, the rest is on one device and in one precision. kinds are
+    for signals of presence.
     """
 
     sam: Sam
     backbone: Backbone | None
+    kinds: LoadKinds | None = None
 
 
 def load_prompted(sam: SamSpec, backbone: BackboneSpec | None, loader: Loader) -> PromptedNetworks:
     """Load the networks of a method without a trained part. Raises BadWeights."""
-    return PromptedNetworks(
-        loader.sam(sam), None if backbone is None else loader.backbone(backbone)
-    )
+    encoder = None if backbone is None else loader.backbone(backbone)
+    return PromptedNetworks(loader.sam(sam), encoder, kinds_by(loader))
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,18 @@ from torch import Tensor
 
 from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import read_card
-from model.masks.rasterise import rasterise
+from model.masks.rasterise import rasterise_all
 from model.methods.evidence import gather_evidence, look, presence
-from model.methods.features import FeatureEncoder, backbone_maps, backbone_pixels, maps_of
+from model.methods.features import FeatureEncoder
+from model.methods.kinds import LoadKinds, kinds_by
 from model.methods.prompted_sam import PromptedSam, from_presence, in_batches, with_references
-from model.networks.backbone import BACKBONES, Backbone
+from model.networks.backbone import (
+    BACKBONES,
+    Backbone,
+    backbone_maps,
+    backbone_pixels,
+    maps_of,
+)
 from model.networks.feature_maps import FeatureMaps
 from model.networks.mask_decoder import decode
 from model.networks.pixels import upload
@@ -29,15 +36,18 @@ from model.networks.replayed import Replayed
 from model.networks.routing import Router, Routes
 from model.networks.sam import prompt_width
 from model.networks.vrp_encoder import StudiedReferences, VrpEncoder
-from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
+from model.segmenter import (
+    PLAIN,
+    REFERENCES_PER_STEP,
+    LoadedReference,
+    Prediction,
+    StudyOptions,
+)
 from schemas.errors import BadWeights
 from schemas.job.method import Vrp
 from schemas.job.reference import BestReferences, best_of
 from schemas.job.weights import random_seed
 from schemas.record.card import VrpCard
-
-# Bounds the memory of the reference half; at 80 categories of 5 references it runs 50 times.
-REFERENCES_PER_STEP = 8
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class VrpNetworks:
 
     SAM's prompt encoder alone stays in float32 (see `model.networks.sam.dense_position`). Below
     min_presence there is no mask; None: there always is one. best is how many of a category's
-    references an image is asked with: see `best_of`.
+    references an image is asked with: see `best_of`. kinds are for signals of presence.
     """
 
     sam: Sam
@@ -54,6 +64,7 @@ class VrpNetworks:
     encoder: VrpEncoder
     min_presence: float | None = None
     best: BestReferences = "all"
+    kinds: LoadKinds | None = None
 
 
 def load_vrp(method: Vrp, loader: Loader) -> VrpNetworks:
@@ -61,7 +72,8 @@ def load_vrp(method: Vrp, loader: Loader) -> VrpNetworks:
     sam, backbone = loader.sam(method.sam), loader.backbone(method.backbone)
     least = least_presence(method)
     encoder = loader.trained(partial(build_vrp_encoder, method), method.weights)
-    return VrpNetworks(sam, backbone, encoder, least, method.best_references)
+    kinds = kinds_by(loader)
+    return VrpNetworks(sam, backbone, encoder, least, method.best_references, kinds)
 
 
 def build_vrp_encoder(method: Vrp) -> VrpEncoder:
@@ -127,7 +139,7 @@ class VrpSegmenter:
         sam_input = networks.encoder.reading.sam_input
         self._sam = PromptedSam(networks.sam, sam_input, networks.backbone.size.input_px)
         self._features = FeatureEncoder(self._sam, networks.backbone)
-        self._evidence = gather_evidence(options, self._features, references)
+        self._evidence = gather_evidence(options, self._features, references, networks.kinds)
         self._judged = options.evidence
         self._device, self._dtype = self._sam.device, self._sam.dtype
         references = sorted(references, key=lambda reference: reference.category_id)
@@ -260,11 +272,8 @@ class VrpSegmenter:
     def _study_step(self, references: Sequence[LoadedReference]) -> StudiedReferences:
         backbone, encoder = self._networks.backbone, self._networks.encoder
         grid_hw = (backbone.size.grid, backbone.size.grid)
-        masks = [
-            rasterise(reference.annotation, reference.image_HW3.shape[:2], grid_hw)
-            for reference in references
-        ]
-        mask_Rhw = torch.from_numpy(np.stack(masks)).to(self._device, self._dtype)
+        masks = torch.from_numpy(rasterise_all(references, grid_hw))
+        mask_Rhw = masks.to(self._device, self._dtype)
         images = [reference.image_HW3 for reference in references]
         block5_mask = mask_Rhw[:, None] if encoder.reading.masked_block5 else None
         maps = backbone_maps(backbone, images, block5_mask).to(self._dtype)

@@ -4,10 +4,11 @@ Mid-level maps are what prompts attend to, the high-level map is what pseudo-mas
 appendix A). timm builds every network; one table names its maps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import cast
 
+import numpy as np
 import timm
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from model.networks.compiled import Compiled
 from model.networks.feature_maps import BackboneSize, FeatureMaps
 from model.networks.lite.trunk import EFFICIENTNET_LITE2, LiteTrunk, build_trunk
+from model.networks.pixels import normalise, squash
 from schemas.names import BackboneType
 
 
@@ -145,3 +147,26 @@ def build_backbone(backbone_type: BackboneType) -> Backbone:
     size = BACKBONES[backbone_type]
     backbone = ConvBackbone(size) if isinstance(size.high, str) else VitBackbone(size)
     return backbone.eval().requires_grad_(False)
+
+
+def backbone_maps(
+    backbone: Backbone,
+    images: Sequence[np.ndarray] | Sequence[Tensor],
+    mask_B1hw: Tensor | None = None,
+) -> FeatureMaps:
+    """Encode uint8 RGB images, or uploaded ones, stretched; a mask is `ConvBackbone.forward`'s."""
+    return maps_of(backbone, backbone_pixels(backbone, images), mask_B1hw)
+
+
+def backbone_pixels(backbone: Backbone, images: Sequence[np.ndarray | Tensor]) -> Tensor:
+    """Stretch images to a backbone's input on its device: [B, 3, side, side], for `maps_of`."""
+    device = next(backbone.parameters()).device
+    return torch.cat([squash(image, backbone.size.input_px, device) for image in images])
+
+
+def maps_of(
+    backbone: Backbone, pixels_B3HW: Tensor, mask_B1hw: Tensor | None = None
+) -> FeatureMaps:
+    """Return the maps of what `backbone_pixels` made."""
+    dtype = next(backbone.parameters()).dtype
+    return backbone(normalise(pixels_B3HW).to(dtype), mask_B1hw)

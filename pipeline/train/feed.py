@@ -13,7 +13,7 @@ from torch import Tensor
 
 from model.draws import Draws
 from model.masks.nearest import centre_pixels
-from model.masks.rasterise import rasterise
+from model.masks.rasterise import rasterise_all
 from model.methods.vrp import VrpNetworks
 from model.networks.pixels import normalise, squash
 from model.training.train_step import EpisodeTensors
@@ -79,17 +79,13 @@ def episode_tensors(
     sam_3HW = None
     if embedding_Dhw is None and sizes.sam_px is not None:
         sam_3HW = _input(loaded.target_HW3, sizes.sam_px)
-    annotations = [
-        rasterise(reference.annotation, reference.image_HW3.shape[:2], grid_hw)
-        for reference in loaded.references
-    ]
     episode = loaded.episode
     draws = Draws("dropout", episode.seed, episode.epoch, episode.number)
     return EpisodeTensors(
         references_R3HW=torch.stack(
             [_input(reference.image_HW3, sizes.backbone_px) for reference in loaded.references]
         ),
-        annotations_Rhw=torch.from_numpy(np.stack(annotations)),
+        annotations_Rhw=torch.from_numpy(rasterise_all(loaded.references, grid_hw)),
         target_3HW=_input(loaded.target_HW3, sizes.backbone_px),
         truth_HW=_nearest(loaded.mask_HW, sizes.backbone_px),
         valid_HW=~_nearest(loaded.ignore_HW, sizes.backbone_px),

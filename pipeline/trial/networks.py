@@ -1,8 +1,8 @@
 """A job's networks, kept over its tries; references become what labels one image at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from model.build import load_method
+from model.build import Study, load_method
 from model.checkpoints.load import Loader
 from model.networks.device import pick_device, pick_precision
 from model.presence.decide import Judge
@@ -17,8 +17,6 @@ from pipeline.weights.fetch import cache_folder
 from pipeline.weights.of_method import local_method, weight_contents
 from schemas.job.label import LabelJob
 from schemas.job.method import always_masked
-
-Study = Callable[[Sequence[LoadedReference], StudyOptions], Segmenter]
 
 REMEMBERED = 64  # images of a sample and of references: some 5 MB each with SAM's published sizes
 

@@ -9,13 +9,18 @@ import pytest
 import torch
 
 from model.build import build_segmenter
+from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
-from model.methods.evidence import content_of
+from model.methods.gp_sam import GpSamSegmenter
+from model.methods.kinds import content_of
+from model.methods.prompted_sam import load_prompted
+from model.networks.lite.trunk import package_file
 from model.presence.signals import signals_of
 from model.segmenter import LoadedReference, Prediction, StudyOptions
-from schemas.job.method import Method, presence_threshold
+from schemas.job.method import GpSam, Method, presence_threshold
+from schemas.job.networks import Backbone, Sam
 from schemas.job.reference import Box, Points, Scribbles
-from tests.made.networks.methods import IMAGES, METHODS, OTHER, method, reference
+from tests.made.networks.methods import IMAGES, METHODS, NANO, OTHER, method, reference
 
 EVERY = pytest.mark.parametrize("name", METHODS)
 EACH = pytest.mark.parametrize("name", ["gp_sam both", "persam", "persam_f", "matcher"])
@@ -177,6 +182,21 @@ def test_signals_of_kind_are_of_an_image_alone(name: str) -> None:
         (alone,) = segmenter.segment([image])
         for one, other in zip(found, alone, strict=True):
             assert dict(one.signals or {}) == dict(other.signals or {})
+
+
+def test_a_trunk_that_compares_images_already_sees_them_no_second_time_for_kinds() -> None:
+    spec = Backbone(type="efficientnet_lite2", weights=package_file())
+    networks = load_prompted(Sam.model_validate(NANO), spec, Loader("cpu", "fp32"))
+    chosen = method("gp_sam both")
+    assert isinstance(chosen, GpSam)
+    options = StudyOptions(evidence=True)
+    segmenter = GpSamSegmenter(networks, [reference(1, 1)], chosen, options)
+    seen: list[object] = []
+    assert networks.backbone is not None
+    networks.backbone.register_forward_hook(lambda *given: seen.append(given))
+    for found in segmenter.segment(IMAGES):
+        assert all("kind" in (one.signals or {}) for one in found)
+    assert len(seen) == len(IMAGES)
 
 
 def test_what_is_padded_around_an_image_is_of_no_kind() -> None:
