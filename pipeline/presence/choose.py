@@ -1,5 +1,6 @@
 """A job's references become how it tells present from absent: found once, kept in its output."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ from model.masks.rasterise import rasterise
 from model.masks.upsample import mask_at
 from model.presence.decide import calibrate, thresholds
 from model.presence.head import odds_of
-from model.segmenter import LoadedReference, Prediction
+from model.segmenter import LoadedReference, Prediction, by_category
 from pipeline.output.commit import read_choice
 from pipeline.output.paths import PRESENCE
 from pipeline.presence.heads import PresenceTask, hash_of
@@ -16,7 +17,7 @@ from pipeline.presence.study import Study
 from pipeline.storage.place import Place
 from schemas.record.presence import PresenceChoice
 
-# Each is looked for with all others studied anew.
+# Photos: for each, all other references are studied anew.
 MOST_LEFT_OUT = 12
 
 
@@ -38,7 +39,7 @@ def choose(
     study: Study, references: Sequence[LoadedReference], task: PresenceTask
 ) -> PresenceChoice:
     """Calibrate the head with what a job says itself, and turn what is wanted into thresholds."""
-    told = [*_left_out(study, references), *_without(study, references, task.negatives)]
+    told = [*_left_out(study, references), *_of_negatives(study, references, task.negatives)]
     odds = [odds_of(task.head, one) for one, _ in told]
     present = [is_there for _, is_there in told]
     scale, shift = calibrate(odds, present)
@@ -58,19 +59,43 @@ def choose(
 def _left_out(
     study: Study, references: Sequence[LoadedReference]
 ) -> Iterator[tuple[Prediction, bool]]:
-    """Look in each reference's image for its category, by the others, and for the others' own."""
-    places = np.linspace(0, len(references) - 1, min(len(references), MOST_LEFT_OUT))
+    """Look in photos of references, by the others': for what each shows, and is no other category.
+
+    A photo is left out whole, with all that is annotated in it, and only where every category keeps
+    a reference: without its other categories a job is another one.
+    """
+    photos = [photo for photo in _photos(references) if _keeps_categories(photo, references)]
+    places = np.linspace(0, len(photos) - 1, min(len(photos), MOST_LEFT_OUT))
     for place in sorted(set(places.round().astype(int).tolist())):
-        left_out = references[place]
-        rest = [reference for reference in references if reference is not left_out]
-        if not rest:
-            return
-        [predictions] = study(rest).segment([left_out.image_HW3])
+        photo = photos[place]
+        shown = {reference.category_id for reference in photo}
+        [predictions] = study(_without(photo, references)).segment([photo[0].image_HW3])
         for prediction in predictions:
-            if prediction.category_id == left_out.category_id:
+            if prediction.category_id in shown:
                 yield prediction, True
-            elif lies_on(prediction, left_out):
+            elif any(lies_on(prediction, reference) for reference in photo):
                 yield prediction, False
+
+
+def _photos(references: Sequence[LoadedReference]) -> list[list[LoadedReference]]:
+    """Return references by the photo they are in, however often it was read."""
+    photos: dict[tuple[object, ...], list[LoadedReference]] = {}
+    for reference in references:
+        pixels = np.ascontiguousarray(reference.image_HW3)
+        photos.setdefault((pixels.shape, hashlib.sha256(pixels).digest()), []).append(reference)
+    return list(photos.values())
+
+
+def _keeps_categories(
+    photo: Sequence[LoadedReference], references: Sequence[LoadedReference]
+) -> bool:
+    return by_category(_without(photo, references)).keys() == by_category(references).keys()
+
+
+def _without(
+    photo: Sequence[LoadedReference], references: Sequence[LoadedReference]
+) -> list[LoadedReference]:
+    return [one for one in references if not any(one is other for other in photo)]
 
 
 def lies_on(prediction: Prediction, reference: LoadedReference) -> bool:
@@ -84,9 +109,12 @@ def lies_on(prediction: Prediction, reference: LoadedReference) -> bool:
     return bool(mask_HW.any() and 2 * np.count_nonzero(mask_HW & object_HW) > mask_HW.sum())
 
 
-def _without(
+def _of_negatives(
     study: Study, references: Sequence[LoadedReference], negatives: Sequence[np.ndarray]
 ) -> Iterator[tuple[Prediction, bool]]:
-    if negatives:
-        for predictions in study(references).segment(negatives):
-            yield from ((prediction, False) for prediction in predictions)
+    if not negatives:
+        return
+    segmenter = study(references)
+    for negative in negatives:  # one by one: how many there are is no batch size
+        [predictions] = segmenter.segment([negative])
+        yield from ((prediction, False) for prediction in predictions)

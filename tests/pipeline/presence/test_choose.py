@@ -48,6 +48,7 @@ class Colours:
 def shown(category_id: int, name: str) -> LoadedReference:
     image = np.zeros((20, 20, 3), np.uint8)
     image[..., category_id - 1] = 3
+    image[-1, -1, 2] = ord(name)
     return LoadedReference(name, category_id, image, LEFT)
 
 
@@ -62,6 +63,29 @@ def test_references_are_found_by_the_others_and_are_no_other_category() -> None:
     choice = choose(Colours, REFERENCES, task())
     assert (choice.shown, choice.absent) == (4, 4)
     assert 0 < choice.absent_below <= choice.labelled_from < 1
+
+
+def test_a_photo_is_never_searched_by_what_is_annotated_in_it() -> None:
+    studied: list[list[str]] = []
+
+    def study(references: Sequence[LoadedReference]) -> Colours:
+        studied.append([reference.id for reference in references])
+        return Colours(references)
+
+    again = replace(REFERENCES[0], id="e", image_HW3=REFERENCES[0].image_HW3.copy())
+    choice = choose(study, (*REFERENCES, again), task())
+    assert studied == [
+        ["b", "c", "d"],
+        ["a", "c", "d", "e"],
+        ["a", "b", "d", "e"],
+        ["a", "b", "c", "e"],
+    ]
+    assert (choice.shown, choice.absent) == (4, 4)
+
+
+def test_a_category_of_one_photo_stays_in_the_job_that_is_calibrated() -> None:
+    choice = choose(Colours, REFERENCES[:3], task())
+    assert (choice.shown, choice.absent) == (2, 2)
 
 
 def test_a_negative_counts_once_for_each_category() -> None:
