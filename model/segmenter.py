@@ -6,6 +6,7 @@ h w grid cells or low-resolution logits.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,16 @@ def by_category(references: Sequence[LoadedReference]) -> dict[int, list[LoadedR
     for reference in sorted(references, key=lambda reference: reference.category_id):
         found.setdefault(reference.category_id, []).append(reference)
     return found
+
+
+def by_photo(references: Sequence[LoadedReference]) -> list[list[LoadedReference]]:
+    """Return references by the photo that they are in, as they come, however often it was read."""
+    found: dict[tuple[object, ...], list[LoadedReference]] = {}
+    for reference in references:
+        pixels = np.ascontiguousarray(reference.image_HW3)
+        photo = pixels.shape, hashlib.sha256(pixels.data).digest()
+        found.setdefault(photo, []).append(reference)
+    return list(found.values())
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from schemas.record.commit import Commit, Identity, Part
 
 COLUMNS = [
     "image_id", "uri", "height", "width", "exif_orientation", "category_id", "status", "rle_counts",
-    "box_xywh", "area_px", "score", "instance_id",
+    "box_xywh", "area_px", "score", "instance_id", "decision",
 ]  # fmt: skip
 
 Row = Mapping[str, Any]

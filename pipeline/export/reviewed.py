@@ -35,10 +35,15 @@ def is_settled(rows: Iterable[Row], verdicts: Mapping[Key, Row], reviewed: Revie
 
 
 def counting(row: Row, verdicts: Mapping[Key, Row]) -> Row:
-    """Return a row with the mask that counts: as made, corrected, or none."""
+    """Return a row with the mask that counts: as made, corrected, or none.
+
+    What a person accepted or corrected is for review no more.
+    """
     said = _said(row, verdicts)
     if said in {"rejected", "absent"}:
         return {**row, "status": "empty"}
+    if said is not None:
+        row = {**row, "decision": "labelled"}
     if said != "corrected":
         return row
     counts = verdicts[row["image_id"], row["category_id"]]["rle_counts"]

@@ -67,7 +67,7 @@ class Selection:
         """
         return (
             row["status"] == "labelled"
-            and row.get("decision") != "review"
+            and row["decision"] != "review"
             and (row["instance_id"] is not None) == self.instances
             and row["score"] >= self.min_score
         )

@@ -1,6 +1,5 @@
 """A job's references become how it tells present from absent: found once, kept in its output."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -9,7 +8,7 @@ from model.masks.rasterise import rasterise
 from model.masks.upsample import mask_at
 from model.presence.decide import calibrate, thresholds
 from model.presence.head import odds_of
-from model.segmenter import LoadedReference, Prediction, by_category
+from model.segmenter import LoadedReference, Prediction, by_category, by_photo
 from pipeline.output.commit import read_choice
 from pipeline.output.paths import PRESENCE
 from pipeline.presence.heads import PresenceTask, hash_of
@@ -64,7 +63,7 @@ def _left_out(
     A photo is left out whole, with all that is annotated in it, and only where every category keeps
     a reference: without its other categories a job is another one.
     """
-    photos = [photo for photo in _photos(references) if _keeps_categories(photo, references)]
+    photos = [photo for photo in by_photo(references) if _keeps_categories(photo, references)]
     places = np.linspace(0, len(photos) - 1, min(len(photos), MOST_LEFT_OUT))
     for place in sorted(set(places.round().astype(int).tolist())):
         photo = photos[place]
@@ -75,15 +74,6 @@ def _left_out(
                 yield prediction, True
             elif any(lies_on(prediction, reference) for reference in photo):
                 yield prediction, False
-
-
-def _photos(references: Sequence[LoadedReference]) -> list[list[LoadedReference]]:
-    """Return references by the photo they are in, however often it was read."""
-    photos: dict[tuple[object, ...], list[LoadedReference]] = {}
-    for reference in references:
-        pixels = np.ascontiguousarray(reference.image_HW3)
-        photos.setdefault((pixels.shape, hashlib.sha256(pixels).digest()), []).append(reference)
-    return list(photos.values())
 
 
 def _keeps_categories(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.scores.bootstrap import bootstrap_interval
-from model.segmenter import LoadedReference
+from model.segmenter import LoadedReference, by_category, by_photo
 from model.whole_image import Look
 from pipeline.presence.study import Study
 from pipeline.references.collection import Sampled
@@ -110,8 +110,9 @@ def with_collection(checked: Checked, images: Sequence[Sampled], look: Look) -> 
 def _expected(
     references: Sequence[LoadedReference], category_id: int, found: dict[str, float]
 ) -> Expected:
-    own = [reference.id for reference in references if reference.category_id == category_id]
-    iou_E = np.array([found[one] for one in own if one in found])
+    own = by_category(references).get(category_id, [])
+    # Of a photo's, whose figure is one, the first stands for all.
+    iou_E = np.array([found[one[0].id] for one in by_photo(own) if one[0].id in found])
     if len(iou_E) < 2:
         return Expected(len(own), None, None, None)
     low, high = bootstrap_interval(

@@ -12,7 +12,7 @@ from model.masks.extent import extent_of
 from model.masks.rasterise import rasterise
 from model.masks.upsample import mask_at
 from model.scores.metrics import overlap
-from model.segmenter import LoadedReference, Prediction
+from model.segmenter import LoadedReference, Prediction, by_category, by_photo
 from pipeline.presence.study import Study
 from schemas.job.reference import Box
 
@@ -24,8 +24,9 @@ MOST_OF_A_CATEGORY = 20
 class Crossed:
     """What reference r of a row finds in the image of the reference s of a column.
 
-    iou_RR is against the latter's annotation, NaN where that is points or scribbles; likeness_RR is
-    the cosine of what was found to what was shown.
+    iou_RR is against all that is annotated there of the latter's category, NaN where that is points
+    or scribbles; likeness_RR is the cosine of what was found to what was shown. Both are NaN of two
+    references in one photo, where each finds itself.
     """
 
     references: tuple[LoadedReference, ...]
@@ -44,37 +45,59 @@ def some_of_each(references: Sequence[LoadedReference]) -> tuple[LoadedReference
 
 
 def cross(study: Study, references: Sequence[LoadedReference]) -> Crossed:
-    """Look for every reference alone in every image: one study, and each image once."""
+    """Look for every reference alone in every photo: one study, and each photo once."""
     alone = [replace(one, category_id=place) for place, one in enumerate(references)]
     segmenter = study(alone)
     count = len(references)
-    iou_RR, likeness_RR = np.full((count, count), np.nan), np.zeros((count, count))
-    for column, shown in enumerate(references):
-        [predictions] = segmenter.segment([shown.image_HW3])
-        for prediction in predictions:
-            row = prediction.category_id
-            iou_RR[row, column] = iou_with(prediction, shown)
-            assert prediction.signals is not None, "the study asks for signals"
-            likeness_RR[row, column] = prediction.signals["likeness"]
+    iou_RR, likeness_RR = np.full((count, count), np.nan), np.full((count, count), np.nan)
+    place_of = {reference.id: place for place, reference in enumerate(references)}
+    for photo in by_photo(references):
+        [predictions] = segmenter.segment([photo[0].image_HW3])
+        here = [place_of[one.id] for one in photo]
+        elsewhere = [one for one in predictions if one.category_id not in here]
+        for own in by_category(photo).values():
+            columns = [place_of[one.id] for one in own]
+            shown = _together(own)
+            for prediction in elsewhere:
+                assert prediction.signals is not None, "the study asks for signals"
+                iou_RR[prediction.category_id, columns] = iou_with(prediction, shown)
+                likeness_RR[prediction.category_id, columns] = prediction.signals["likeness"]
     return Crossed(tuple(references), iou_RR, likeness_RR)
 
 
 def leave_one_out(study: Study, references: Sequence[LoadedReference]) -> dict[str, float]:
-    """Return by id the IoU of each reference's object when the others of its category find it.
+    """Return by id the IoU of each reference's object when its category's others find it.
 
-    Those that are alone, or annotated by points or scribbles, are left out.
+    A photo is left out whole, and all that is annotated in it of a category looked for together.
+    Those that are alone, or annotated by points or scribbles, have none.
     """
     found = {}
-    for left_out in references:
-        rest = [
-            one
-            for one in references
-            if one.category_id == left_out.category_id and one.id != left_out.id
-        ]
-        if rest and isinstance(left_out.annotation, np.ndarray | Box):
-            [[prediction]] = study(rest).segment([left_out.image_HW3])
-            found[left_out.id] = iou_with(prediction, left_out)
+    for category in by_category(references).values():
+        for photo in by_photo(category):
+            ids, shown = {one.id for one in photo}, _together(photo)
+            rest = [one for one in category if one.id not in ids]
+            if rest and isinstance(shown.annotation, np.ndarray | Box):
+                [[prediction]] = study(rest).segment([shown.image_HW3])
+                found |= dict.fromkeys(ids, iou_with(prediction, shown))
     return found
+
+
+def _together(own: Sequence[LoadedReference]) -> LoadedReference:
+    """Return a photo's references of one category as one: a mask if all are, else a box.
+
+    One by points or scribbles where any is: these do not say how far an object goes.
+    """
+    drawn = [one.annotation for one in own]
+    pointed = [one for one in drawn if not isinstance(one, np.ndarray | Box)]
+    if len(own) == 1 or pointed:
+        return replace(own[0], annotation=[*pointed, *drawn][0])
+    size_HW = (own[0].image_HW3.shape[0], own[0].image_HW3.shape[1])
+    all_HW = np.logical_or.reduce([rasterise(one, size_HW, size_HW) for one in drawn])
+    extent = extent_of(all_HW)
+    if extent is None or all(isinstance(one, np.ndarray) for one in drawn):
+        return replace(own[0], annotation=all_HW)
+    left, top, right, bottom = extent
+    return replace(own[0], annotation=Box(type="box", xyxy=(left, top, right, bottom)))
 
 
 def iou_with(prediction: Prediction, reference: LoadedReference) -> float:

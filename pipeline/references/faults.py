@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from model.masks.rasterise import rasterise
-from model.segmenter import LoadedReference
+from model.segmenter import LoadedReference, by_photo
 from pipeline.references.cross import Crossed
 from schemas.job.reference import Box
 
@@ -72,7 +72,7 @@ def _contradicting(crossed: Crossed) -> Iterator[Fault]:
             for place, reference in enumerate(crossed.references)
             if reference.category_id == category_id
         ]
-        while len(left) >= 3:
+        while len(by_photo([crossed.references[place] for place in left])) >= 3:
             shares = {place: _share_of_others(place, left, both_RR, crossed) for place in left}
             worst = min(left, key=lambda place: shares[place])
             if shares[worst] > CONTRADICTING_BELOW:
@@ -175,13 +175,14 @@ def _ambiguous(crossed: Crossed, names: dict[int, str]) -> Iterator[Fault]:
     ids = np.array([reference.category_id for reference in crossed.references])
     places = np.arange(len(ids))
     for place, reference in enumerate(crossed.references):
-        own = (ids == reference.category_id) & (places != place)
+        known = ~np.isnan(crossed.likeness_RR[:, place]) & (places != place)
+        own = (ids == reference.category_id) & known
         if not own.any():
             continue
         finds = crossed.iou_RR[:, place] > 0.5
         alike = np.where(finds, crossed.likeness_RR[:, place], -1.0)
         for other in sorted(set(ids.tolist()) - {reference.category_id}):
-            theirs = ids == other
+            theirs = (ids == other) & known
             if (
                 finds[theirs].any()
                 and alike[theirs].mean() > crossed.likeness_RR[own, place].mean()

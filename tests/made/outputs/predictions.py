@@ -1,5 +1,6 @@
 """Predictions at an image's own size, and what their rows depend on."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -23,8 +24,12 @@ SPLIT = replace(KEEP, instances=Components(by="components"))
 
 
 def predicted(
-    category_id: int, mask_HW: np.ndarray, score: float = 0.9, logit: float = 2.0
+    category_id: int,
+    mask_HW: np.ndarray,
+    score: float = 0.9,
+    logit: float = 2.0,
+    signals: Mapping[str, float] | None = None,
 ) -> Prediction:
     """Logits of the image's own size: no pixel is interpolated."""
     logits = np.where(mask_HW, logit, -9).astype(np.float32)
-    return Prediction(category_id, logits, score, "squash", presence=0.5)
+    return Prediction(category_id, logits, score, "squash", presence=0.5, signals=signals)

@@ -11,6 +11,8 @@ from schemas.errors import BadInput, BadStorage
 from schemas.job.storage import Storage
 from tests.made.data.datasets import filled
 from tests.made.outputs.committed import Kind, commit_units, label_rows, rejected_row
+from tests.made.outputs.labels import DOG
+from tests.made.outputs.verdicts import say
 
 EMPTY = np.zeros((80, 100), bool)
 BIG, SMALL = filled((8, 8, 68, 68)), filled((70, 80, 78, 90))
@@ -19,6 +21,14 @@ BOTH = {"cat": BIG, "dog": SMALL}
 
 def _read(output: Path, selection: Selection | None = None) -> list[LabelledImage | RejectedImage]:
     return list(Labels.open(str(output), Storage(), selection or Selection()).images())
+
+
+def _categories(images: list[LabelledImage | RejectedImage]) -> dict[str, list[str]]:
+    return {
+        image.image_id: [mask.category.name for mask in image.masks]
+        for image in images
+        if isinstance(image, LabelledImage)
+    }
 
 
 def _numbers(output: Path) -> dict[str, tuple[int, list[int]]]:
@@ -47,6 +57,19 @@ def test_a_category_or_score_that_is_not_wanted_moves_no_number(tmp_path: Path) 
     assert isinstance(b, LabelledImage)
     assert (a.masks, [mask.number for mask in b.masks]) == ((), [4])
     assert np.array_equal(b.masks[0].pixels(b.size_HW), SMALL)
+
+
+def test_what_a_job_left_for_review_is_no_label_until_a_person_says_so(tmp_path: Path) -> None:
+    rows = [
+        row | {"probability": 0.4, "decision": decision}
+        for image_id in "ab"
+        for row, decision in zip(label_rows(image_id, BOTH), ("labelled", "review"), strict=True)
+    ]
+    commit_units(str(tmp_path), [(rows, [])])
+    say(str(tmp_path), "b", "accepted", DOG)
+    made = {"a": ["cat"], "b": ["cat"]}
+    assert _categories(_read(tmp_path)) == made
+    assert _categories(_read(tmp_path, Selection(reviewed="all"))) == made | {"b": ["cat", "dog"]}
 
 
 def test_categories_may_be_named_with_commas_between_them(tmp_path: Path) -> None:

@@ -123,3 +123,14 @@ def test_an_object_that_another_category_finds_more_alike_is_ambiguous() -> None
     (fault,) = find_faults(crossed(references, iou, likeness), NAMES)
     assert (fault.reference, fault.kind, fault.drop) == ("a", "ambiguous", False)
     assert "references of dog" in fault.said
+
+
+def test_two_references_of_one_photo_do_not_contradict_each_other() -> None:
+    """They find themselves there, so that nothing is known of the two; as of lone photos."""
+    image = picture(0, SIDE, SIDE)
+    two = [shown("a", 0, image=image), shown("b", 0, image=image, annotation=square(40, 40, 20))]
+    iou, likeness = np.full((3, 3), 0.7), np.full((3, 3), 0.8)
+    iou[:2, :2] = likeness[:2, :2] = np.nan
+    assert find_faults(crossed([*two, shown("c", 3)], iou, likeness), NAMES) == []
+    unknown = np.full((2, 2), np.nan)
+    assert find_faults(crossed(two, unknown, unknown), NAMES) == []
