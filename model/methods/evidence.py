@@ -127,7 +127,7 @@ class Evidence:
             share_S = self._share(one, grid_hw, size_HW).to(unit_SC.device).flatten()
             others_S = nearest_KS[[k for k in range(len(found)) if k != place]]
             rival_S = others_S.amax(dim=0) if len(others_S) else nearest_KS[place]
-            signals = _signals(
+            signals = mask_signals(
                 unit_SC, share_S, alike[one.category_id], rival_S, self._known[one.category_id]
             )
             signals["alone"] = float(len(found) == 1)
@@ -188,12 +188,13 @@ def _evenly(cells_SC: Tensor, most: int) -> Tensor:
     return cells_SC[torch.from_numpy(chosen).to(cells_SC.device)]
 
 
-def _signals(
+def mask_signals(
     unit_SC: Tensor, share_S: Tensor, alike_SF: Tensor, rival_S: Tensor, known: Known
 ) -> dict[str, float]:
     """Return the signals of one mask; share_S is its probability in each cell."""
     object_S = alike_SF.amax(dim=1)
-    around_S = (unit_SC @ known.around_GC.T).amax(dim=1) if len(known.around_GC) else -object_S
+    # References that show nothing else say nothing of what else there is: a lead of 0.
+    around_S = (unit_SC @ known.around_GC.T).amax(dim=1) if len(known.around_GC) else object_S
     inside_S = share_S / share_S.sum().clamp(min=1e-6)
     outside_S = (1 - share_S) / (1 - share_S).sum().clamp(min=1e-6)
     cosine_R = F.cosine_similarity((inside_S @ unit_SC)[None], known.looks_RC, dim=1)

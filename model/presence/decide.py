@@ -5,6 +5,7 @@ category, and where its categories are known to be absent, say how the job diffe
 shift of the log-odds (Platt 1999), near 1 and 0 unless there is much that says otherwise.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from model.presence.head import logistic, odds_of
 from model.segmenter import Prediction
+from schemas.errors import BadInput
 from schemas.record.presence import Decision, PresenceChoice, PresenceHead
 
 # Of either kind: fewer say more of themselves than of the job.
@@ -72,28 +74,39 @@ def thresholds(head: PresenceHead, wanted: Wanted) -> tuple[float, float]:
 
     With a precision and a recall, what lies between is for review. A precision alone is the recall
     too: as much is lost among the absent as is wrong among the labels. A recall alone is of labels,
-    and leaves nothing for review.
+    and leaves nothing for review. Raises BadInput for a precision that the head's examples do not
+    show anywhere.
     """
     recall = wanted.recall if wanted.recall is not None else wanted.precision
     assert recall is not None, "a job asks for a precision or a recall"
-    present, absent = np.array(head.present), np.array(head.absent)
-    low = precise = float(np.quantile(present, 1 - recall))
+    low = precise = float(np.quantile(head.present, 1 - recall))
     if wanted.precision is not None:
-        precise = _least_precise(present, absent, wanted.precision, wanted.share)
+        precise = _least_precise(head, wanted.precision, wanted.share)
         low = min(low, precise)
-    return round(at_share(precise, wanted.share), 4), round(at_share(low, wanted.share), 4)
+    return at_share(precise, wanted.share), at_share(low, wanted.share)
 
 
-def _least_precise(
-    present: np.ndarray, absent: np.ndarray, precision: float, share: float
-) -> float:
-    """Return the least log-odds from which on labels are precise; above all where none is."""
+def _least_precise(head: PresenceHead, precision: float, share: float) -> float:
+    """Return the least log-odds from which on labels are precise.
+
+    Above all absent examples the next one is expected one time in as many as there are: none seen
+    does not mean never.
+    """
+    present, absent = np.array(head.present), np.array(head.absent)
+    most = 0.0
     for cut in np.unique(np.concatenate([present, absent])):
         right = share * np.mean(present >= cut)
-        wrong = (1 - share) * np.mean(absent >= cut)
-        if right > 0 and right >= precision * (right + wrong):
+        wrong = (1 - share) * max(float(np.mean(absent >= cut)), 1 / head.absent_examples)
+        if right >= precision * (right + wrong):
             return float(cut)
-    return float(max(present.max(), absent.max()))
+        most = max(most, float(right / (right + wrong)))
+    raise BadInput(
+        "a precision that the presence head cannot promise",
+        "thresholds",
+        f"precision {precision:g} where a share of {share:g} of the images shows the object",
+        f"at most {math.floor(1000 * most) / 1000:g} there, as {head.absent_examples} examples "
+        "without it tell; or a head of more (`vrp presence fit`)",
+    )
 
 
 def at_share(odds: float, share: float) -> float:

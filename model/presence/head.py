@@ -91,6 +91,7 @@ def fit_head(examples: Examples, about: FittedFor, training: str) -> PresenceHea
         bias=round(float(bias), 5),
         present=_rounded(np.percentile(judged_E[examples.present_E], PERCENTILES)),
         absent=_rounded(np.percentile(judged_E[~examples.present_E], PERCENTILES)),
+        absent_examples=int(np.count_nonzero(~examples.present_E)),
         training=training,
     )
 

@@ -19,7 +19,7 @@ from pipeline.embed.store import EmbeddingStore, model_fields
 from pipeline.inputs.shards import Unit
 from pipeline.label.monitoring import LabelledUnit, UnitWatch
 from pipeline.label.retry import Retry, split_unit
-from pipeline.label.rows import RowContext
+from pipeline.label.rows import RowContext, unsound
 from pipeline.label.stages import Row
 from pipeline.label.unit_labeler import UnitLabeler
 from pipeline.output.attempts import Attempt
@@ -234,7 +234,7 @@ def _load_study(task: SegmentTask) -> tuple[Study, Judge | None]:
 def try_out(segmenter: Segmenter, where: str, images: int = 1) -> None:
     """Segment a grey image, or several. Raises BadInput: what fails here would fail for all."""
     try:
-        segmenter.segment([np.full((96, 128, 3), 128, np.uint8)] * images)
+        found = segmenter.segment([np.full((96, 128, 3), 128, np.uint8)] * images)
     except RuntimeError as error:  # torch's own: no kernel, no memory, a broken device
         raise BadInput(
             "the model cannot run on this device",
@@ -242,6 +242,13 @@ def try_out(segmenter: Segmenter, where: str, images: int = 1) -> None:
             f"{type(error).__name__}: {error}",
             "compute.precision: fp32, a smaller SAM, or a device with more memory",
         ) from error
+    if said := unsound(found[0]):
+        raise BadInput(
+            "the model's answers are no numbers",
+            where,
+            f"of a grey image, {said}",
+            "weights that are whole, or compute.precision: fp32",
+        )
 
 
 def _open_store(task: SegmentTask) -> EmbeddingStore | None:

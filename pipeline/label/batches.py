@@ -63,14 +63,18 @@ class Batches:
         self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None]
     ) -> list[Outcome]:
         """Segment a batch; where it fails, halve it down to the image that cannot be segmented."""
-        step = self._most if self._most is not None else max(1, len(images))
-        return [
+        most = self._most
+        step = most if most is not None else max(1, len(images))
+        outcomes = [
             outcome
             for first in range(0, len(images), step)
             for outcome in self._part(
                 images[first : first + step], embeddings[first : first + step]
             )
         ]
+        if any(getattr(one, "reason", None) == "out-of-memory" for one in outcomes):
+            self._most = most  # it was that image, and not how many there were
+        return outcomes
 
     def _part(
         self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None]

@@ -1,6 +1,7 @@
 """Turn predictions into label rows, and faults into rejected rows."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -64,9 +65,12 @@ def label_rows(
     """Return the columns of LABEL_SCHEMA that an image's predictions decide; size_HW in pixels.
 
     A row per prediction, each followed by those of its objects if the job wants them. A mask that
-    misses a threshold becomes an empty one; its score and stability stay, to show why.
+    misses a threshold becomes an empty one; its score and stability stay, to show why. Raises
+    ImageRejected where the model's answer is not a number.
     """
     limits = context.thresholds
+    if said := unsound(predictions):
+        raise ImageRejected("model", said)
     measured = [_find(prediction, size_HW, context) for prediction in predictions]
     if context.overlaps == "argmax":
         measured = _settled(measured, size_HW, limits)
@@ -77,6 +81,19 @@ def label_rows(
         if context.instances is not None and one.labelled:
             rows += _instance_rows(row, one, context)
     return rows
+
+
+def unsound(predictions: Sequence[Prediction]) -> str | None:
+    """Return what of an image's predictions is not a number, which no threshold would catch."""
+    for one in predictions:
+        told = {"score": one.score, "presence": one.presence, **(one.signals or {})}
+        told["logits"] = float(one.logits_hw.min(initial=np.inf))
+        wrong = [name for name, value in told.items() if value is not None and math.isnan(value)]
+        if wrong:
+            return f"category {one.category_id}: {', '.join(wrong)} not a number"
+        if said := unsound(one.objects):
+            return said
+    return None
 
 
 def _find(prediction: Prediction, size_HW: tuple[int, int], context: RowContext) -> _Measured:

@@ -189,4 +189,6 @@ class Stages:
         except MemoryError as error:
             fault = ImageRejected("out-of-memory", f"no memory for its masks: {error}")
             return [], [rejected_row(image.encoded, fault, self._context)]
+        except ImageRejected as fault:
+            return [], [rejected_row(image.encoded, fault, self._context)]
         return [about | row for row in rows], []

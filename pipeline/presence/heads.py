@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 import model.presence
 from model.local_files import whole_file
-from model.presence.decide import Wanted
+from model.presence.decide import Wanted, thresholds
 from model.presence.head import FittedFor
 from pipeline.images.decode import decode_image
 from pipeline.storage.place import Place
@@ -50,18 +50,21 @@ class PresenceTask:
 def presence_task(job: LabelJob) -> PresenceTask | None:
     """Read what a job names for presence, None for one that does not ask.
 
-    Raises BadInput: no head for its method, or an image that cannot be used.
+    Raises BadInput: no head for its method, one that cannot promise the precision, or an image that
+    cannot be used.
     """
     asked = job.thresholds
     if not asked.decide_presence:
         return None
     head = head_of(job)
+    wanted = Wanted(asked.precision, asked.recall, asked.share)
+    thresholds(head, wanted)  # before any work: raises where it cannot be promised
     data = [Place.open(uri, job.storage).read() for uri in job.negatives]
     return PresenceTask(
         head,
         tuple(_decoded(one, job, place) for place, one in enumerate(data)),
         tuple(sorted({hashlib.sha256(one).hexdigest()[:12] for one in data})),
-        Wanted(asked.precision, asked.recall, asked.share),
+        wanted,
     )
 
 
@@ -89,8 +92,12 @@ def put_head(path: Path, head: PresenceHead) -> None:
 
 
 def hash_of(head: PresenceHead) -> str:
-    """Return the sha256 of a head's numbers."""
-    return hashlib.sha256(head.model_dump_json().encode()).hexdigest()
+    """Return the sha256 of what a head's log-odds, and thresholds on them, are made of.
+
+    How many examples there were only says which precision it can promise.
+    """
+    told = head.model_dump_json(exclude={"absent_examples"})
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def parse_heads(data: bytes, where: str) -> tuple[PresenceHead, ...]:

@@ -30,6 +30,10 @@ class PresenceHead(Spec):
     bias: float
     present: tuple[float, ...]
     absent: tuple[float, ...]
+    absent_examples: Annotated[int, Field(gt=0)] = Field(
+        default=100,
+        description="How many `absent` is of. Heads of before 2026-11-28 do not say.",
+    )
     training: str = Field(description="The pictures, episodes and seed that it was fitted on.")
 
     @model_validator(mode="after")

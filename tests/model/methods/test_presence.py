@@ -1,9 +1,11 @@
 """How much what lies under a mask looks like the reference."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from model.methods.evidence import look, presence
+from model.methods.evidence import Known, look, mask_signals, presence
 from model.networks.pseudo_mask import foreground_cells
 
 RED, BLUE = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
@@ -36,3 +38,13 @@ def test_references_weigh_the_same_however_large_their_objects_are() -> None:
     one = BLUE[None] * 7
     both = look([many, one])
     assert both[0] == pytest.approx(float(both[1]))
+
+
+def test_references_that_show_nothing_else_give_no_lead() -> None:
+    cells = torch.eye(4)
+    known = Known(1, cells[:1], cells[:0], cells[:1])
+    share = torch.tensor([1.0, 0.5, 0.0, 0.0])
+    alike = cells @ known.object_FC.T
+    assert mask_signals(cells, share, alike, alike[:, 0], known)["lead"] == 0.0
+    around = replace(known, around_GC=cells[1:2])
+    assert mask_signals(cells, share, alike, alike[:, 0], around)["lead"] == pytest.approx(1 / 3)

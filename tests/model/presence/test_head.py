@@ -3,10 +3,18 @@
 import numpy as np
 import pytest
 
-from model.presence.decide import Wanted, calibrate, decide, probability, thresholds
+from model.presence.decide import (
+    Wanted,
+    at_share,
+    calibrate,
+    decide,
+    probability,
+    thresholds,
+)
 from model.presence.head import Examples, FittedFor, fit_head, log_odds
 from model.presence.signals import OF_FEATURES, OF_MASK
 from model.scores.presence import calibration_error, false_masks_at_recall, risk_coverage
+from schemas.errors import BadInput
 from schemas.record.presence import PresenceChoice, PresenceHead
 
 NAMES = (*OF_MASK, *OF_FEATURES)
@@ -86,10 +94,30 @@ def test_a_precision_leaves_what_may_be_there_for_review(head: PresenceHead) -> 
     assert (decisions[unseen.present_E] == "absent").mean() == pytest.approx(0.05, abs=0.02)
 
 
-def test_a_precision_that_no_example_reached_leaves_no_label_to_chance(head: PresenceHead) -> None:
+def test_a_precision_that_no_example_reached_is_refused(head: PresenceHead) -> None:
     alike = head.model_copy(update={"present": head.absent})
-    chosen = choice(alike, Wanted(precision=0.999, recall=None, share=0.01))
-    assert decide(probability(0.0, chosen), chosen) != "labelled"
+    with pytest.raises(BadInput, match=r"at most 0\.0"):
+        thresholds(alike, Wanted(precision=0.999, recall=None, share=0.01))
+
+
+def test_that_none_was_wrong_among_few_promises_little_where_the_object_is_rare(
+    head: PresenceHead,
+) -> None:
+    apart = head.model_copy(update={"present": (5.0,) * 101, "absent": (-5.0,) * 101})
+    rare = Wanted(precision=0.95, recall=None, share=0.05)
+    few, many = (apart.model_copy(update={"absent_examples": n}) for n in (300, 500))
+    with pytest.raises(BadInput, match="300 examples without it"):
+        thresholds(few, rare)
+    labelled_from, _ = thresholds(many, rare)
+    assert labelled_from == pytest.approx(at_share(5.0, 0.05))
+
+
+def test_where_the_object_is_rarest_the_absent_are_still_told_from_the_rest(
+    head: PresenceHead,
+) -> None:
+    chosen = choice(head, Wanted(precision=None, recall=0.9, share=1e-5))
+    assert decide(probability(-12.0, chosen), chosen) == "absent"
+    assert decide(probability(12.0, chosen), chosen) == "labelled"
 
 
 def test_a_job_that_says_too_little_leaves_the_head_as_it_is() -> None:

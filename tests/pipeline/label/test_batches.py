@@ -1,7 +1,9 @@
 """What one image, the device's memory and a broken device do to a batch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,6 +53,67 @@ def test_a_poisoned_image_costs_no_later_batch_its_size() -> None:
     segmenter.calls.clear()
     segmenting.segment([GREY] * 4, [None] * 4)
     assert segmenter.calls == [4]
+
+
+class Limited(MeanColour):
+    """Runs out of memory at a red image, alone or not."""
+
+    def segment(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> list[tuple[Prediction, ...]]:
+        if any(map(is_red, images)):
+            self.calls.append(len(images))
+            raise MemoryError
+        return super().segment(images, embeddings)
+
+
+def test_an_image_too_large_alone_costs_no_later_batch_its_size() -> None:
+    segmenter = Limited()
+    segmenting = Batches(segmenter)
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[..., 0] = 255
+    outcomes = segmenting.segment([GREY, red, GREY, GREY], [None] * 4)
+    assert [isinstance(outcome, tuple) for outcome in outcomes] == [True, False, True, True]
+    segmenter.calls.clear()
+    segmenting.segment([GREY] * 4, [None] * 4)
+    assert segmenter.calls == [4]
+
+
+NAN = float("nan")
+
+
+class NoNumber:
+    """Predicts one category, something of which is not a number."""
+
+    def __init__(self, **wrong: Any) -> None:
+        self.wrong = wrong
+
+    def segment(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> list[tuple[Prediction, ...]]:
+        good = Prediction(1, np.zeros((4, 4), np.float32), 0.9, "squash", presence=0.5)
+        return [(replace(good, **self.wrong),)] * len(images)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"score": NAN},
+        {"presence": NAN},
+        {"logits_hw": np.array([[1.0, NAN]], np.float32)},
+        {"signals": {"kind": NAN}},
+        {"objects": (Prediction(1, np.zeros((2, 2), np.float32), NAN, "squash"),)},
+    ],
+)
+def test_what_is_not_a_number_is_no_label(wrong: dict[str, Any], tmp_path: Path) -> None:
+    segmenter = NoNumber(**wrong)
+    context = row_context(LabelJob.model_validate(job()))
+    labeler = UnitLabeler(segmenter, context, Compute(), Limits())
+    labels, (rejected,), _ = labeler.label(unit(png(WHITE)), attempt_at(tmp_path))
+    assert labels == []
+    assert (rejected["reason"], "not a number" in rejected["message"]) == ("model", True)
+    with pytest.raises(BadInput, match=r"cuda, bf16(.|\n)*not a number"):
+        try_out(segmenter, "cuda, bf16")
 
 
 @pytest.mark.parametrize(("memory", "reason"), [(0, "out-of-memory"), (1, "model")])

@@ -120,6 +120,7 @@ class Vast:
     """A prediction whose mask fits in no memory."""
 
     category_id, score, frame, presence, objects = 1, 0.9, "squash", None, ()
+    signals = None
 
     @property
     def logits_hw(self) -> np.ndarray:
