@@ -59,7 +59,7 @@ def _retry(job: LabelJob, reasons: frozenset[RejectReason], console: Console) ->
     ):
         checked = check(job)
         again = check_retry(checked, reasons)
-        if again.names:
+        if again.parts:
             record.begin(console)
         with LabelProgress(checked, console) as progress:
             commit = with_workers(

@@ -18,7 +18,7 @@ from pipeline.cluster.unit_table import table_to_units
 from pipeline.embed.store import EmbeddingStore, model_fields
 from pipeline.inputs.shards import Unit
 from pipeline.label.monitoring import LabelledUnit, UnitWatch
-from pipeline.label.retry import Retry, split_unit
+from pipeline.label.retry import Retry, committed_unit, split_unit
 from pipeline.label.rows import RowContext, unsound
 from pipeline.label.stages import Row
 from pipeline.label.unit_labeler import UnitLabeler
@@ -80,8 +80,9 @@ class SegmentUnits:
         name = UnitName(unit.shard_id, unit.number, unit.last)
         earlier = None
         if self._retry is not None:
-            earlier = self._retry.names[unit.shard_id, unit.number]
-            name = replace(earlier, revision=earlier.revision + 1)
+            earlier = self._retry.parts[unit.shard_id, unit.number]
+            committed = committed_unit(earlier)
+            name = replace(committed, revision=committed.revision + 1)
         try:
             # A retried read task hands out all its units again: the committed ones cost a GET.
             part = read_part(self._output, name.path)
@@ -89,7 +90,7 @@ class SegmentUnits:
             return self._write(unit, name, earlier)
         return _receipt(name, part, StageSeconds())
 
-    def _write(self, unit: Unit, name: UnitName, earlier: UnitName | None) -> Receipt:
+    def _write(self, unit: Unit, name: UnitName, earlier: Part | None) -> Receipt:
         """Label a unit, or what is to be retried of it or changed, and commit it whole."""
         attempt = Attempt(self._output, name)
         todo, stay = unit, None

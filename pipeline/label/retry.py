@@ -11,11 +11,10 @@ from typing import Any
 
 from pipeline.inputs.shards import Unit
 from pipeline.output.committed import read_rejected, read_table
-from pipeline.output.unit import UnitName, read_part, unit_of
+from pipeline.output.unit import UnitName, unit_of
 from pipeline.storage.place import Place
-from pipeline.storage.tables import from_parquet
 from schemas.errors import RejectReason
-from schemas.record.commit import Commit
+from schemas.record.commit import Commit, Part
 
 Row = dict[str, Any]
 
@@ -24,36 +23,42 @@ Row = dict[str, Any]
 class Retry:
     """Units to do again, for their images rejected for one of the reasons.
 
-    names gives each unit's newest part by shard and number.
+    parts gives each unit's newest part, as committed, by shard and number.
     """
 
     reasons: frozenset[RejectReason]
-    names: Mapping[tuple[str, int], UnitName]
+    parts: Mapping[tuple[str, int], Part]
     images: int  # to be done again
     rejected: int  # in all, before
 
     def done(self, units: set[UnitName]) -> dict[str, frozenset[int]]:
         """Return, for each shard with something to retry, the numbers of its other units."""
-        shards: dict[str, set[int]] = {shard_id: set() for shard_id, _ in self.names}
+        shards: dict[str, set[int]] = {shard_id: set() for shard_id, _ in self.parts}
         for unit in units:
-            if unit.shard_id in shards and (unit.shard_id, unit.number) not in self.names:
+            if unit.shard_id in shards and (unit.shard_id, unit.number) not in self.parts:
                 shards[unit.shard_id].add(unit.number)
         return {shard_id: frozenset(numbers) for shard_id, numbers in shards.items()}
 
 
 def find_retry(output: Place, commit: Commit, reasons: frozenset[RejectReason]) -> Retry:
     """Look through a commit's rejected rows. Raises BadStorage."""
-    names: dict[tuple[str, int], UnitName] = {}
+    again: dict[tuple[str, int], Part] = {}
     images = 0
     parts = [part for part in commit.parts if part.rejected]
     for part, table in zip(parts, read_rejected(output, parts), strict=True):
         found = sum(reason in reasons for reason in table["reason"].to_pylist())
-        unit = unit_of(part)
-        assert unit is not None, part.path
         if found:
-            names[unit.shard_id, unit.number] = unit
+            unit = committed_unit(part)
+            again[unit.shard_id, unit.number] = part
             images += found
-    return Retry(reasons, names, images, commit.counts.rejected)
+    return Retry(reasons, again, images, commit.counts.rejected)
+
+
+def committed_unit(part: Part) -> UnitName:
+    """Return the name of a committed part's unit."""
+    unit = unit_of(part)
+    assert unit is not None, part.path
+    return unit
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,12 @@ class EarlierRows:
         return ordered([*self.labels, *labels]), ordered([*self.rejected, *rejected])
 
 
-def split_unit(
-    output: Place, unit: Unit, earlier: UnitName, retry: Retry
-) -> tuple[Unit, EarlierRows]:
-    """Return the part of a unit that is to be done again, and the rows that stay."""
-    part = read_part(output, earlier.path)
-    labels = from_parquet(output.below(part.path).read()).to_pylist()
+def split_unit(output: Place, unit: Unit, part: Part, retry: Retry) -> tuple[Unit, EarlierRows]:
+    """Return the part of a unit that is to be done again, and the rows that stay.
+
+    Raises BadStorage where the part is not the one that was committed.
+    """
+    labels = read_table(output.below(part.path), part.sha256).to_pylist()
     rejected: list[Row] = []
     if part.rejected_path is not None:
         rejected_part = output.below(part.rejected_path)

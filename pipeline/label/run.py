@@ -58,7 +58,7 @@ def check_retry(checked: CheckedJob, reasons: frozenset[RejectReason]) -> Retry:
         )
     again = find_retry(checked.output, checked.commit, reasons)
     planned = {shard.id: shard for shard in checked.plan.shards}
-    for shard_id, _ in again.names:
+    for shard_id, _ in again.parts:
         check_reading(planned[shard_id])
     return again
 

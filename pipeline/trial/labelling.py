@@ -15,7 +15,7 @@ from pipeline.images.decode import DecodedImage
 from pipeline.inputs.sample import choose_sample, read_chosen, read_sample, spread
 from pipeline.inputs.shards import EncodedImage
 from pipeline.inputs.sources import Inputs, plan_inputs
-from pipeline.label.rows import RowContext, label_rows
+from pipeline.label.rows import RowContext, label_rows, unsound
 from pipeline.label.stages import Stages
 from pipeline.trial.moved import Moved, as_chosen
 from pipeline.trial.networks import Networks, made_for, study_references
@@ -87,7 +87,10 @@ def _try(trial: Trial, stages: Stages, image: EncodedImage, networks: Networks) 
     if isinstance(decoded.outcome, DecodedImage):
         small = Image.fromarray(decoded.outcome.pixels_HW3)
         small.thumbnail((SMALL_PX, SMALL_PX), Image.Resampling.BICUBIC, reducing_gap=3)
-    trial.tried.append(Tried(image.image_id, segmented.size_HW, small, segmented.outcome))
+    outcome = segmented.outcome
+    if not isinstance(outcome, ImageRejected) and (said := unsound(outcome)):
+        outcome = ImageRejected("model", said)
+    trial.tried.append(Tried(image.image_id, segmented.size_HW, small, outcome))
     trial.rows(len(trial.tried) - 1, trial.moved)
     networks.seconds_by_image.setdefault(image.uri, time.perf_counter() - start)
     taken = list(networks.seconds_by_image.values())

@@ -25,7 +25,7 @@ from pipeline.label.rows import RowContext
 from pipeline.output.attempts import Note
 from pipeline.output.unit import UnitName, list_units
 from pipeline.storage.place import Place
-from schemas.errors import ImageRejected
+from schemas.errors import BadStorage, ImageRejected
 from schemas.job.label import LabelJob, Thresholds
 from schemas.job.storage import Storage
 from schemas.record.commit import Part
@@ -109,7 +109,7 @@ def test_a_retry_labels_the_images_of_its_reasons_and_keeps_every_other_row(
     first = receipt_of(SegmentUnits(task, MeanColour()), work)
     assert first.part.rejected == 2
     name = UnitName(work.shard_id, work.number, work.last)
-    again = Retry(frozenset({"model"}), {(work.shard_id, work.number): name}, 1, 2)
+    again = Retry(frozenset({"model"}), {(work.shard_id, work.number): first.part}, 1, 2)
     mended = Unit(
         work.shard_id,
         0,
@@ -129,6 +129,18 @@ def test_a_retry_labels_the_images_of_its_reasons_and_keeps_every_other_row(
     assert [labels[0], labels[2]] == before
     assert segmenter.calls == [1]
     assert list_units(Place.open(str(tmp_path), Storage())) == {replace(name, revision=1)}
+
+
+def test_a_retry_takes_over_nothing_that_is_not_what_was_committed(
+    task: SegmentTask, tmp_path: Path
+) -> None:
+    work = unit(png(WHITE), png(RED))
+    first = receipt_of(SegmentUnits(task, MeanColour()), work).part
+    again = Retry(frozenset({"model"}), {(work.shard_id, work.number): first}, 1, 1)
+    rows = pq.read_table(tmp_path / first.path)
+    pq.write_table(rows, tmp_path / first.path, compression="gzip")
+    with pytest.raises(BadStorage, match="not the one that was committed"):
+        receipt_of(SegmentUnits(replace(task, retry=again), MeanColour()), work)
 
 
 def test_a_unit_done_image_by_image_has_the_bytes_of_an_undisturbed_one(tmp_path: Path) -> None:
