@@ -20,8 +20,9 @@ from pipeline.inputs.archive import Archive, Damage
 from schemas.errors import ImageRejected
 
 # Raised by whoever changes which images come of a tar, under which ids, or in which order: a tar
-# begun by one rule cannot be finished by another. 2: 2026-11, ids keep every dot.
-READING = 2
+# begun by one rule cannot be finished by another. 2: 2026-11, ids keep every dot; 3: a field's name
+# has no space, and what is cut off in a stream is met whichever images are wanted.
+READING = 3
 
 # What data sets call a sample's other pictures: "seg" of 003.seg.png, "depth16" of 014.depth16.png.
 _OTHER_FIELDS = frozenset(
@@ -31,6 +32,7 @@ _OTHER_FIELDS = frozenset(
     | {"masks", "matte", "normal", "normals", "panoptic", "parsing", "saliency", "seg", "segm"}
     | {"segmap", "segmentation", "segs", "sem", "semantic", "semseg", "target", "trimap"}
 )
+_FIELD = re.compile("[a-z0-9_-]+")  # no space: `St. Gallen edge.jpg` is a photo
 _WORD = re.compile("[a-z]+")
 _MOST_SUFFIXES = 8  # of a sample without an image, in its message
 
@@ -62,8 +64,11 @@ def read_tar(
             if image is None:
                 continue
             fault = image.fault or _unreadable(member, max_bytes)
-            data = b"" if fault or not wanted(count) else archive.read(member)
-            yield TarImage(image.key, image.member, data, fault)
+            is_wanted, data = wanted(count), b""
+            # That a stream ends within a member is met by reading it, and must always be met.
+            if not fault and (is_wanted or archive.compressed):
+                data = archive.read(member)
+            yield TarImage(image.key, image.member, data if is_wanted else b"", fault)
             count += 1
     except Damage as damage:
         owner = samples.owner_of(damage.member) or f"@{damage.offset}"
@@ -162,8 +167,9 @@ def _hidden(name: str) -> bool:
 
 
 def _names_other_field(extension: str) -> bool:
-    middle, _, _ = extension.rpartition(".")
-    return not _OTHER_FIELDS.isdisjoint(_WORD.findall(middle))
+    *middle, _ = extension.split(".")
+    fields = [part for part in middle if _FIELD.fullmatch(part)]
+    return any(not _OTHER_FIELDS.isdisjoint(_WORD.findall(field)) for field in fields)
 
 
 def _unsafe(member: tarfile.TarInfo) -> ImageRejected | None:

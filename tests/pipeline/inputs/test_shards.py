@@ -105,7 +105,7 @@ def test_an_image_behind_a_fault_of_its_id_is_kept_under_the_next_name(folder: P
 
 def test_a_tar_planned_by_another_rule_of_ids_is_refused_with_what_to_do(folder: Place) -> None:
     shard, source = seven(folder)
-    assert shard.reading == 2
+    assert shard.reading == 3
     older = shard.model_copy(update={"reading": 1})
     with pytest.raises(BadInput, match="a new output"):
         read(older, source, folder)

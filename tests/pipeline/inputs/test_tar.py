@@ -36,6 +36,7 @@ def test_a_name_with_more_dots_is_an_image_where_no_other_is() -> None:
 
 def test_names_that_differ_behind_their_first_dot_are_images_of_their_own() -> None:
     names = ["IMG.jpg", "IMG.1.jpg", "IMG.2.jpg", "2024.01.01.jpg", "2024.01.02.jpg"]
+    names += ["St. Gallen edge.jpg", "2024-05-01 12.30.16 (label).jpg"]
     names += ["scan 0.5mm.jpg", "scan 0.7mm.jpg", "a.input.jpg", "a.output.jpg", "b.jpg.jpg"]
     found = read_members(*((name, name.encode()) for name in names))
     assert found == [(name.removesuffix(".jpg"), name.encode()) for name in names]
