@@ -105,6 +105,7 @@ def _summary(
         "seconds_by_stage": {
             stage: round(value, 2) for stage, value in progress.seconds.model_dump().items()
         },
+        "moved": len(checked.plan.moved),
         "vanished": list(checked.plan.vanished),
         "random_weights": list(commit.random_weights),
         "output": checked.job.output.uri,
@@ -113,6 +114,8 @@ def _summary(
 
 def _print_summary(checked: CheckedJob, summary: dict[str, object], console: Console) -> None:
     """Print a line for each fact: a table would cut a long address on a narrow screen."""
+    from pipeline.label.preview import said_of_moved
+
     done = "done" if summary["new_images"] else "nothing to do: the job is finished"
     facts = [("state", done)]
     for key in ("images", "with_labels", "rejected", "rows", "labelled", "empty", "new_images"):
@@ -120,6 +123,8 @@ def _print_summary(checked: CheckedJob, summary: dict[str, object], console: Con
     if checked.earlier is not None:
         facts.append(("taken rows", f"{summary['taken_rows']} from {checked.earlier.uri}"))
     facts.append(("seconds", f"{summary['seconds']}; by stage {summary['seconds_by_stage']}"))
+    if checked.plan.moved:
+        facts.append(("moved inputs", f"{summary['moved']} {said_of_moved(checked.plan)}"))
     if summary["vanished"]:
         facts.append(("vanished inputs", ", ".join(map(str, checked.plan.vanished[:10]))))
     if summary["random_weights"]:

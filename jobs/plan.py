@@ -49,7 +49,7 @@ def print_plan(checked: CheckedJob, console: Console) -> None:
     """Print what a run would do, then what it would do it with."""
     from pipeline.label.preview import outlook
 
-    console.print("nothing is labelled yet; a run would")
+    console.print("nothing is written by this; a run would")
     for prospect in outlook(checked):
         console.print(f"  {prospect.what}: {prospect.count} ({prospect.why})", markup=False)
     if checked.done:

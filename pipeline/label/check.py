@@ -9,7 +9,7 @@ from pipeline.label.references import read_references
 from pipeline.output.commit import is_complete, read_commit, unfinished
 from pipeline.output.earlier import Earlier, read_earlier
 from pipeline.output.identity import check_identity, identify, read_identity
-from pipeline.output.namesakes import by_size
+from pipeline.output.namesakes import by_content
 from pipeline.output.plan import Plan, merge_plan, read_plan
 from pipeline.output.unit import list_units
 from pipeline.presence.heads import PresenceTask, presence_task
@@ -63,7 +63,7 @@ def check(job: LabelJob) -> CheckedJob:
     inputs = plan_inputs(job.targets, job.storage, job.compute.images_per_unit)
     known, _ = read_plan(output)
     plan = merge_plan(
-        known, inputs.shards, ids_given=inputs.ids_given, is_other=by_size(job.storage)
+        known, inputs.shards, ids_given=inputs.ids_given, is_other=by_content(job.storage)
     )
     units, commit = list_units(output), read_commit(output)
     left = tuple(unfinished(plan, units))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.label.check import CheckedJob
 from pipeline.output.attempts import list_begun
+from pipeline.output.plan import Plan
 from pipeline.output.unit import list_units
 from schemas.record.commit import Shard, asked_with_field
 
@@ -48,6 +49,7 @@ def outlook(checked: CheckedJob) -> list[Prospect]:
         ),
         *_of_categories(checked),
         Prospect("leave shards alone", left_alone, "every unit is committed, or the shard is gone"),
+        Prospect("take inputs for moved", len(checked.plan.moved), said_of_moved(checked.plan)),
         Prospect(
             "report vanished inputs",
             len(checked.plan.vanished),
@@ -56,6 +58,17 @@ def outlook(checked: CheckedJob) -> list[Prospect]:
         Prospect("write commit.json", int(not checked.done), _commit_reason(checked)),
     ]
     return [prospect for prospect in prospects if prospect.count]
+
+
+def said_of_moved(plan: Plan) -> str:
+    """Say which inputs count as known though they lie elsewhere now, "" if none does."""
+    if not plan.moved:
+        return ""
+    name, before, now = plan.moved[0]
+    return (
+        f"of the names of planned ones that are gone from their folders, so the same: {name}, "
+        f"planned at {before}, is {now}; if these are other images, name another output"
+    )
 
 
 def advice(checked: CheckedJob) -> list[str]:

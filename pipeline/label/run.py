@@ -10,7 +10,7 @@ from pipeline.label.retry import Retry, find_retry
 from pipeline.label.rows import RowContext
 from pipeline.output.commit import read_parts, unfinished, write_commit
 from pipeline.output.identity import claim_output
-from pipeline.output.namesakes import by_size
+from pipeline.output.namesakes import by_content
 from pipeline.output.plan import Plan, extend_plan
 from pipeline.output.provenance import keep_run
 from pipeline.output.unit import UnitName, list_units
@@ -33,7 +33,7 @@ def label(checked: CheckedJob, on_receipt: Callable[[Receipt], None], workers: W
         return checked.commit
     output = checked.output
     claim_output(output, checked.identity)
-    inputs, is_other = checked.inputs, by_size(checked.job.storage)
+    inputs, is_other = checked.inputs, by_content(checked.job.storage)
     plan = extend_plan(output, inputs.shards, ids_given=inputs.ids_given, is_other=is_other)
     units = list_units(output)
     known = _known_parts(checked, units)

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 
 from pipeline.inputs.address import open_place
 from pipeline.inputs.file_names import free_name
-from schemas.errors import BadStorage
+from pipeline.storage.place import Place
+from schemas.errors import BadInput, BadStorage
 from schemas.job.storage import Storage
 
-# Pairs compared of a collection that seems to have moved: two requests each.
+# Pairs compared of a collection that seems to have moved.
 _COMPARED = 16
+# Of either end of two files of one size: frames of a camera may begin alike.
+_END_BYTES = 2**20
 
 IsOther = Callable[[str, str], bool]
 """True if a planned address still holds a file, and another one than the second address."""
@@ -27,17 +30,26 @@ def never_other(planned: str, current: str) -> bool:
     return False
 
 
-def by_size(storage: Storage) -> IsOther:
-    """Tell two files apart by their sizes on a job's storage."""
+def by_content(storage: Storage) -> IsOther:
+    """Tell two files on a job's storage apart by their sizes, and by their first and last bytes."""
 
     def is_other(planned: str, current: str) -> bool:
         try:
-            before = open_place(planned, storage).size()
+            before = open_place(planned, storage)
+            size = before.size()
         except (BadStorage, OSError):
             return False
-        return before is not None and before != open_place(current, storage).size()
+        if size is None:
+            return False
+        now = open_place(current, storage)
+        return size != now.size() or _ends(before, size) != _ends(now, size)
 
     return is_other
+
+
+def _ends(file: Place, size: int) -> tuple[bytes, bytes]:
+    first = file.read(start=0, end=min(size, _END_BYTES))
+    return first, file.read(start=max(0, size - _END_BYTES), end=size)
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,12 @@ class Matched:
         """Return the planned names that no current file has."""
         return [name for name in planned if name not in self.known]
 
+    def moved(self, planned: Mapping[str, str]) -> list[tuple[str, str, str]]:
+        """Return the names of files that are no longer where they were planned, and both places."""
+        return [
+            (name, planned[name], uri) for name, uri in self.known.items() if planned[name] != uri
+        ]
+
 
 def match_files(
     planned: Mapping[str, str],
@@ -62,9 +80,11 @@ def match_files(
     """Match (name, address) pairs of now with the planned addresses by name.
 
     names_given: the names are somebody else's (COCO ids), and so the only thing that counts.
+    Raises BadInput where one of these means another file now.
     """
     files = list(current)
     if names_given:
+        _check_given(planned, files)
         known = {name: uri for name, uri in files if name in planned}
         return Matched(known, tuple((name, uri) for name, uri in files if name not in planned))
     names = {uri: name for name, uri in planned.items()}
@@ -86,6 +106,23 @@ def match_files(
             taken.add(free)
             new.append((free, uri))
     return Matched(known, tuple(new))
+
+
+def _check_given(planned: Mapping[str, str], files: Iterable[tuple[str, str]]) -> None:
+    """Raise BadInput if a name's file has another name of its own than when it was planned."""
+    others = [
+        (name, planned[name].rpartition("/")[2], uri.rpartition("/")[2])
+        for name, uri in files
+        if name in planned and planned[name].rpartition("/")[2] != uri.rpartition("/")[2]
+    ]
+    if others:
+        name, before, now = others[0]
+        raise BadInput(
+            "ids of a COCO file that mean other images now",
+            f"id {name}",
+            f"{now} (so of {len(others)} ids in all)",
+            f"{before}, as when this output was begun; for other images another output",
+        )
 
 
 def _moved(

@@ -39,6 +39,8 @@ class Plan:
     shards: tuple[Shard, ...]
     new: tuple[Shard, ...]  # the shards no plan file lists yet
     vanished: tuple[str, ...]  # names of shards or images planned earlier and gone from the inputs
+    moved: tuple[tuple[str, str, str], ...] = ()
+    """Of those planned at another address: their names, that address, and the one they have now."""
 
     def has_file(self, shard: Shard) -> bool:
         """True unless the shard is a file that has vanished; a list loses images one by one."""
@@ -65,7 +67,7 @@ def merge_plan(
 
     What is known keeps the name it was planned under (`pipeline.output.namesakes`) and takes its
     current address, so that lists may grow and collections move. Raises BadInput when a known file
-    has changed: its images would be labelled twice.
+    has changed: its images would be labelled twice; and when given ids mean other files.
     """
     files = {shard.name: shard for shard in known if shard.kind != "images"}
     listed = {shard.uri: shard for shard in current if shard.kind != "images"}
@@ -87,10 +89,11 @@ def merge_plan(
         else []
     )
 
-    moved = [_at_current_address(shard, found.known, found_images.known) for shard in known]
+    there = [_at_current_address(shard, found.known, found_images.known) for shard in known]
     new = (*new_files, *new_lists)
     gone = [*found.gone(planned), *found_images.gone(planned_images)]
-    return Plan((*moved, *new), new, tuple(sorted(gone)))
+    moved = [*found.moved(planned), *found_images.moved(planned_images)]
+    return Plan((*there, *new), new, tuple(sorted(gone)), tuple(moved))
 
 
 def _check_size(planned: Shard, current: Shard) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.inputs.sources import plan_inputs
-from pipeline.output.namesakes import by_size, match_files
+from pipeline.output.namesakes import by_content, match_files
 from pipeline.output.plan import extend_plan
 from pipeline.storage.place import Place as Folder
+from schemas.errors import BadInput
 from schemas.job.source import ImageFiles, WebDataset
 from schemas.job.storage import Storage
 from tests.made.pixels.tars import make_tar
@@ -45,9 +46,32 @@ def test_a_new_file_does_not_take_the_place_of_one_that_vanished_beside_others()
 
 
 def test_ids_of_coco_are_all_that_counts() -> None:
-    found = match_files({"1": "/a/x.jpg"}, [("7", "/a/x.jpg"), ("1", "/b.jpg")], names_given=True)
-    assert found.known == {"1": "/b.jpg"}
-    assert found.new == (("7", "/a/x.jpg"),)
+    current = [("7", "/b/y.jpg"), ("1", "/b/x.jpg")]
+    found = match_files({"1": "/a/x.jpg"}, current, names_given=True)
+    assert found.known == {"1": "/b/x.jpg"}
+    assert found.new == (("7", "/b/y.jpg"),)
+
+
+def test_ids_of_coco_that_mean_other_images_now_are_refused() -> None:
+    with pytest.raises(BadInput, match=r"id 1\n.*b\.jpg \(so of 2 ids(.|\n)*a\.jpg, as when"):
+        match_files(
+            {"1": "/p/a.jpg", "2": "/p/b.jpg"},
+            [("1", "/p/b.jpg"), ("2", "/p/c.jpg"), ("3", "/p/a.jpg")],
+            names_given=True,
+        )
+
+
+@pytest.mark.parametrize("changed", [b"other", b"", b"longer than it was"])
+def test_the_next_days_photos_of_the_same_names_are_others(changed: bytes, tmp_path: Path) -> None:
+    place = Place(str(tmp_path), Storage())
+    place.put({"one/1.jpg": b"photo", "two/1.jpg": changed, "copy/1.jpg": b"photo"})
+    planned = {"1.jpg": f"{tmp_path}/one/1.jpg"}
+    is_other = by_content(Storage())
+    new = match_files(planned, [("1.jpg", f"{tmp_path}/two/1.jpg")], is_other=is_other)
+    assert new.new == (("1~2.jpg", f"{tmp_path}/two/1.jpg"),)
+    same = match_files(planned, [("1.jpg", f"{tmp_path}/copy/1.jpg")], is_other=is_other)
+    assert same.moved(planned) == [("1.jpg", planned["1.jpg"], f"{tmp_path}/copy/1.jpg")]
+    assert (same.new, same.gone(planned)) == ((), [])
 
 
 @pytest.mark.parametrize("kind", ["images", "webdataset"])
@@ -58,7 +82,7 @@ def test_ids_of_coco_are_all_that_counts() -> None:
 def test_folders_added_in_any_order_are_planned_once(kind: str, steps: str, tmp_path: Path) -> None:
     place = Place(str(tmp_path), Storage())
     for folder in ("p/a", "p/a/k", "p/a/b/c", "p/bb", "c"):
-        size = len(folder) * 10_000  # tells them apart, as it does photos
+        size = len(folder) * 10_000  # tells them apart
         content = bytes(size) if kind == "images" else make_tar([("x.jpg", bytes(size))])
         place.put({f"{folder}/x.{'jpg' if kind == 'images' else 'tar'}": content})
     folders = {"a": "p/a", "b": "p/bb", "k": "p/a/k", "p": "p", "c": "c"}
@@ -72,7 +96,7 @@ def test_folders_added_in_any_order_are_planned_once(kind: str, steps: str, tmp_
             else WebDataset(type="webdataset", shards=uris)
         )
         inputs = plan_inputs(source, Storage(), 2)
-        plan = extend_plan(output, inputs.shards, is_other=by_size(Storage()))
+        plan = extend_plan(output, inputs.shards, is_other=by_content(Storage()))
         named = [image for shard in plan.shards for image in shard.images]
         named += [(shard.name, shard.uri) for shard in plan.shards if shard.kind == "tar"]
         assert len({name for name, _ in named}) == len({uri for _, uri in named}) == len(named)
