@@ -6,13 +6,12 @@ Below the folder that `targets` names, that of `vrp export images`, or a COCO so
 from collections.abc import Mapping
 
 from pipeline.images.formats import READ_ALWAYS, READ_WITH, suffix_of
+from pipeline.inputs.address import split_uri
 from pipeline.output.paths import PLAN
 from pipeline.output.plan import read_plan
 from pipeline.storage.place import Place
 from schemas.errors import BadStorage
 from schemas.record.commit import Identity
-
-MEMBER_MARK = ".tar#"  # between the two parts of a member's URI: s3://b/a.tar#cat_01.jpg
 
 
 def has_image_suffix(name: str) -> bool:
@@ -31,12 +30,23 @@ def file_name(image_id: str, uri: str, source: str, coco_names: Mapping[str, str
         case "coco":
             return coco_names[image_id]
         case "webdataset":
-            member = uri.partition(MEMBER_MARK)[2].rpartition("/")[2]
-            return image_id + "".join(member.partition(".")[1:])
+            return _member_name(image_id, split_uri(uri, in_archive=True)[1])
         case "parquet" if not has_image_suffix(image_id):
             return f"{image_id}.png"
         case _:
             return image_id
+
+
+def _member_name(image_id: str, member: str) -> str:
+    """Return a member's id with the suffix that it lacks; older ids end at the first dot."""
+    path = member.removeprefix("./").rstrip()
+    parts = image_id.split("/")
+    keys = ("/".join(parts[start:]) for start in range(1, len(parts)))
+    key = next((key for key in keys if path.startswith(key)), "")
+    if key:
+        return image_id + path[len(key) :]
+    # A second image of one id, `a#2`.
+    return f"{image_id}.{suffix_of(path)}" if has_image_suffix(path) else image_id
 
 
 def coco_names(output: Place, identity: Identity) -> dict[str, str]:

@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.export.labels import LabelledImage, Labels
 from pipeline.export.palette import MOST_COLOURS, Legend, make_legend, read_palette
 from pipeline.export.rejected import REJECTED, Exported, labelled_only, listing_rejected
-from pipeline.export.safe_name import safe_name
+from pipeline.export.safe_name import FreeNames
 from pipeline.export.selection import Selection
 from pipeline.export.write import WRITE_THREADS, create, in_groups
 from pipeline.storage.place import Place
@@ -37,7 +37,7 @@ def export_png(
     legend = make_legend(labels.commit.categories, read_palette(palette, storage))
     folder = Place.open(to, storage)
     create(folder.below(LEGEND), legend.describe(labels.commit))
-    exported = Exported()
+    exported, names = Exported(), FreeNames()
 
     def write(image: tuple[str, LabelledImage]) -> None:
         name, labelled = image
@@ -49,7 +49,7 @@ def export_png(
     ):
         for group in in_groups(labelled_only(counted(labels.images()))):
             # All names of a group are checked before any of it is written.
-            named = [(safe_name(image.file_name, ".png"), image) for image in group]
+            named = [(names.name(image.file_name, ".png"), image) for image in group]
             list(pool.map(write, named))
     return exported
 

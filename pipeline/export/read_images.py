@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Literal
 
-from pipeline.export.file_name import MEMBER_MARK
 from pipeline.export.labels import LabelledImage
 from pipeline.export.write import in_groups
+from pipeline.inputs.address import split_uri
 from pipeline.inputs.shards import EncodedImage, read_units
 from pipeline.inputs.tar import READING
 from pipeline.storage.place import Place
@@ -45,8 +45,7 @@ def read_images(
 
 
 def _archive_of(uri: str) -> str:
-    archive, mark, _ = uri.partition(MEMBER_MARK)  # a member's name may have a # too
-    return archive + mark.removesuffix("#")
+    return split_uri(uri, in_archive=True)[0]
 
 
 def _from_files(images: Sequence[LabelledImage], storage: Storage) -> Iterator[Found]:

@@ -1,5 +1,6 @@
 """Turn an image's file name into that of an export's file, or refuse one that leaves it."""
 
+import hashlib
 from pathlib import PurePosixPath
 
 from pipeline.export.file_name import has_image_suffix
@@ -31,3 +32,25 @@ def safe_name(name: str, suffix: str | None = None) -> str:
             "a relative path without empty parts, '..', backslashes or control characters",
         )
     return str(path)
+
+
+class FreeNames:
+    """Names one export's files after images, of which two may differ in their suffix alone.
+
+    The first has the short name; the other, in the labels' order, its own suffix too: beside that
+    of `a.jpg`, `a.png.txt` is of `a.png`. Holds about 80 bytes an image.
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[bytes] = set()
+
+    def name(self, image: str, suffix: str) -> str:
+        """Return a path below the export's folder. Raises BadInput as `safe_name`."""
+        short = safe_name(image, suffix)
+        return short if self._takes(short) else safe_name(f"{image}{suffix}")
+
+    def _takes(self, name: str) -> bool:
+        key = hashlib.blake2b(name.encode(), digest_size=8).digest()
+        before = len(self._taken)
+        self._taken.add(key)
+        return len(self._taken) > before

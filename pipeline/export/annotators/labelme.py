@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pipeline.export.labels import LabelledImage, Labels
 from pipeline.export.polygons import Outlines
 from pipeline.export.rejected import REJECTED, Exported, labelled_only, listing_rejected
-from pipeline.export.safe_name import safe_name
+from pipeline.export.safe_name import FreeNames
 from pipeline.export.selection import Selection
 from pipeline.export.write import WRITE_THREADS, create, in_groups
 from pipeline.storage.place import Place
@@ -24,7 +24,7 @@ def export_labelme(
     """Write the labels below the folder `to`. Raises BadInput, BadStorage as `export_png`."""
     labels = Labels.open(output_uri, storage, selection)
     folder = Place.open(to, storage)
-    exported = Exported()
+    exported, names = Exported(), FreeNames()
 
     def write(file: tuple[str, bytes]) -> None:
         create(folder.below(file[0]), file[1])
@@ -34,7 +34,7 @@ def export_labelme(
         listing_rejected(labels, folder.below(REJECTED), exported) as counted,
     ):
         for group in in_groups(labelled_only(counted(labels.images()))):
-            files = [(safe_name(i.file_name, ".json"), _document(i, outlines)) for i in group]
+            files = [(names.name(i.file_name, ".json"), _document(i, outlines)) for i in group]
             list(pool.map(write, files))
     return exported
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.export.file_name import has_image_suffix
 from pipeline.export.image_files import COLUMNS, check_all_written, write_images
 from pipeline.export.labels import LabelledImage, Labels
 from pipeline.export.polygons import Outlines
 from pipeline.export.rejected import REJECTED, Exported, labelled_only, listing_rejected
-from pipeline.export.safe_name import safe_name
+from pipeline.export.safe_name import FreeNames, safe_name
 from pipeline.export.selection import Selection
 from pipeline.export.write import WRITE_THREADS, create, in_groups
 from pipeline.storage.place import Place
@@ -77,8 +78,13 @@ def split_of(image_id: str, val_share: float) -> str:
 
 def _placed(images: Iterator[LabelledImage], yolo: Yolo) -> Iterator[LabelledImage]:
     """Yield the images under their flat names in their splits."""
+    names = FreeNames()
     for image in images:
         flat = safe_name(image.file_name).replace("/", "__")
+        # Readers find an image's text by its stem: of a second one of that stem it is `a_png.png`.
+        if names.name(flat, ".txt") == f"{flat}.txt" and has_image_suffix(flat):
+            stem, _, suffix = flat.rpartition(".")
+            flat = f"{stem}_{suffix}.{suffix}"
         split = split_of(image.image_id, yolo.val_share)
         yield replace(image, file_name=f"{split}/{flat}")
 

@@ -146,9 +146,21 @@ def test_a_folder_of_another_export_is_refused_before_a_mask_is_written(tmp_path
     assert [path.name for path in (tmp_path / "png").iterdir()] == ["legend.json"]
 
 
-def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
-    rows = _rows("1.jpg", 0.5, 0.9) + _rows("1.png", 0.9, 0.5)
+def test_images_that_differ_in_their_suffix_alone_have_each_their_own_png(tmp_path: Path) -> None:
+    rows = _rows("1.jpg", 0.5, 0.9) + _rows("1.png", 0.9, 0.5) + _rows("2.png", 0.5, 0.9)
     commit_units(str(tmp_path / "out"), [(rows, [])])
+    for _ in range(2):
+        export_png(str(tmp_path / "out"), Storage(), str(tmp_path / "png"))
+    made = sorted(path.name for path in (tmp_path / "png").glob("*.png"))
+    assert made == ["1.png", "1.png.png", "2.png"]
+    dog_above, cat_above = (_indices(tmp_path / "png" / name) for name in made[:2])
+    assert (dog_above[65, 65], cat_above[65, 65]) == (DOG, CAT)
+
+
+def test_two_images_of_one_file_name_are_refused(tmp_path: Path) -> None:
+    rows = [row for name in ("1", "2", "3") for row in _rows(name, float(name) / 4, 0.6)]
+    rows = [row | {"uri": "s3://b/val/x.jpg"} for row in rows]
+    commit_units(str(tmp_path / "out"), [(rows, [])], source="coco")
     with pytest.raises(BadInput, match="two images of one name"):
         export_png(str(tmp_path / "out"), Storage(), str(tmp_path / "png"))
 
