@@ -6,7 +6,7 @@ import json
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pipeline.label.check import CheckedJob
     from pipeline.workers.own_process import OwnProcess
     from schemas.record.commit import Commit
+
+
+REJECTED_SHOWN = 5
 
 
 def label(
@@ -96,9 +99,15 @@ def _run(
 
 def _summary(
     checked: CheckedJob, commit: Commit, progress: LabelProgress, seconds: float
-) -> dict[str, object]:
+) -> dict[str, Any]:
+    from pipeline.output.committed import first_rejected
+
+    rejected = first_rejected(checked.output, commit, REJECTED_SHOWN)
     return {
         **commit.counts.model_dump(),
+        "first_rejected": [
+            f"{row['image_id']}: {row['reason']}: {row['message']}" for row in rejected
+        ],
         "new_images": progress.images,
         "taken_rows": progress.taken,
         "seconds": round(seconds, 2),
@@ -112,7 +121,7 @@ def _summary(
     }
 
 
-def _print_summary(checked: CheckedJob, summary: dict[str, object], console: Console) -> None:
+def _print_summary(checked: CheckedJob, summary: dict[str, Any], console: Console) -> None:
     """Print a line for each fact: a table would cut a long address on a narrow screen."""
     from pipeline.label.preview import said_of_moved
 
@@ -120,6 +129,11 @@ def _print_summary(checked: CheckedJob, summary: dict[str, object], console: Con
     facts = [("state", done)]
     for key in ("images", "with_labels", "rejected", "rows", "labelled", "empty", "new_images"):
         facts.append((key.replace("_", " "), str(summary[key])))
+        if key == "rejected":
+            named = summary["first_rejected"]
+            facts += [("", text) for text in named]
+            if (more := summary["rejected"] - len(named)) > 0:
+                facts.append(("", f"and {more} more, which `vrp report` names"))
     if checked.earlier is not None:
         facts.append(("taken rows", f"{summary['taken_rows']} from {checked.earlier.uri}"))
     facts.append(("seconds", f"{summary['seconds']}; by stage {summary['seconds_by_stage']}"))

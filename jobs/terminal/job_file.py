@@ -1,5 +1,7 @@
 """Turn a YAML file and --set options into a job, or into one readable error."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,7 +94,7 @@ def read_document(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-        document = load_yaml(data.decode("utf-8")) if len(data) <= MAX_BYTES else None
+        document = load_yaml(data.decode("utf-8"), path.name) if len(data) <= MAX_BYTES else None
     except OSError as error:
         raise BadInput("a job file cannot be read", str(path), str(error), "a YAML file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -144,12 +146,22 @@ def _readable(error: ValidationError, path: Path, kind: type[Spec]) -> BadInput:
         shown = got if len(got) <= 80 and not isinstance(fault["input"], dict) else ""
         if key.startswith("storage"):
             shown = ""  # a mistyped secret is still a secret
-        faults.append(f"{key}: {in_our_words(fault)}{f', got {shown}' if shown else ''}")
+        meant = _meant(fault["loc"], kind) if fault["type"] == "extra_forbidden" else ""
+        faults.append(f"{key}: {in_our_words(fault)}{meant}{f', got {shown}' if shown else ''}")
     if len(every) > len(faults):
         faults.append(f"and {len(every) - len(faults)} more")
     return BadInput(
         f"the job has {len(every)} fault{'s' if len(every) > 1 else ''}",
         str(path),
         "\n          ".join(faults),
-        f"the keys of `vrp schema{schema}`, with values of their types",
+        f"the keys and values that `vrp schema{schema}` tells of",
     )
+
+
+def _meant(place: Sequence[int | str], kind: type[Spec]) -> str:
+    """Name the job's key that an unknown one was likely meant to be, "" if none is close."""
+    schema = kind.model_json_schema()
+    parts = [schema] if len(place) == 1 else schema["$defs"].values()
+    known = {name for part in parts for name in part.get("properties", ())}
+    close = get_close_matches(str(place[-1]), sorted(known), 1)
+    return f" (did you mean {close[0]}?)" if close else ""

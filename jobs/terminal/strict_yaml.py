@@ -12,13 +12,16 @@ MAX_BYTES = 64 * 2**20
 _MAX_REPEATED = 100_000
 
 
-def load_yaml(text: str) -> object:
+def load_yaml(text: str, name: str = "the text") -> object:
     """Return the values of a YAML document. Raises yaml.YAMLError, and nothing else, on bad text.
+
+    name is what an error calls it.
 
     Refused beyond what safe loading refuses: a key that stands twice, aliases that repeat more
     than 100,000 values or contain themselves, and what PyYAML's own constructors stumble over.
     """
     loader = yaml.SafeLoader(text)
+    loader.name = name
     try:
         document = loader.get_single_node()
         if document is None:

@@ -198,12 +198,13 @@ def _decode(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> DecodedI
     if getattr(image, "is_animated", False):
         raise ImageRejected("animated", f"{getattr(image, 'n_frames', 'several')} frames or pages")
     # Pillow turns TIFF files itself while loading them, and then forgets their tag.
-    before = _orientation(image) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
-    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.mode == "RGB":
-        stored_HW3 = jpeg.pixels_at_once(data)
-        if stored_HW3 is not None and stored_HW3.shape[:2] == (image.height, image.width):
-            found = _orientation(image)
-            return DecodedImage(_displayed(stored_HW3, found), found)
+    before = orientation_of(image) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        stored_HW3 = jpeg.pixels_at_once(data, "CMYK" if image.mode == "CMYK" else "RGB")
+        right_size = stored_HW3 is not None and stored_HW3.shape[:2] == (image.height, image.width)
+        if image.mode == "RGB" and stored_HW3 is not None and right_size:
+            found = orientation_of(image)
+            return DecodedImage(displayed(stored_HW3, found), found)
     # Libraries set it for the whole process, and half an image passes for one.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     # Before all else that loads pixels: a second load() of a damaged file does nothing.
@@ -211,7 +212,7 @@ def _decode(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> DecodedI
     if isinstance(image, PngImagePlugin.PngImageFile):
         png.check_rows(image, data)
     found, turned = _orientations(image, before)
-    return DecodedImage(_displayed(np.asarray(_to_rgb(image)), turned), found)
+    return DecodedImage(displayed(np.asarray(_to_rgb(image)), turned), found)
 
 
 def _orientations(image: ImageFile.ImageFile, before: int | None) -> tuple[int, int]:
@@ -222,11 +223,11 @@ def _orientations(image: ImageFile.ImageFile, before: int | None) -> tuple[int, 
         # Both libraries turn by the file's own boxes, beside which EXIF does not count.
         found = image.info.get("original_orientation")
         return (found if found in _TURNS else 1), 1
-    orientation = _orientation(image)
+    orientation = orientation_of(image)
     return orientation, orientation
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """Return what the EXIF says; no pixels are loaded, as those of a PNG have been before."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
@@ -254,12 +255,19 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _displayed(stored_HW3: np.ndarray, orientation: int) -> np.ndarray:
+def displayed(stored_HW: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn stored pixels, [H, W] or [H, W, 3], as an EXIF orientation says."""
     swap, flip_rows, flip_columns = _TURNS[orientation]
-    turned_HW3 = stored_HW3.transpose(1, 0, 2) if swap else stored_HW3
-    turned_HW3 = turned_HW3[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+    turned_HW = stored_HW.swapaxes(0, 1) if swap else stored_HW
+    turned_HW = turned_HW[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
     # A copy of Pillow's array in any case: it is read-only, which torch.from_numpy warns about.
-    return np.require(turned_HW3, requirements=("C", "W"))
+    return np.require(turned_HW, requirements=("C", "W"))
+
+
+def displayed_size(stored_HW: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Return the size that stored pixels have when they are turned."""
+    height, width = stored_HW
+    return (width, height) if _TURNS[orientation][0] else (height, width)
 
 
 UNREADABLE = (

@@ -6,13 +6,24 @@ leaves other threads their turn. What it finds any fault with is left to Pillow:
 and 30 000 damaged copies of drawn pictures, whatever it read was what Pillow reads.
 """
 
+from typing import Literal
+
 import numpy as np
 import simplejpeg
 
+# libjpeg's own words where a scan ends before the picture does: it fills the rest with grey, which
+# Pillow takes for the picture.
+_CUT_SHORT = "premature end of data segment"
 
-def pixels_at_once(data: bytes) -> np.ndarray | None:
-    """Return a whole JPEG's pixels, uint8 RGB [H, W, 3]; None where Pillow is to say what it is."""
+
+def pixels_at_once(data: bytes, colours: Literal["RGB", "CMYK"] = "RGB") -> np.ndarray | None:
+    """Return a whole JPEG's pixels, uint8 [H, W, channels]; None where Pillow is to say what it is.
+
+    Raises EOFError where data are missing before the end of the file.
+    """
     try:
-        return simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
-    except ValueError:
+        return simplejpeg.decode_jpeg(data, colorspace=colours, strict=True)
+    except ValueError as error:
+        if _CUT_SHORT in str(error):
+            raise EOFError(str(error)) from error
         return None

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as coco_mask
 
 from model.segmenter import Drawn
-from pipeline.images.decode import DAMAGE
+from pipeline.images.decode import DAMAGE, displayed, displayed_size, orientation_of
 from pipeline.masks.coco import Entry, Instances, drawn_runs, read_instances, short_polygons
 from pipeline.masks.mask_file import MaskRead, described, named, read_mask, values_of
 from pipeline.masks.runs import filled, runs_of
@@ -67,7 +67,7 @@ def draw(reference: Reference, size_HW: tuple[int, int], files: Files, where: st
             read = _from_coco(annotation, reference, size_HW, files, where)
         case Box() | Points() | Scribbles() as annotation:
             _check_inside(annotation, size_HW, where)
-            return Understood(annotation, _geometry(annotation))
+            return Understood(annotation, _geometry(annotation, size_HW))
     mask_HW = read.mask_HW
     _check_size(mask_HW.shape, size_HW, where)
     if not mask_HW.any():
@@ -84,10 +84,17 @@ def draw(reference: Reference, size_HW: tuple[int, int], files: Files, where: st
     return Understood(mask_HW, described(mask_HW, read.remarks))
 
 
-def _geometry(annotation: Box | Points | Scribbles) -> str:
+def _geometry(annotation: Box | Points | Scribbles, size_HW: tuple[int, int]) -> str:
     match annotation:
         case Box(xyxy=(left, top, right, bottom)):
-            return f"a box, x {left:g} to {right:g}, y {top:g} to {bottom:g}"
+            said = f"a box, x {left:g} to {right:g}, y {top:g} to {bottom:g}"
+            height, width = size_HW
+            if left < 0 or top < 0 or right > width or bottom > height:
+                said += (
+                    f", beyond the edge of the image, {width} wide and {height} high: are these "
+                )
+                said += "left, top, right, bottom?"
+            return said
         case Points(points=points):
             return f"{len(points)} points"
         case Scribbles(strokes=strokes):
@@ -97,12 +104,16 @@ def _geometry(annotation: Box | Points | Scribbles) -> str:
 def _read_mask(data: bytes, annotation: MaskFile, size_HW: tuple[int, int], where: str) -> MaskRead:
     try:
         with Image.open(io.BytesIO(data)) as image:
+            # Pillow turns TIFF files itself.
+            orientation = 1 if image.format == "TIFF" else orientation_of(image)
+            height, width = displayed_size((image.height, image.width), orientation)
             # Before decoding: a small file may claim billions of pixels.
-            _check_size((image.height, image.width), size_HW, where)
+            _check_size((height, width), size_HW, where)
             image.load()
             if annotation.value is None:
-                return read_mask(image)
-            values_HW = values_of(image)
+                read = read_mask(image)
+                return replace(read, mask_HW=displayed(read.mask_HW, orientation))
+            values_HW = displayed(values_of(image), orientation)
     except (*DAMAGE, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise BadReference(
             "a reference mask cannot be read", where, f"{annotation.uri}: {error}", "a PNG"
@@ -156,6 +167,13 @@ def _check_inside(
         case Box(xyxy=(left, top, right, bottom)):
             outside = left >= width or top >= height or right <= 0 or bottom <= 0
             got = f"the box {annotation.xyxy}"
+            if right <= 1 and bottom <= 1:
+                raise BadReference(
+                    "a reference box is smaller than a pixel",
+                    where,
+                    f"{got}; are these shares of the image?",
+                    "left, top, right, bottom in pixels",
+                )
         case Points(points=points):
             bad = [(x, y) for x, y in points if not (0 <= x < width and 0 <= y < height)]
             outside, got = bool(bad), f"the points {bad[:5]}"

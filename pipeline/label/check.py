@@ -12,7 +12,7 @@ from pipeline.output.identity import check_identity, identify, read_identity
 from pipeline.output.namesakes import by_content
 from pipeline.output.plan import Plan, merge_plan, read_plan
 from pipeline.output.unit import list_units
-from pipeline.presence.heads import PresenceTask, presence_task
+from pipeline.presence.heads import PresenceTask, check_negatives, presence_task
 from pipeline.storage.files import check_endpoint, check_writable
 from pipeline.storage.place import Place
 from pipeline.weights.of_method import weight_contents
@@ -55,6 +55,8 @@ def check(job: LabelJob) -> CheckedJob:
     read = read_references(job.references, job.numbered_categories(), job.limits, job.storage)
     references = tuple(reference.loaded for reference in read)
     presence = presence_task(job)
+    if presence is not None:
+        check_negatives(presence, references, job.negatives)
     fields = {} if presence is None else presence.fields()
     identity = identify(job, references, weight_contents(job.method, job.storage), fields)
     output = Place.open(job.output.uri, job.storage)

@@ -3,10 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from model.presence.decide import LEAST_EXAMPLES
+from model.segmenter import by_category
 from pipeline.label.check import CheckedJob
 from pipeline.output.attempts import list_begun
 from pipeline.output.plan import Plan
 from pipeline.output.unit import list_units
+from pipeline.presence.choose import photos_left_out
 from schemas.record.commit import Shard, asked_with_field
 
 NAMED = 5
@@ -72,14 +75,28 @@ def said_of_moved(plan: Plan) -> str:
 
 
 def advice(checked: CheckedJob) -> list[str]:
-    """Say of categories with many references that an image is asked with the best few of them."""
+    """Say of categories with many references that an image is asked with the best few of them.
+
+    And of negatives that change nothing, where no reference can be left out beside them.
+    """
     counts = Counter(reference.category_id for reference in checked.references)
-    return [
+    said = [
         f"{category.name} has {counts[category.id]} references, and an image is asked with "
         f"{asked}: method.best_references: all asks with all, in many times the time"
         for category in checked.identity.categories
         if (asked := checked.identity.fields.get(asked_with_field(category.id)))
     ]
+    if checked.presence is not None and checked.presence.negatives:
+        photos = photos_left_out(checked.references)
+        shown = sum(len(by_category(photo)) for photo in photos)
+        if shown < LEAST_EXAMPLES:
+            said.append(
+                "the negatives change nothing: they count beside photos of references that the "
+                "others' categories can do without, and there "
+                f"{'is one category in such' if shown else 'are none'}; wanted another reference "
+                "of each category, in another photo"
+            )
+    return said
 
 
 def _of_categories(checked: CheckedJob) -> list[Prospect]:

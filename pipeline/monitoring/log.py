@@ -19,6 +19,8 @@ MAX_BYTES = 100 * 2**20
 KEPT_FILES = 5
 ID_CHARACTERS = 16  # of Ray's 56: no two of a cluster are alike
 _LOG = logging.getLogger("vrp")
+# Else Python prints an event's bare name where there is no file for it.
+_LOG.addHandler(logging.NullHandler())
 
 
 class JsonLines(logging.Formatter):
@@ -42,7 +44,7 @@ class JsonLines(logging.Formatter):
 
 def start_log() -> None:
     """Send this process's lines to its file; once, and only within Ray."""
-    if _LOG.handlers or not ray.is_initialized():
+    if len(_LOG.handlers) > 1 or not ray.is_initialized():
         return
     context = ray.get_runtime_context()
     process = {"node": context.get_node_id()[:ID_CHARACTERS]}

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -75,6 +76,16 @@ def read_rejected(output: Place, parts: Iterable[Part]) -> Iterator[pa.Table]:
     for part in parts:
         if part.rejected_path is not None:
             yield read_table(output.below(part.rejected_path), part.rejected_sha256)
+
+
+def first_rejected(output: Place, commit: Commit, most: int) -> list[dict[str, Any]]:
+    """Return the first rejected rows of a commit, `most` at most. Raises BadStorage."""
+    found: list[dict[str, Any]] = []
+    for table in read_rejected(output, commit.parts):
+        found += table.slice(0, most - len(found)).to_pylist()
+        if len(found) == most:
+            break
+    return found
 
 
 def read_table(place: Place, sha256: str | None) -> pa.Table:

@@ -60,13 +60,9 @@ def _left_out(
 ) -> Iterator[tuple[Prediction, bool]]:
     """Look in photos of references, by the others': for what each shows, and is no other category.
 
-    A photo is left out whole, with all that is annotated in it, and only where every category keeps
-    a reference: without its other categories a job is another one.
+    A photo is left out whole, with all that is annotated in it.
     """
-    photos = [photo for photo in by_photo(references) if _keeps_categories(photo, references)]
-    places = np.linspace(0, len(photos) - 1, min(len(photos), MOST_LEFT_OUT))
-    for place in sorted(set(places.round().astype(int).tolist())):
-        photo = photos[place]
+    for photo in photos_left_out(references):
         shown = {reference.category_id for reference in photo}
         [predictions] = study(_without(photo, references)).segment([photo[0].image_HW3])
         for prediction in predictions:
@@ -74,6 +70,16 @@ def _left_out(
                 yield prediction, True
             elif any(lies_on(prediction, reference) for reference in photo):
                 yield prediction, False
+
+
+def photos_left_out(references: Sequence[LoadedReference]) -> list[list[LoadedReference]]:
+    """Return the references of each photo that is left out, MOST_LEFT_OUT at most, evenly chosen.
+
+    Without it every category keeps a reference: with fewer categories a job is another one.
+    """
+    photos = [photo for photo in by_photo(references) if _keeps_categories(photo, references)]
+    places = np.linspace(0, len(photos) - 1, min(len(photos), MOST_LEFT_OUT))
+    return [photos[place] for place in sorted(set(places.round().astype(int).tolist()))]
 
 
 def _keeps_categories(

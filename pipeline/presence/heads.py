@@ -12,6 +12,7 @@ import model.presence
 from model.local_files import whole_file
 from model.presence.decide import Wanted, thresholds
 from model.presence.head import FittedFor
+from model.segmenter import LoadedReference, by_photo
 from pipeline.images.decode import decode_image
 from pipeline.storage.place import Place
 from pipeline.weights.catalogue import CATALOGUE
@@ -66,6 +67,24 @@ def presence_task(job: LabelJob) -> PresenceTask | None:
         tuple(sorted({hashlib.sha256(one).hexdigest()[:12] for one in data})),
         wanted,
     )
+
+
+def check_negatives(
+    task: PresenceTask, references: Sequence[LoadedReference], names: Sequence[str]
+) -> None:
+    """Raise BadInput for an image that shows a category and is said to show none.
+
+    names are the negatives', as the job has them.
+    """
+    for photo in by_photo(references):
+        for name, negative_HW3 in zip(names, task.negatives, strict=True):
+            if np.array_equal(photo[0].image_HW3, negative_HW3):
+                raise BadInput(
+                    "a negative image that is a reference's too",
+                    name,
+                    f"the image of reference {photo[0].id}",
+                    "images that show none of the job's categories",
+                )
 
 
 def head_of(job: LabelJob) -> PresenceHead:

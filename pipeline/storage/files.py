@@ -19,6 +19,7 @@ from urllib.request import getproxies
 import fsspec
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
 from model.local_files import beside, sync, whole_file
 from pipeline.storage.errors import endpoint_of, translated, unanswered
@@ -251,6 +252,10 @@ def check_writable(uri: str, storage: Storage) -> None:
     fs, folder = open_filesystem(uri, storage)
     if _is_s3(fs):
         check_endpoint(storage)
+    if isinstance(fs, MemoryFileSystem):
+        raise BadStorage(
+            "a storage that each process has of its own", uri, "memory", "a folder or a bucket"
+        )
     if isinstance(fs, LocalFileSystem):
         # The nearest folder there is, so that a dry run leaves no new folder behind.
         while not os.path.lexists(folder):

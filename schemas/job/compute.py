@@ -75,6 +75,7 @@ class Limits(Spec):
     seconds_per_image: float = Field(
         default=120.0,
         gt=0,
+        le=10**6,
         description="Decoding, segmenting and encoding; a slower image is rejected as `timeout`.",
     )
     max_rejected: Annotated[int, Field(ge=0)] | Share | None = Field(

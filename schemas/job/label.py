@@ -16,7 +16,9 @@ from schemas.spec import Spec, Uri
 class Thresholds(Spec):
     """When a mask counts as a label; anything less is a row with status `empty`."""
 
-    mask_logit: float = Field(default=0.0, description="A pixel is foreground above this logit.")
+    mask_logit: float = Field(
+        default=0.0, allow_inf_nan=False, description="A pixel is foreground above this logit."
+    )
     min_score: float = Field(default=0.0, ge=0, le=1, description="SAM's predicted IoU.")
     min_stability: float = Field(
         default=0.0, ge=0, le=1, description="IoU of the masks at logits +1 and -1."

@@ -61,7 +61,8 @@ class Box(Spec):
         left, top, right, bottom = self.xyxy
         if not (left < right and top < bottom):
             raise ValueError(
-                f"a box with no area: {self.xyxy}; wanted left < right and top < bottom"
+                f"a box with no area: {self.xyxy}; wanted left < right and top < bottom, in pixels "
+                "(not x, y, width, height)"
             )
         return self
 
@@ -100,7 +101,7 @@ Annotation = Annotated[
 class Category(Spec):
     """A kind of object to label; the id is what COCO and the rows carry."""
 
-    id: int = Field(ge=1)
+    id: int = Field(ge=1, lt=2**31)
     name: str = Field(min_length=1)
 
 

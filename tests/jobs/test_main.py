@@ -8,7 +8,10 @@ from ray.exceptions import RayError
 
 from jobs import main as main_module
 from jobs.terminal.console import LINES_FD
+from schemas.record.presence import HEADS
 from tests.made.jobs.commands import photo_folder, run, write_job
+from tests.made.networks.presence import HEAD
+from tests.made.pixels.photos import photo
 
 
 def fails(*_: object) -> None:
@@ -59,3 +62,25 @@ def test_a_plan_says_that_images_choose_among_many_references(
         code, out, err = run(capsys, "plan", write_job(folder, **changes))
         assert code == 0, err
         assert ("advice: cat has 11 references" in out) == advised
+
+
+def test_a_plan_advises_a_second_photo_where_negatives_would_change_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = photo_folder(tmp_path)
+    (folder / "empty.jpg").write_bytes(photo(7))
+    (folder / "second.jpg").write_bytes(photo(8))
+    (folder / "head.json").write_bytes(HEADS.dump_json((HEAD,)))
+    job = yaml.safe_load(Path(write_job(folder)).read_text())
+    (first,) = job["references"]
+    asked = {
+        "thresholds": {"recall": 0.9},
+        "negatives": ["empty.jpg"],
+        "presence_head": "head.json",
+    }
+    second = first | {"image": "second.jpg"}
+    for references, advised in (([first], True), ([first, second], False)):
+        job_file = write_job(folder, references=references, **asked)
+        code, out, err = run(capsys, "plan", job_file)
+        assert code == 0, err
+        assert ("advice: the negatives change nothing" in out) == advised

@@ -84,3 +84,4 @@ def test_ray_goes_on_where_an_image_kills_the_process_and_nothing_is_lost(tmp_pa
     assert [(row["image_id"], row["reason"]) for row in rows] == [("1.jpg", "crash")]
     (labels,) = (folder / "out" / "labels").iterdir()
     assert {row["image_id"] for row in pq.read_table(labels).to_pylist()} == {"0.jpg"}
+    assert "1.jpg: crash: " in ran.stdout

@@ -9,6 +9,7 @@ import yaml
 from jobs.terminal.job_file import read_embedding, read_job
 from schemas.errors import BadInput
 from schemas.job.embed import IMAGES_PER_UNIT, EmbedJob
+from schemas.job.label import LabelJob
 
 NANO = {"type": "nano", "weights": "random:1"}
 VRP = {"type": "vrp", "weights": "random:2", "sam": NANO, "backbone": NANO}
@@ -52,3 +53,33 @@ def test_a_labeling_job_without_a_store_is_told_what_it_lacks(tmp_path: Path) ->
 def test_a_fault_of_a_job_names_the_schema_of_its_kind(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="vrp schema embed`"):
         read_job(EmbedJob, write(tmp_path))
+
+
+def test_a_mistyped_key_is_told_which_one_was_meant(tmp_path: Path) -> None:
+    path = write(tmp_path, treshold={"recall": 0.9}, limits={"max_byte": 1})
+    with pytest.raises(BadInput) as refused:
+        read_job(LabelJob, path)
+    assert "treshold: is no key of this (did you mean thresholds?)" in refused.value.got
+    assert "limits.max_byte: is no key of this (did you mean max_bytes?)" in refused.value.got
+
+
+def test_broken_yaml_is_told_by_the_files_name(tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text("a: [1\nb: 2")
+    with pytest.raises(BadInput, match=r'in "job\.yaml", line 2'):
+        read_job(LabelJob, tmp_path / "job.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"thresholds": {"mask_logit": float("nan")}}, "mask_logit: is not a finite number"),
+        ({"limits": {"seconds_per_image": float("inf")}}, "seconds_per_image: is above 1000000"),
+        ({"categories": [{"id": 2**31, "name": "cat"}]}, "id: is not below 2147483648"),
+    ],
+)
+def test_a_number_that_would_fail_later_is_told_before_any_work(
+    changes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput) as refused:
+        read_job(LabelJob, write(tmp_path, embeddings=None, **changes))
+    assert said in refused.value.got

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from pipeline.images.decode import decode_image
+from schemas.errors import ImageRejected
 from schemas.job.compute import Limits
 
 
@@ -51,3 +52,14 @@ def test_every_kind_of_jpeg_decodes_to_pillows_pixels(kind: str, size: tuple[int
 def test_a_jpeg_of_other_colours_decodes_to_pillows_pixels(mode: str) -> None:
     data = jpeg_of(photo(40, 33).convert(mode))
     np.testing.assert_array_equal(decode_image(data, Limits()).pixels_HW3, by_pillow(data))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_ends_before_its_picture_does_is_no_image(mode: str, progressive: bool) -> None:
+    """Pillow fills the rest with grey, and mostly says nothing."""
+    data = jpeg_of(photo(64, 64).convert(mode), progressive=progressive)
+    cut = data[: len(data) // 2] + b"\xff\xd9"
+    with pytest.raises(ImageRejected, match=r"premature end|truncated|broken data") as rejected:
+        decode_image(cut, Limits())
+    assert rejected.value.reason == "decode"

@@ -10,6 +10,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from model.segmenter import Drawn
+from pipeline.images.decode import displayed
 from pipeline.label.annotations import Files, draw
 from schemas.errors import BadReference
 from schemas.job.reference import Reference
@@ -88,6 +89,35 @@ def test_every_encoding_of_a_mask_is_the_same_mask(annotation: dict[str, Any]) -
 def test_geometry_inside_the_image_stays_geometry() -> None:
     box = drawn({"type": "box", "xyxy": [-2, 1, 5, 9]})
     assert not isinstance(box, np.ndarray)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_mask_is_turned_as_its_own_exif_says(orientation: int) -> None:
+    back = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}[orientation]
+    stored = displayed(MASK_HW.astype(np.uint8) * 255, back)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    Image.fromarray(stored).save(buffer, "PNG", exif=exif)
+    files = {"m.png": buffer.getvalue()}
+    for value in (None, 255):
+        found = drawn({"type": "mask", "uri": "m.png", "value": value}, files)
+        assert isinstance(found, np.ndarray)
+        assert np.array_equal(found, MASK_HW)
+
+
+def test_a_box_is_said_to_reach_beyond_the_image_and_refused_as_shares() -> None:
+    written = {"category": "cat", "image": "ref.png"}
+    files = Files({}.__getitem__)
+
+    def read(*xyxy: float) -> str:
+        annotation = {"type": "box", "xyxy": xyxy}
+        reference = Reference.model_validate(written | {"annotation": annotation})
+        return draw(reference, (6, 8), files, "").said
+
+    assert "beyond" not in read(0, 0, 8, 6)
+    assert "beyond the edge of the image, 8 wide and 6 high" in read(4, 2, 9, 6)
+    assert "shares of the image" in said({"type": "box", "xyxy": (0.2, 0.3, 0.6, 1.0)})
 
 
 def test_an_empty_mask_is_refused() -> None:

@@ -12,9 +12,10 @@ from model.presence.signals import OF_FEATURES
 from model.segmenter import LoadedReference, Prediction
 from pipeline.presence.choose import choose, kept_choice, lies_on
 from pipeline.presence.episodes import draw_episodes
-from pipeline.presence.heads import PresenceTask
+from pipeline.presence.heads import PresenceTask, check_negatives
 from pipeline.presence.pictures import Picture
 from pipeline.storage.place import Place
+from schemas.errors import BadInput
 from schemas.job.storage import Storage
 from tests.made.networks.presence import HEAD
 from tests.made.outputs.predictions import predicted
@@ -122,3 +123,9 @@ def test_episodes_show_what_is_asked_for_in_half_of_their_images() -> None:
     for episode in drawn:
         ids = {id(reference.image_HW3) for reference in episode.references}
         assert not ids & {id(target.image_HW3) for target in episode.targets}
+
+
+def test_a_reference_is_no_negative() -> None:
+    check_negatives(task(REFERENCES[0].image_HW3 + 1), REFERENCES, ["empty.jpg"])
+    with pytest.raises(BadInput, match=r"empty\.jpg(.|\n)*reference b"):
+        check_negatives(task(REFERENCES[1].image_HW3.copy()), REFERENCES, ["empty.jpg"])

@@ -51,3 +51,8 @@ def test_a_server_that_ignores_the_condition_is_refused(
     monkeypatch.setattr("pipeline.storage.files.create_once", lambda fs, path, data: True)
     with pytest.raises(BadStorage, match="without conditional writes"):
         check_writable(bucket.uri, bucket.storage)
+
+
+def test_memory_is_no_place_for_an_output() -> None:
+    with pytest.raises(BadStorage, match="each process has of its own"):
+        check_writable("memory://out", Storage())
