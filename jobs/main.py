@@ -63,6 +63,23 @@ app.add_typer(presence_app, name="presence")
 app.add_typer(lite_app, name="lite")
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(version("vrp-label"))
+        raise typer.Exit
+
+
+@app.callback()
+def _(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    pass
+
+
 Kind = Literal["label", "train", "episodes", "embed", "evaluate"]
 
 

@@ -52,10 +52,10 @@ def letterbox(image_HW3: np.ndarray, side_px: int) -> Tensor:
 
 
 def letterbox_hw(image_HW: tuple[int, ...], side_px: int) -> tuple[int, int]:
-    """Return the size that SAM scales an image to, before padding."""
+    """Return the size that SAM scales an image to, before padding; a pixel at least."""
     H, W = image_HW
     scale = side_px / max(H, W)
-    return int(H * scale + 0.5), int(W * scale + 0.5)
+    return max(1, int(H * scale + 0.5)), max(1, int(W * scale + 0.5))
 
 
 def normalise(pixels_B3HW: Tensor) -> Tensor:

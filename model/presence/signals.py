@@ -23,8 +23,8 @@ OF_FEATURES = (
 
 def signals_of(prediction: Prediction) -> Mapping[str, float]:
     """Return the signals by name: the method's own presence and SAM's score, of the mask how firm,
-    how sure and how large it is (its side as a share of the image's), and what the method says of
-    evidence, OF_FEATURES at least.
+    how sure and how large it is (its side as a share of the model's square, padding included), and
+    what the method says of evidence, OF_FEATURES at least.
 
     The method must have been asked for evidence (`StudyOptions`).
     """

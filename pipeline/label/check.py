@@ -54,11 +54,14 @@ def check(job: LabelJob) -> CheckedJob:
     check_endpoint(job.storage)
     read = read_references(job.references, job.numbered_categories(), job.limits, job.storage)
     references = tuple(reference.loaded for reference in read)
+    contents = weight_contents(
+        job.method, job.storage
+    )  # before a head is looked for by their names
     presence = presence_task(job)
     if presence is not None:
         check_negatives(presence, references, job.negatives)
     fields = {} if presence is None else presence.fields()
-    identity = identify(job, references, weight_contents(job.method, job.storage), fields)
+    identity = identify(job, references, contents, fields)
     output = Place.open(job.output.uri, job.storage)
     check_writable(job.output.uri, job.storage)
     check_identity(read_identity(output), identity, job.output.uri)

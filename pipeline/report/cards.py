@@ -126,5 +126,8 @@ def _label_card(
 
 def _says(row: Mapping[str, object], iou: float | None) -> str:
     said = "score" if row["status"] == "labelled" else "no mask; score"
+    there = ""
+    if row["decision"] is not None:
+        there = f", probability {row['probability']:.2f}: {row['decision']}"
     against = "" if iou is None else f", IoU {iou:.2f}"
-    return f"{said} {row['score']:.2f}{against}"
+    return f"{said} {row['score']:.2f}{there}{against}"

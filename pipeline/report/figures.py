@@ -16,6 +16,7 @@ class CategoryLine:
     id: int
     labelled: int
     empty: int
+    review: int
     mean_score: str
     mean_area: str
     iou: str
@@ -34,6 +35,7 @@ def category_lines(survey: Survey) -> list[CategoryLine]:
                 id=tally.category.id,
                 labelled=tally.labelled,
                 empty=tally.empty,
+                review=tally.review,
                 mean_score="" if tally.mean_score is None else f"{tally.mean_score:.3f}",
                 mean_area="" if tally.mean_area_share is None else percent(tally.mean_area_share),
                 iou="" if score is None or score.iou is None else f"{score.iou:.3f}",

@@ -84,6 +84,7 @@ def make_report(output_uri: str, truth_uri: str | None, storage: Storage) -> Rep
             read_verdicts(output, commit.fingerprint).values(), commit.categories
         ),
         "scores": survey.scores,
+        "decided": survey.decided,
         "charts": charts_of(survey),
         "rejected": rejected,
         "runs": [_run_line(run) for run in read_runs(output, MOST_RUNS)],
@@ -102,7 +103,7 @@ def _contact_sheet(
 ) -> list[Cards]:
     picks = [pick for group in GROUPS for pick in survey.picks[group]]
     cards = label_cards(picks, commit, truth, storage)
-    about = _about(truth is not None)
+    about = _about(truth is not None, survey.decided)
     groups = [
         Cards(group, *about[group], [cards[card_key(pick)] for pick in survey.picks[group]])
         for group in GROUPS
@@ -118,17 +119,19 @@ def _contact_sheet(
     return [*groups, Cards("rejected", "Rejected", "A random sample of what has no labels.", lost)]
 
 
-def _about(judged: bool) -> dict[Group, tuple[str, str]]:
+def _about(judged: bool, decided: bool) -> dict[Group, tuple[str, str]]:
     """Return each group's title and what it is."""
+    sureness = "probability that the object is there" if decided else "score"
     if judged:
         best, worst = "Largest IoU with the true mask.", "Smallest IoU; missed or false ones too."
     else:
-        best = "Highest score, which is the model's own estimate of its IoU."
+        told = "" if decided else ", which is the model's own estimate of its IoU"
+        best = f"Highest {sureness}{told}."
         worst = "Least stable: the mask changes most when the threshold does."
     return {
         "best": ("Best", best),
         "worst": ("Worst", worst),
-        "least-confident": ("Least confident", "Lowest score among the masks that were kept."),
+        "least-confident": ("Least confident", f"Lowest {sureness} among the masks."),
         "random": ("Random", "Every image equally likely; the same at every call."),
     }
 

@@ -46,13 +46,17 @@ class CategoryTally:
     category: Category
     labelled: int
     empty: int
+    review: int  # of both, what the job decided is for review
     mean_score: float | None
     mean_area_share: float | None
 
 
 @dataclass(frozen=True)
 class Survey:
-    """All labels, summed up. Histograms: counts per bin."""
+    """All labels, summed up. Histograms: counts per bin.
+
+    decided says whether the job decided by a probability that objects are there.
+    """
 
     tallies: tuple[CategoryTally, ...]
     score_labelled: np.ndarray  # [SCORE_BINS] over 0..1
@@ -60,6 +64,7 @@ class Survey:
     area: np.ndarray  # [decades * bins], log10 of the share of the image; the first is open below
     picks: dict[Group, list[Pick]]
     scores: Scores | None
+    decided: bool
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,10 @@ def survey_labels(
     rng = np.random.default_rng(seed)
     scorer = Scorer(categories, truth) if truth else None
     tops: dict[Group, Top[Pick]] = {group: Top(most) for group in GROUPS}
-    sums = {category.id: np.zeros(4) for category in categories}
+    sums = {category.id: np.zeros(5) for category in categories}
     scores = np.zeros((2, SCORE_BINS), dtype=np.int64)
     area = np.zeros(AREA_DECADES * BINS_PER_DECADE, dtype=np.int64)
+    decided = False
     for table in tables:
         if not table.num_rows:
             continue
@@ -93,6 +99,7 @@ def survey_labels(
         labelled = table["area_px"].to_numpy() > 0
         score = table["score"].to_numpy()
         share = _area_share(table)
+        decided = decided or table["decision"].null_count < table.num_rows
         for kind, chosen in enumerate((labelled, ~labelled)):
             bins = np.clip(score[chosen] * SCORE_BINS, 0, SCORE_BINS - 1).astype(np.intp)
             scores[kind] += np.bincount(bins, minlength=SCORE_BINS)
@@ -106,6 +113,7 @@ def survey_labels(
         area=area,
         picks={group: top.entries() for group, top in tops.items()},
         scores=scorer.scores() if scorer else None,
+        decided=decided,
     )
 
 
@@ -140,23 +148,26 @@ def _tally(
     sums: dict[int, np.ndarray],
 ) -> None:
     category_ids = table["category_id"].to_numpy()
+    review = table["decision"].to_numpy() == "review"
     for category_id in np.unique(category_ids).tolist():
         ours = category_ids == category_id
         found = ours & labelled
         sums[category_id] += (
             np.count_nonzero(found),
             np.count_nonzero(ours & ~labelled),
+            np.count_nonzero(ours & review),
             score[found].sum(),
             share[found].sum(),
         )
 
 
 def _finish(category: Category, sums: np.ndarray) -> CategoryTally:
-    labelled, empty, score, share = sums.tolist()
+    labelled, empty, review, score, share = sums.tolist()
     return CategoryTally(
         category,
         int(labelled),
         int(empty),
+        int(review),
         score / labelled if labelled else None,
         share / labelled if labelled else None,
     )
@@ -170,11 +181,14 @@ def _pick(
 ) -> None:
     """Offer each group the rows it is about, with its keys: the larger, the sooner shown."""
     labelled = table["area_px"].to_numpy() > 0
-    score, stability = (table[name].to_numpy().astype(float) for name in ("score", "stability"))
+    stability = table["stability"].to_numpy().astype(float)
+    # How likely the object is there at all says more than how good its mask is, were it there.
+    chance, score = (table[name].to_numpy().astype(float) for name in ("probability", "score"))
+    sureness = np.where(np.isnan(chance), score, chance)
     image_ids = table["image_id"].to_pylist()
     if compared is None:
         offers: dict[Group, Offer] = {
-            "best": (labelled, (score,)),
+            "best": (labelled, (sureness,)),
             "worst": (labelled, (-stability,)),
         }
     else:
@@ -184,7 +198,7 @@ def _pick(
             # A missed object and a mask of nothing both have IoU 0: the larger comes first.
             "worst": (compared.judged & (compared.union_px > 0), (-compared.iou, wrong_px)),
         }
-    offers["least-confident"] = (labelled, (-score,))
+    offers["least-confident"] = (labelled, (-sureness,))
     # An image's rows follow each other: the first of each stands for it.
     first = np.array([True, *(a != b for a, b in pairwise(image_ids))])
     offers["random"] = (first, (rng.random(len(image_ids)),))

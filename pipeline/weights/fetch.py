@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +38,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vrp-label"
 
 
+def _meant(name: str) -> str:
+    """Name the published weights that a missing file is likely meant to be, "" if none is close."""
+    close = get_close_matches(Path(name).name, CATALOGUE, 1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
 def localise(weights: str, storage: Storage, folder: Path | None = None) -> Path:
     """Return a local file with the weights' contents, downloading it where it is remote.
 
@@ -52,7 +59,7 @@ def localise(weights: str, storage: Storage, folder: Path | None = None) -> Path
             raise BadWeights(
                 "weights that do not exist",
                 weights,
-                "a folder" if path.is_dir() else "no such file",
+                "a folder" if path.is_dir() else f"no such file{_meant(weights)}",
                 "a name of `vrp weights list`, a file, or an s3:// or https:// address",
             )
         if published and published.sha256 and sha256_of(path, folder) != published.sha256:

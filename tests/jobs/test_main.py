@@ -1,5 +1,6 @@
 """What a command says in its last lines: why it ended, and what follows; nothing of it is cut."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,8 @@ def test_a_plan_advises_a_second_photo_where_negatives_would_change_nothing(
         code, out, err = run(capsys, "plan", job_file)
         assert code == 0, err
         assert ("advice: the negatives change nothing" in out) == advised
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--version")
+    assert (code, out.strip()) == (0, version("vrp-label"))

@@ -66,6 +66,25 @@ def test_every_picture_says_what_it_shows(page: str) -> None:
     assert any("dog: score 0.50, IoU" in alt for alt in alts)
 
 
+def test_what_a_job_decided_stands_beside_each_mask_and_orders_them(tmp_path: Path) -> None:
+    mask = np.zeros_like(NOTHING)
+    mask[4:20, 4:20] = True
+    decided = [("a", 0.9, 0.2, "review"), ("b", 0.1, 0.8, "labelled"), ("c", 0.5, 0.6, "labelled")]
+    rows = [
+        row(name, DOG, mask, score) | {"probability": chance, "decision": decision}
+        for name, score, chance, decision in decided
+    ]
+    commit_units(str(tmp_path), [(rows, [])])
+    text = words(make_report(str(tmp_path), None, Storage()).html)
+    assert "dog score 0.10, probability 0.80: labelled" in text
+    assert "dog 18 3 0 1 0.500" in text  # masks, none without, one for review, mean score
+    best = text.index("Best Highest probability that the object is there.")
+    worst = text.index("Worst Least stable")
+    order = [text.index(f"{name} dog score", best) for name in "bca"]
+    assert order == sorted(order)
+    assert order[-1] < worst
+
+
 def test_nothing_is_loaded_and_no_script_runs(page: str) -> None:
     assert "<script" not in page
     assert not re.search(r'(?:src|href)="(?!data:|#)', page)

@@ -51,7 +51,14 @@ def test_a_local_file_is_used_where_it_lies(tmp_path: Path) -> None:
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize(("name", "got"), [("none.pth", "no such file"), ("", "a folder")])
+@pytest.mark.parametrize(
+    ("name", "got"),
+    [
+        ("none.pth", "no such file"),
+        ("", "a folder"),
+        ("lite_vrp", "did you mean lite-vrp?"),
+    ],
+)
 def test_a_name_that_is_no_file_is_refused(tmp_path: Path, name: str, got: str) -> None:
     with pytest.raises(BadWeights, match=got):
         localise(str(tmp_path / name), Storage(), tmp_path)
