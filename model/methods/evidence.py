@@ -121,18 +121,36 @@ class Evidence:
         alike = {
             one.category_id: unit_SC @ self._known[one.category_id].object_FC.T for one in found
         }
-        nearest_KS = torch.stack([alike[one.category_id].amax(dim=1) for one in found])
+        nearest = [alike[one.category_id].amax(dim=1) for one in found]
+        shares = [self._share(one, grid_hw, size_HW).flatten() for one in found]
+        share_KS = torch.stack(shares).to(unit_SC.device)
         made = []
         for place, one in enumerate(found):
-            share_S = self._share(one, grid_hw, size_HW).to(unit_SC.device).flatten()
-            others_S = nearest_KS[[k for k in range(len(found)) if k != place]]
-            rival_S = others_S.amax(dim=0) if len(others_S) else nearest_KS[place]
-            signals = mask_signals(
-                unit_SC, share_S, alike[one.category_id], rival_S, self._known[one.category_id]
+            others = [*nearest[:place], *nearest[place + 1 :]]
+            rival_S = torch.stack(others).amax(dim=0) if others else nearest[place]
+            known = self._known[one.category_id]
+            made.append(
+                mask_signals(unit_SC, share_KS[place], alike[one.category_id], rival_S, known)
             )
-            signals["alone"] = float(len(found) == 1)
-            made.append(replace(one, signals={**(one.signals or {}), **signals}))
-        return tuple(made)
+        # A device is waited for once an image.
+        names = tuple(made[0]) if made else ()
+        told = torch.stack([torch.stack(list(signals.values())) for signals in made]).cpu().tolist()
+        return tuple(
+            replace(
+                one,
+                signals={
+                    **(one.signals or {}),
+                    **dict(zip(names, own, strict=True)),
+                    **self._beside(one, found),
+                },
+            )
+            for one, own in zip(found, told, strict=True)
+        )
+
+    def _beside(self, one: Prediction, found: tuple[Prediction, ...]) -> dict[str, float]:
+        """Return what hangs on no mask: how many references there are, and whether rivals are."""
+        references = min(len(self._known[one.category_id].looks_RC), MANY_REFERENCES)
+        return {"references": math.log(references), "alone": float(len(found) == 1)}
 
     def _share(
         self, prediction: Prediction, grid_hw: tuple[int, int], size_HW: tuple[int, int]
@@ -190,25 +208,24 @@ def _evenly(cells_SC: Tensor, most: int) -> Tensor:
 
 def mask_signals(
     unit_SC: Tensor, share_S: Tensor, alike_SF: Tensor, rival_S: Tensor, known: Known
-) -> dict[str, float]:
-    """Return the signals of one mask; share_S is its probability in each cell."""
+) -> dict[str, Tensor]:
+    """Return the signals of one mask, each of no dimension; share_S is its probability in cells."""
     object_S = alike_SF.amax(dim=1)
     # References that show nothing else say nothing of what else there is: a lead of 0.
     around_S = (unit_SC @ known.around_GC.T).amax(dim=1) if len(known.around_GC) else object_S
     inside_S = share_S / share_S.sum().clamp(min=1e-6)
     outside_S = (1 - share_S) / (1 - share_S).sum().clamp(min=1e-6)
     cosine_R = F.cosine_similarity((inside_S @ unit_SC)[None], known.looks_RC, dim=1)
-    lit_S = share_S >= min(0.5, float(share_S.max()))
-    references = min(len(known.looks_RC), MANY_REFERENCES)
-    back_F = alike_SF[lit_S].amax(dim=0)
-    elsewhere_F = alike_SF[~lit_S].amax(dim=0) if not lit_S.all() else -torch.ones_like(back_F)
+    lit_S = share_S >= share_S.max().clamp(max=0.5)
+    back_F = alike_SF.masked_fill(~lit_S[:, None], -2).amax(dim=0)
+    # Where all is lit: -1, the least there is.
+    elsewhere_F = alike_SF.masked_fill(lit_S[:, None], -1).amax(dim=0)
     return {
-        "likeness": float(cosine_R.mean()),
-        "agreement": float(cosine_R.min()),
-        "peak": float(object_S[lit_S].max()),
-        "contrast": float(inside_S @ object_S - outside_S @ object_S),
-        "lead": float(inside_S @ (object_S - around_S)),
-        "reverse": float((back_F - elsewhere_F).mean()),
-        "rivalry": float(inside_S @ (object_S - rival_S)),
-        "references": math.log(references),
+        "likeness": cosine_R.mean(),
+        "agreement": cosine_R.min(),
+        "peak": object_S.masked_fill(~lit_S, -2).max(),
+        "contrast": inside_S @ object_S - outside_S @ object_S,
+        "lead": inside_S @ (object_S - around_S),
+        "reverse": (back_F - elsewhere_F).mean(),
+        "rivalry": inside_S @ (object_S - rival_S),
     }

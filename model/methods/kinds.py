@@ -113,7 +113,8 @@ class KindSignals:
         share_CS = torch.where(empty_C1, torch.ones_like(share_CS), share_CS)
         places = [self._place[one.category_id] for one in found]
         kind_CK, near_C, spread_C = (
-            known[places] for known in (self._kind_CK, self._near_C, self._spread_C)
+            torch.stack([known[place] for place in places])
+            for known in (self._kind_CK, self._near_C, self._spread_C)
         )
         under_CK = F.normalize(share_CS.to(unit_SK.device) @ unit_SK, dim=1)
         peak_C = (unit_SK @ kind_CK.T).amax(dim=0)

@@ -115,11 +115,17 @@ def test_vrp_asked_for_signals_is_begun_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("name", ["lite", "vrp", "gp_sam both"])
-def test_signals_of_presence_keep_to_their_device(name: str) -> None:
-    with fake_cuda():
+def test_signals_of_presence_keep_to_their_device_and_wait_twice_an_image(name: str) -> None:
+    _, plain = segment(asked(name))
+    with fake_cuda() as record:
         segmenter = build(asked(name), options=StudyOptions(evidence=True))
+        record.clear()
         for predictions in segmenter.segment(IMAGES):
             assert all("kind_rivalry" in (one.signals or {}) for one in predictions)
+        assert record.values.total() == plain.values.total(), record.values
+        more = record.to_host - plain.to_host
+        assert more.total() == 2 * len(IMAGES), more
+        assert record.host_indices.total() == plain.host_indices.total(), record.host_indices
 
 
 def test_lite_keeps_to_its_device_and_waits_only_for_what_it_returns() -> None:
