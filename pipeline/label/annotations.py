@@ -90,10 +90,10 @@ def _geometry(annotation: Box | Points | Scribbles, size_HW: tuple[int, int]) ->
             said = f"a box, x {left:g} to {right:g}, y {top:g} to {bottom:g}"
             height, width = size_HW
             if left < 0 or top < 0 or right > width or bottom > height:
+                size = f"{width} wide and {height} high"
                 said += (
-                    f", beyond the edge of the image, {width} wide and {height} high: are these "
+                    f", beyond the edge of the image, {size}: are these left, top, right, bottom?"
                 )
-                said += "left, top, right, bottom?"
             return said
         case Points(points=points):
             return f"{len(points)} points"
