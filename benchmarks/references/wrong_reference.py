@@ -13,7 +13,6 @@ import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from model.segmenter import LoadedReference, StudyOptions
 from model.side_by_side import remember
 from pipeline.presence.pictures import Picture, photo_pictures, scene_pictures
 from pipeline.presence.study import Study
-from pipeline.references.cross import Crossed, cross
+from pipeline.references.cross import cross
 from pipeline.references.faults import find_faults
 from pipeline.scenes.categories import RESERVED
 from schemas.job.method import always_masked
@@ -63,7 +62,7 @@ def main() -> None:
     sums: Counter[str] = Counter()
     by_category: dict[str, Counter[str]] = {}
     for case in cases:
-        said = accused(crossed_case(study, case))
+        said = accused(study, case)
         sums.update(said)
         by_category.setdefault(case.category, Counter()).update(said)
     for category, said in by_category.items():
@@ -80,34 +79,23 @@ def lite_study() -> Study:
     return lambda references: study(references, StudyOptions(evidence=True))
 
 
-def crossed_case(study: Study, case: Case) -> Crossed:
-    """Look for the four right references and the wrong one by each: enough for both jobs."""
-    return cross(study, [*case.right, case.wrong])
-
-
-def accused(crossed: Crossed) -> Counter[str]:
+def accused(study: Study, case: Case) -> Counter[str]:
     """Count what is said to contradict in the job without the wrong reference and the one with."""
-    job = partial(contradicting, crossed)
-    without, with_wrong = job(range(SHOTS)), job([*range(SHOTS - 1), SHOTS])
-    wrong = crossed.references[SHOTS].id
+    without = contradicting(study, case.right)
+    with_wrong = contradicting(study, [*case.right[: SHOTS - 1], case.wrong])
     return Counter(
         jobs=1,
-        named=int(wrong in with_wrong),
-        right_beside_it=len(with_wrong - {wrong}),
+        named=int(case.wrong.id in with_wrong),
+        right_beside_it=len(with_wrong - {case.wrong.id}),
         right_without_it=len(without),
         jobs_accused_without_it=int(bool(without)),
     )
 
 
-def contradicting(crossed: Crossed, places: Sequence[int]) -> set[str]:
-    """Return the ids that are said to contradict in a job of some of the references."""
-    chosen = np.ix_(places, places)
-    job = Crossed(
-        tuple(crossed.references[place] for place in places),
-        crossed.iou_RR[chosen],
-        crossed.likeness_RR[chosen],
-    )
-    return {f.reference for f in find_faults(job, {1: ""}) if f.kind == "contradicts"}
+def contradicting(study: Study, job: Sequence[LoadedReference]) -> set[str]:
+    """Return the ids that are said to contradict in a job of these references."""
+    faults = find_faults(cross(study, job), {1: ""})
+    return {fault.reference for fault in faults if fault.kind == "contradicts"}
 
 
 def scene_cases(seed: int) -> Iterator[Case]:
