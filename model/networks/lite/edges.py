@@ -55,7 +55,8 @@ class Guide:
         variance_BCCHW = _around(pairs_BCCHW.flatten(1, 2)).unflatten(1, (3, 3)) - means_BCCHW
         variance_BHWCC = variance_BCCHW.permute(0, 3, 4, 1, 2)
         least = EPSILON * torch.eye(3, device=pixels_BCHW.device)
-        self._inverse_BHWCC = torch.linalg.inv(variance_BHWCC + least)
+        # All have one, so no GPU is waited for to say so.
+        self._inverse_BHWCC = torch.linalg.inv_ex(variance_BHWCC + least).inverse
 
     def explain(self, share_P1HW: Tensor) -> tuple[Tensor, Tensor]:
         """Return slopes [P, C, H, W] and shifts [P, 1, H, W]: share = slope * colour + shift."""
