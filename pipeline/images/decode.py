@@ -243,7 +243,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         # 65535 / 255 = 257; Pillow's own conversion would cut at 255 instead of scaling.
         values_HW = np.asarray(image).astype(np.uint32)
-        return Image.fromarray(((values_HW + 128) // 257).astype(np.uint8)).convert("RGB")
+        grey_HW = ((values_HW + 128) // 257).astype(np.uint8)
+        if isinstance(clear := image.info.get("transparency"), int):
+            grey_HW[values_HW == clear] = 255  # transparent, so white
+        return Image.fromarray(grey_HW).convert("RGB")
     if image.mode in ("I", "F"):
         raise ImageRejected(
             "decode", f"{image.mode} pixels of 32 bits, which have no agreed black and white"

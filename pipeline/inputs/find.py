@@ -63,7 +63,8 @@ def find_files(
 
     Of a folder, the files below it whose names are `wanted` (`suffixes`, for people); folders and
     globs pass over hidden names, as a shell does. Raises BadStorage where a URI names nothing,
-    MissingFile where a listed or brace-expanded file is not there, BadInput for a file named twice.
+    MissingFile where a listed or brace-expanded file is not there, BadInput for a file named twice
+    and for two that no row could tell apart.
     """
     patterns = [uris] if isinstance(uris, str) else list(uris)
     schemes = {uri.partition("://")[0] if "://" in uri else "" for uri in patterns}
@@ -95,11 +96,23 @@ def find_files(
     files = [
         Found(text_of(name), text_of(uri_of(fs, path)), sizes[path]) for path, name in named.items()
     ]
+    _check_told_apart(files)
     return FoundFiles(
         text_of(uri_of(fs, _common_folder([root.folder for root in roots]))),
         tuple(sorted(files, key=lambda file: file.name)),
         sum((root.passed_over for root in roots), Counter()),
     )
+
+
+def _check_told_apart(files: Sequence[Found]) -> None:
+    counts = Counter(file.uri for file in files)
+    if alike := [uri for uri, count in counts.items() if count > 1]:
+        raise BadInput(
+            "two files whose names are written alike",
+            alike[0],
+            "a name that is no UTF-8, and one that is written as it would be",
+            "another name for one of them",
+        )
 
 
 def _find(fs: AbstractFileSystem, uri: str, wanted: Callable[[str], bool], suffixes: str) -> _Root:

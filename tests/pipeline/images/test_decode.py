@@ -145,6 +145,12 @@ def test_a_transparent_colour_key_is_white() -> None:
     assert pixels.tolist() == [[[255, 255, 255], [4, 5, 6]]]
 
 
+def test_a_transparent_grey_of_sixteen_bits_is_white() -> None:
+    values = np.array([[0, 300, 301, 65535]], dtype=np.uint16)
+    data = encode(Image.fromarray(values), "PNG", transparency=300)
+    assert decode_image(data, LIMITS).pixels_HW3[0, :, 0].tolist() == [0, 255, 1, 255]
+
+
 def test_gray_and_bilevel_become_three_equal_channels() -> None:
     gray = Image.fromarray(noise()[..., 0])
     assert (decode_image(encode(gray, "PNG"), LIMITS).pixels_HW3 == noise()[..., :1]).all()

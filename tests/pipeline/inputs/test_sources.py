@@ -283,3 +283,10 @@ def test_a_local_name_that_is_no_text_is_read_beside_its_neighbours(tmp_path: Pa
     units = list(read_units(shard, images(str(tmp_path)), place.storage, Limits()))
     found = [image.data for unit in units for image in unit.images]
     assert found == [b"a\xff.jpg", b"b.jpg", b"c%41.jpg"]
+
+
+def test_two_files_that_no_row_could_tell_apart_are_refused(tmp_path: Path) -> None:
+    for name in (b"a\xff.jpg", b"a%FF.jpg"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"A")
+    with pytest.raises(BadInput, match="written alike"):
+        plan(images(str(tmp_path)), Place(str(tmp_path), Storage()))
