@@ -43,18 +43,6 @@ def test_a_batch_that_does_not_fit_is_halved_and_later_ones_come_no_larger() -> 
     assert segmenter.calls == [6, 3, 1, 2, 3, 1, 2, 2, 2, 2]
 
 
-def test_a_poisoned_image_costs_no_later_batch_its_size() -> None:
-    segmenter = MeanColour()
-    segmenting = Batches(segmenter)
-    red = np.zeros((4, 4, 3), np.uint8)
-    red[..., 0] = 255
-    outcomes = segmenting.segment([GREY, red, GREY, GREY], [None] * 4)
-    assert [isinstance(outcome, tuple) for outcome in outcomes] == [True, False, True, True]
-    segmenter.calls.clear()
-    segmenting.segment([GREY] * 4, [None] * 4)
-    assert segmenter.calls == [4]
-
-
 class Limited(MeanColour):
     """Runs out of memory at a red image, alone or not."""
 
@@ -67,8 +55,8 @@ class Limited(MeanColour):
         return super().segment(images, embeddings)
 
 
-def test_an_image_too_large_alone_costs_no_later_batch_its_size() -> None:
-    segmenter = Limited()
+@pytest.mark.parametrize("segmenter", [MeanColour(), Limited()], ids=["poisoned", "too large"])
+def test_an_image_that_fails_alone_costs_no_later_batch_its_size(segmenter: MeanColour) -> None:
     segmenting = Batches(segmenter)
     red = np.zeros((4, 4, 3), np.uint8)
     red[..., 0] = 255
