@@ -1,6 +1,7 @@
 """What a value breaks of its specification, in our words: pydantic's own speak to programmers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,6 +34,12 @@ _SAID = {
     "model": "is not a mapping of keys to values",
 }
 """By pydantic's type of a fault, or that type's first word: int_type, int_parsing, …"""
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Say which known name a wrong one was likely meant to be, "" if none is close."""
+    close = get_close_matches(name, sorted(known), 1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def in_our_words(fault: Mapping[str, Any]) -> str:

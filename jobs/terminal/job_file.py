@@ -1,7 +1,6 @@
 """Turn a YAML file and --set options into a job, or into one readable error."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +10,7 @@ from pydantic import ConfigDict, ValidationError
 from jobs.terminal.strict_yaml import MAX_BYTES, load_yaml
 from pipeline.weights.from_card import fill_methods
 from schemas.errors import BadInput
-from schemas.faults import in_our_words
+from schemas.faults import in_our_words, meant
 from schemas.job.embed import IMAGES_PER_UNIT, EmbedJob
 from schemas.job.episode import EpisodeJob
 from schemas.job.evaluate import EvaluateJob
@@ -146,8 +145,9 @@ def _readable(error: ValidationError, path: Path, kind: type[Spec]) -> BadInput:
         shown = got if len(got) <= 80 and not isinstance(fault["input"], dict) else ""
         if key.startswith("storage"):
             shown = ""  # a mistyped secret is still a secret
-        meant = _meant(fault["loc"], kind) if fault["type"] == "extra_forbidden" else ""
-        faults.append(f"{key}: {in_our_words(fault)}{meant}{f', got {shown}' if shown else ''}")
+        unknown = fault["type"] == "extra_forbidden"
+        said = meant(str(fault["loc"][-1]), _keys_at(fault["loc"], kind)) if unknown else ""
+        faults.append(f"{key}: {in_our_words(fault)}{said}{f', got {shown}' if shown else ''}")
     if len(every) > len(faults):
         faults.append(f"and {len(every) - len(faults)} more")
     return BadInput(
@@ -158,10 +158,8 @@ def _readable(error: ValidationError, path: Path, kind: type[Spec]) -> BadInput:
     )
 
 
-def _meant(place: Sequence[int | str], kind: type[Spec]) -> str:
-    """Name the job's key that an unknown one was likely meant to be, "" if none is close."""
+def _keys_at(place: Sequence[int | str], kind: type[Spec]) -> set[str]:
+    """Return the job's own keys, or below it those of all its parts."""
     schema = kind.model_json_schema()
     parts = [schema] if len(place) == 1 else schema["$defs"].values()
-    known = {name for part in parts for name in part.get("properties", ())}
-    close = get_close_matches(str(place[-1]), sorted(known), 1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    return {name for part in parts for name in part.get("properties", ())}

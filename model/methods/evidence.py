@@ -133,14 +133,13 @@ class Evidence:
                 mask_signals(unit_SC, share_KS[place], alike[one.category_id], rival_S, known)
             )
         # A device is waited for once an image.
-        names = tuple(made[0]) if made else ()
         told = torch.stack([torch.stack(list(signals.values())) for signals in made]).cpu().tolist()
         return tuple(
             replace(
                 one,
                 signals={
                     **(one.signals or {}),
-                    **dict(zip(names, own, strict=True)),
+                    **dict(zip(made[0], own, strict=True)),
                     **self._beside(one, found),
                 },
             )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pipeline.images.formats import READ_ALWAYS, READ_WITH, suffix_of
 from pipeline.inputs.address import split_uri
+from pipeline.inputs.tar import cleaned
 from pipeline.output.paths import PLAN
 from pipeline.output.plan import read_plan
 from pipeline.storage.place import Place
@@ -39,7 +40,7 @@ def file_name(image_id: str, uri: str, source: str, coco_names: Mapping[str, str
 
 def _member_name(image_id: str, member: str) -> str:
     """Return a member's id with the suffix that it lacks; older ids end at the first dot."""
-    path = member.removeprefix("./").rstrip()
+    path = cleaned(member)
     parts = image_id.split("/")
     keys = ("/".join(parts[start:]) for start in range(1, len(parts)))
     key = next((key for key in keys if path.startswith(key)), "")

@@ -47,9 +47,10 @@ class FreeNames:
     def name(self, image: str, suffix: str) -> str:
         """Return a path below the export's folder. Raises BadInput as `safe_name`."""
         short = safe_name(image, suffix)
-        return short if self._takes(short) else safe_name(f"{image}{suffix}")
+        return short if self.takes(short) else safe_name(f"{image}{suffix}")
 
-    def _takes(self, name: str) -> bool:
+    def takes(self, name: str) -> bool:
+        """Take a name, and return whether it was free."""
         key = hashlib.blake2b(name.encode(), digest_size=8).digest()
         before = len(self._taken)
         self._taken.add(key)

@@ -201,8 +201,11 @@ def _decode(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> DecodedI
     before = orientation_of(image) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         stored_HW3 = jpeg.pixels_at_once(data, "CMYK" if image.mode == "CMYK" else "RGB")
-        right_size = stored_HW3 is not None and stored_HW3.shape[:2] == (image.height, image.width)
-        if image.mode == "RGB" and stored_HW3 is not None and right_size:
+        if (
+            stored_HW3 is not None
+            and image.mode == "RGB"
+            and stored_HW3.shape[:2] == (image.height, image.width)
+        ):
             found = orientation_of(image)
             return DecodedImage(displayed(stored_HW3, found), found)
     # Libraries set it for the whole process, and half an image passes for one.

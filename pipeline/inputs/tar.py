@@ -96,7 +96,7 @@ class _Samples:
 
     def owner_of(self, member: str) -> str:
         """Return the key of a member whose sample has no image yet, else "", and forget it."""
-        key, _ = _split_name(_cleaned(member))
+        key, _ = _split_name(cleaned(member))
         if key in self._with_image:
             return ""
         self._without.pop(key, None)
@@ -120,7 +120,7 @@ def _image(archive: Archive, member: tarfile.TarInfo, samples: _Samples) -> TarI
     """Return a member's image or fault, still without bytes; None if it is neither."""
     if unsafe := _unsafe(member):
         return TarImage(f"@{member.offset}", member.name, b"", unsafe)
-    name = _cleaned(member.name)
+    name = cleaned(member.name)
     key, extension = _split_name(name)
     suffix = suffix_of(name)
     if not key:
@@ -149,7 +149,8 @@ def _image_without_key(
     return TarImage(name, member.name, b"")
 
 
-def _cleaned(name: str) -> str:
+def cleaned(name: str) -> str:
+    """Return a member's name as ids have it."""
     return name.removeprefix("./").rstrip()
 
 

@@ -54,9 +54,8 @@ def check(job: LabelJob) -> CheckedJob:
     check_endpoint(job.storage)
     read = read_references(job.references, job.numbered_categories(), job.limits, job.storage)
     references = tuple(reference.loaded for reference in read)
-    contents = weight_contents(
-        job.method, job.storage
-    )  # before a head is looked for by their names
+    # Before a head is looked for by the weights' names.
+    contents = weight_contents(job.method, job.storage)
     presence = presence_task(job)
     if presence is not None:
         check_negatives(presence, references, job.negatives)

@@ -8,7 +8,7 @@ from model.masks.rasterise import rasterise
 from model.masks.upsample import mask_at
 from model.presence.decide import calibrate, thresholds
 from model.presence.head import odds_of
-from model.segmenter import LoadedReference, Prediction, by_category, by_photo
+from model.segmenter import LoadedReference, Prediction, by_photo
 from pipeline.output.commit import read_choice
 from pipeline.output.paths import PRESENCE
 from pipeline.presence.heads import PresenceTask, hash_of
@@ -63,7 +63,7 @@ def _left_out(
     A photo is left out whole, with all that is annotated in it.
     """
     for photo in photos_left_out(references):
-        shown = {reference.category_id for reference in photo}
+        shown = _categories(photo)
         [predictions] = study(_without(photo, references)).segment([photo[0].image_HW3])
         for prediction in predictions:
             if prediction.category_id in shown:
@@ -77,21 +77,24 @@ def photos_left_out(references: Sequence[LoadedReference]) -> list[list[LoadedRe
 
     Without it every category keeps a reference: with fewer categories a job is another one.
     """
-    photos = [photo for photo in by_photo(references) if _keeps_categories(photo, references)]
+    photos = [
+        photo
+        for photo in by_photo(references)
+        if _categories(photo) <= _categories(_without(photo, references))
+    ]
     places = np.linspace(0, len(photos) - 1, min(len(photos), MOST_LEFT_OUT))
     return [photos[place] for place in sorted(set(places.round().astype(int).tolist()))]
-
-
-def _keeps_categories(
-    photo: Sequence[LoadedReference], references: Sequence[LoadedReference]
-) -> bool:
-    return by_category(_without(photo, references)).keys() == by_category(references).keys()
 
 
 def _without(
     photo: Sequence[LoadedReference], references: Sequence[LoadedReference]
 ) -> list[LoadedReference]:
-    return [one for one in references if not any(one is other for other in photo)]
+    left_out = {one.id for one in photo}
+    return [one for one in references if one.id not in left_out]
+
+
+def _categories(references: Sequence[LoadedReference]) -> set[int]:
+    return {one.category_id for one in references}
 
 
 def lies_on(prediction: Prediction, reference: LoadedReference) -> bool:

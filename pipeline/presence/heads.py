@@ -12,7 +12,7 @@ import model.presence
 from model.local_files import whole_file
 from model.presence.decide import Wanted, thresholds
 from model.presence.head import FittedFor
-from model.segmenter import LoadedReference, by_photo
+from model.segmenter import LoadedReference
 from pipeline.images.decode import decode_image
 from pipeline.storage.place import Place
 from pipeline.weights.catalogue import CATALOGUE
@@ -76,13 +76,13 @@ def check_negatives(
 
     names are the negatives', as the job has them.
     """
-    for photo in by_photo(references):
+    for reference in references:
         for name, negative_HW3 in zip(names, task.negatives, strict=True):
-            if np.array_equal(photo[0].image_HW3, negative_HW3):
+            if np.array_equal(reference.image_HW3, negative_HW3):
                 raise BadInput(
                     "a negative image that is a reference's too",
                     name,
-                    f"the image of reference {photo[0].id}",
+                    f"the image of reference {reference.id}",
                     "images that show none of the job's categories",
                 )
 

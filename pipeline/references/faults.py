@@ -66,13 +66,15 @@ def _contradicting(crossed: Crossed) -> Iterator[Fault]:
     there_RR, back_RR = crossed.iou_RR, crossed.iou_RR.T
     both_RR = np.where(np.isnan(there_RR), back_RR, (there_RR + back_RR) / 2)
     both_RR = np.where(np.isnan(back_RR), there_RR, both_RR)
+    photos = by_photo(crossed.references)
+    photo_of = {one.id: number for number, photo in enumerate(photos) for one in photo}
     for category_id in sorted({reference.category_id for reference in crossed.references}):
         left = [
             place
             for place, reference in enumerate(crossed.references)
             if reference.category_id == category_id
         ]
-        while len(by_photo([crossed.references[place] for place in left])) >= 3:
+        while len({photo_of[crossed.references[place].id] for place in left}) >= 3:
             shares = {place: _share_of_others(place, left, both_RR, crossed) for place in left}
             worst = min(left, key=lambda place: shares[place])
             if shares[worst] > CONTRADICTING_BELOW:

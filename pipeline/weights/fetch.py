@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from pipeline.storage.errors import translated, uri_of
 from pipeline.storage.place import Place
 from pipeline.weights.catalogue import CATALOGUE, Published
 from schemas.errors import BadStorage, BadWeights
+from schemas.faults import meant
 from schemas.job.storage import Storage
 from schemas.job.weights import random_seed
 
@@ -36,12 +36,6 @@ def cache_folder() -> Path:
     if chosen := os.environ.get("VRP_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vrp-label"
-
-
-def _meant(name: str) -> str:
-    """Name the published weights that a missing file is likely meant to be, "" if none is close."""
-    close = get_close_matches(Path(name).name, CATALOGUE, 1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def localise(weights: str, storage: Storage, folder: Path | None = None) -> Path:
@@ -59,7 +53,7 @@ def localise(weights: str, storage: Storage, folder: Path | None = None) -> Path
             raise BadWeights(
                 "weights that do not exist",
                 weights,
-                "a folder" if path.is_dir() else f"no such file{_meant(weights)}",
+                "a folder" if path.is_dir() else f"no such file{meant(path.name, CATALOGUE)}",
                 "a name of `vrp weights list`, a file, or an s3:// or https:// address",
             )
         if published and published.sha256 and sha256_of(path, folder) != published.sha256:

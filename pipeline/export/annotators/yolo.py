@@ -82,7 +82,7 @@ def _placed(images: Iterator[LabelledImage], yolo: Yolo) -> Iterator[LabelledIma
     for image in images:
         flat = safe_name(image.file_name).replace("/", "__")
         # Readers find an image's text by its stem: of a second one of that stem it is `a_png.png`.
-        if names.name(flat, ".txt") == f"{flat}.txt" and has_image_suffix(flat):
+        if not names.takes(safe_name(flat, ".txt")) and has_image_suffix(flat):
             stem, _, suffix = flat.rpartition(".")
             flat = f"{stem}_{suffix}.{suffix}"
         split = split_of(image.image_id, yolo.val_share)
