@@ -134,6 +134,8 @@ def _print_summary(checked: CheckedJob, summary: dict[str, Any], console: Consol
             facts += [("", text) for text in named]
             if (more := summary["rejected"] - len(named)) > 0:
                 facts.append(("", f"and {more} more, which `vrp report` names"))
+    if summary["review"]:
+        facts.append(("for review", f"{summary['review']}, in no export until accepted"))
     if checked.earlier is not None:
         facts.append(("taken rows", f"{summary['taken_rows']} from {checked.earlier.uri}"))
     facts.append(("seconds", f"{summary['seconds']}; by stage {summary['seconds_by_stage']}"))

@@ -5,7 +5,8 @@ Below the folder that `targets` names, that of `vrp export images`, or a COCO so
 
 from collections.abc import Mapping
 
-from pipeline.images.formats import READ_ALWAYS, READ_WITH, suffix_of
+from pipeline.export.safe_name import name_for
+from pipeline.images.formats import has_image_suffix, suffix_of
 from pipeline.inputs.address import split_uri
 from pipeline.inputs.tar import cleaned
 from pipeline.output.paths import PLAN
@@ -15,25 +16,19 @@ from schemas.errors import BadStorage
 from schemas.record.commit import Identity
 
 
-def has_image_suffix(name: str) -> bool:
-    """True for a name that ends as an image's file does."""
-    # Whatever is installed where it is exported.
-    return suffix_of(name) in READ_ALWAYS | READ_WITH.keys()
-
-
 def file_name(image_id: str, uri: str, source: str, coco_names: Mapping[str, str]) -> str:
     """Return an image's file name; coco_names: those of a COCO source, by image id.
 
     A tar's member keeps its extension: `<shard>/<member>`. A row of a Parquet file has no name, so
-    its id is one, of a PNG unless the id itself ends as an image's file does.
+    one is made of its id, of a PNG unless the id itself ends as an image's file does.
     """
     match source:
         case "coco":
             return coco_names[image_id]
         case "webdataset":
             return _member_name(image_id, split_uri(uri, in_archive=True)[1])
-        case "parquet" if not has_image_suffix(image_id):
-            return f"{image_id}.png"
+        case "parquet":
+            return name_for(image_id, ".png")
         case _:
             return image_id
 

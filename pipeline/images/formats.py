@@ -27,6 +27,11 @@ NEVER_READ = frozenset(
 )
 
 
+def has_image_suffix(name: str) -> bool:
+    """True for a name that ends as an image's file does, whether or not it is read here."""
+    return suffix_of(name) in READ_ALWAYS | READ_WITH.keys()
+
+
 @cache
 def image_suffixes() -> frozenset[str]:
     """Return the suffixes that mark a file or an archive member as an image read here."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.masks.faults import check_objects, mask_fault
-from pipeline.output.commit import read_commit, unfinished
+from pipeline.output.commit import read_commit, total_counts, unfinished
 from pipeline.output.committed import read_table, with_added_columns
 from pipeline.output.plan import Plan, read_plan
 from pipeline.output.unit import unit_of
@@ -66,6 +66,8 @@ def _check_part(part: Part, labels: pa.Table, rejected: pa.Table, commit: Commit
         "rejected": rejected.num_rows,
         "images": len(set(whole["image_id"].to_pylist())) + rejected.num_rows,
     }
+    if part.review is not None:
+        counted["review"] = whole["decision"].to_pylist().count("review")
     for name, count in counted.items():
         if count != getattr(part, name):
             yield f"{part.path}: {count} {name}, the commit says {getattr(part, name)}"
@@ -109,13 +111,10 @@ def _check_ids(ids: Sequence[np.ndarray]) -> Iterator[str]:
 
 
 def _check_counts(commit: Commit) -> Iterator[str]:
+    totals = total_counts(commit.parts)
     for name in Counts.model_fields:
-        if name == "with_labels":
-            total = sum(part.images - part.rejected for part in commit.parts)
-        else:
-            total = sum(getattr(part, name) for part in commit.parts)
-        if total != getattr(commit.counts, name):
-            counted = getattr(commit.counts, name)
+        total, counted = getattr(totals, name), getattr(commit.counts, name)
+        if total != counted and counted is not None:
             yield f"commit.json: its parts have {total} {name}, its counts say {counted}"
 
 

@@ -103,6 +103,7 @@ def total_counts(parts: Sequence[Part]) -> Counts:
     """Return the sums over parts."""
     images = sum(part.images for part in parts)
     rejected = sum(part.rejected for part in parts)
+    review = [part.review for part in parts if part.review is not None]
     return Counts(
         images=images,
         with_labels=images - rejected,
@@ -111,4 +112,5 @@ def total_counts(parts: Sequence[Part]) -> Counts:
         labelled=sum(part.labelled for part in parts),
         empty=sum(part.empty for part in parts),
         instances=sum(part.instances for part in parts),
+        review=sum(review) if len(review) == len(parts) else None,
     )

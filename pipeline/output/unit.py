@@ -104,6 +104,7 @@ def write_unit(
         empty=len(whole) - labelled,
         rejected=len(rejected),
         instances=len(labels) - len(whole),
+        review=sum(row.get("decision") == "review" for row in whole),
         rejected_path=rejected_path,
         rejected_sha256=rejected_sha256,
     )

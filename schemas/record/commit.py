@@ -41,6 +41,10 @@ class Part(Spec):
     empty: int
     rejected: int
     instances: int = Field(default=0, description="Rows of single objects, beside `rows`.")
+    review: int | None = Field(
+        default=None,
+        description="Rows that a person is to decide, labelled or empty. None: written before.",
+    )
     rejected_path: str | None = None
     rejected_sha256: str | None = None
 
@@ -61,6 +65,10 @@ class Counts(Spec):
     labelled: int
     empty: int
     instances: int = Field(default=0, description="Rows of single objects, beside `rows`.")
+    review: int | None = Field(
+        default=None,
+        description="Rows that a person is to decide, labelled or empty. None: not all parts say.",
+    )
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.export.file_name import has_image_suffix
 from pipeline.export.image_files import COLUMNS, check_all_written, write_images
 from pipeline.export.labels import LabelledImage, Labels
 from pipeline.export.polygons import Outlines
@@ -20,6 +19,7 @@ from pipeline.export.rejected import REJECTED, Exported, labelled_only, listing_
 from pipeline.export.safe_name import FreeNames, safe_name
 from pipeline.export.selection import Selection
 from pipeline.export.write import WRITE_THREADS, create, in_groups
+from pipeline.images.formats import has_image_suffix
 from pipeline.storage.place import Place
 from schemas.job.source import ParquetImages
 from schemas.job.storage import Storage

@@ -7,6 +7,8 @@ import pytest
 
 from pipeline.export.labels import LabelledImage, Labels, RejectedImage
 from pipeline.export.selection import Selection
+from pipeline.output.audit import audit
+from pipeline.storage.place import Place
 from schemas.errors import BadInput, BadStorage
 from schemas.job.storage import Storage
 from tests.made.data.datasets import filled
@@ -65,7 +67,9 @@ def test_what_a_job_left_for_review_is_no_label_until_a_person_says_so(tmp_path:
         for image_id in "ab"
         for row, decision in zip(label_rows(image_id, BOTH), ("labelled", "review"), strict=True)
     ]
-    commit_units(str(tmp_path), [(rows, [])])
+    commit = commit_units(str(tmp_path), [(rows, [])])
+    assert (commit.counts.labelled, commit.counts.review) == (4, 2)
+    assert list(audit(Place.open(str(tmp_path), Storage()))) == []
     say(str(tmp_path), "b", "accepted", DOG)
     made = {"a": ["cat"], "b": ["cat"]}
     assert _categories(_read(tmp_path)) == made
@@ -94,6 +98,11 @@ def test_categories_may_be_named_with_commas_between_them(tmp_path: Path) -> Non
         ("parquet", "p0", "/in/a.parquet#0", "p0.png"),
         ("parquet", "p.0", "/in/a.parquet#0", "p.0.png"),
         ("parquet", "cat.jpeg", "/in/a.parquet#0", "cat.jpeg"),
+        ("parquet", "a/cat.jpeg", "/in/a.parquet#0", "a/cat.jpeg"),
+        ("parquet", "https://h/x 1.jpg", "/in/a.parquet#0", "https%3A%2F%2Fh%2Fx 1.jpg"),
+        ("parquet", "s3://h/x.jpg?w=2", "/in/a.parquet#0", "s3%3A%2F%2Fh%2Fx.jpg%3Fw%3D2.png"),
+        ("parquet", "../up", "/in/a.parquet#0", "..%2Fup.png"),
+        ("parquet", "two\nlines.jpg", "/in/a.parquet#0", "two%0Alines.jpg"),
         ("coco", "7", "s3://b/val/cityA/1.jpg", "cityA/1.jpg"),
     ],
 )

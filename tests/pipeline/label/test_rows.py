@@ -1,5 +1,6 @@
 """Predictions become rows: whole categories, their objects, and pixels shared out or not."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,11 +144,12 @@ def test_parts_from_before_these_columns_are_read_and_whole(
     rows = _image("1.jpg", predicted(3, TWO), predicted(18, OTHER), context=KEEP)
     commit = commit_units(str(tmp_path), [(rows, [])])
     assert "presence" not in pq.read_table(tmp_path / commit.parts[0].path).column_names
-    # Commits had no count of instances either.
-    text = (tmp_path / "commit.json").read_text()
-    (tmp_path / "commit.json").write_text(text.replace(',\n  "instances": 0', ""))
+    # Commits had no count of instances either, nor of what is for review.
+    text = re.sub(r',\n +"(instances|review)": 0', "", (tmp_path / "commit.json").read_text())
+    (tmp_path / "commit.json").write_text(text)
     output = Place.open(str(tmp_path), Storage())
     commit, _ = read_committed(output)
+    assert commit.counts.review is None
     (labels,) = read_labels(output, commit)
     assert labels.schema.equals(LABEL_SCHEMA)
     assert labels["presence"].to_pylist() == [None, None]

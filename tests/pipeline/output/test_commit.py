@@ -75,7 +75,9 @@ def test_a_commit_lists_parts_in_the_order_of_the_plan_and_adds_them_up(tmp_path
         write_unit(output, name, labels, faults, images=len(labels) + len(faults))
     commit = write_commit(output, IDENTITY, plan(shard(2), shard(1)), {}, units)
     assert [part.images for part in commit.parts] == [2, 1, 2]
-    assert commit.counts == Counts(images=5, with_labels=3, rejected=2, rows=3, labelled=2, empty=1)
+    assert commit.counts == Counts(
+        images=5, with_labels=3, rejected=2, rows=3, labelled=2, empty=1, review=0
+    )
     assert read_commit(output) == commit
 
 
