@@ -19,7 +19,7 @@ from schemas.job.compute import Attention
 from schemas.job.method import GpSam, Matcher, Method, Persam, PersamF, Vrp
 from schemas.job.networks import Sam
 
-Study = Callable[[Sequence[LoadedReference], StudyOptions], Segmenter]
+LoadedMethod = Callable[[Sequence[LoadedReference], StudyOptions], Segmenter]
 """A method with its networks loaded: what makes a segmenter of references, as often as wanted."""
 
 
@@ -36,7 +36,7 @@ def build_segmenter(
     return load_method(method, loader)(references, options)
 
 
-def load_method(method: Method, loader: Loader) -> Study:
+def load_method(method: Method, loader: Loader) -> LoadedMethod:
     """Load what a method computes with, whatever its references. Raises BadWeights."""
     match method:
         case Vrp(sam=Sam(type="lite")):

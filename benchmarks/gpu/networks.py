@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from segment_anything.modeling.image_encoder import Attention
 
-from model.build import Study, load_method
+from model.build import LoadedMethod, load_method
 from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import read_card
 from model.methods.vrp import VrpNetworks, load_vrp
@@ -49,7 +49,7 @@ def vrp_networks(sam: SamType, device: str, precision: Precision, *, fast: bool)
     return networks
 
 
-def lite_study(device: str, trunk: str) -> Study:
+def lite_study(device: str, trunk: str) -> LoadedMethod:
     """Load `{type: vrp, weights: lite-vrp}` over a trunk's weights."""
     vrp, sam = CATALOGUE["lite-vrp"].address, CATALOGUE["lite-sam"].address
     card = read_card(Path(vrp))

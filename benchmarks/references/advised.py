@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.references.routing import method, named_method
-from model.build import Study, load_method
+from model.build import LoadedMethod, load_method
 from model.checkpoints.load import Loader
 from model.draws import Draws
 from model.masks.upsample import mask_at
@@ -49,7 +49,7 @@ LEAST_SHARE = 0.02
 class Asked:
     """Networks loaded once, and the photos of a category in their parts."""
 
-    study: Study
+    study: LoadedMethod
     look: Look
     head: PresenceHead
     category: str

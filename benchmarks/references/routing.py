@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from model.build import Study, load_method
+from model.build import LoadedMethod, load_method
 from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
 from model.segmenter import PLAIN, LoadedReference, Segmenter
@@ -100,8 +100,8 @@ def divide(shown: Sequence[Shown], most: int) -> tuple[list[Shown], list[Shown]]
     return targets, [one for place, one in enumerate(shown) if place % 3][:most]
 
 
-def study(method: Study, references: Sequence[Shown]) -> Segmenter:
-    """Study the references of one category."""
+def study(method: LoadedMethod, references: Sequence[Shown]) -> Segmenter:
+    """LoadedMethod the references of one category."""
     loaded = [
         LoadedReference(str(number), 1, image_HW3, mask_HW)
         for number, (image_HW3, mask_HW) in enumerate(references)

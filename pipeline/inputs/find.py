@@ -123,7 +123,9 @@ def _find(fs: AbstractFileSystem, uri: str, wanted: Callable[[str], bool], suffi
         size = file_size(fs, path)
     except MissingFile:
         if not any(character in path for character in _GLOB + "{"):
-            raise
+            raise MissingFile(
+                "inputs that do not exist", uri, "nothing there", "a file, a folder or a pattern"
+            ) from None
         return _find_pattern(fs, uri, path)
     if size is not None:
         return _Root(os.path.dirname(path), [(path, size)])

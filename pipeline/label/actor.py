@@ -1,7 +1,7 @@
 """Turn a unit of encoded images into a committed part: the work of one actor."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
@@ -28,7 +28,7 @@ from pipeline.output.taken import TakenRows, take_rows
 from pipeline.output.unit import UnitName, read_part, write_unit
 from pipeline.presence.choose import kept_choice
 from pipeline.presence.heads import PresenceTask
-from pipeline.presence.study import load_study
+from pipeline.presence.study import Study, load_study
 from pipeline.storage.place import Place
 from pipeline.weights.fetch import cache_folder
 from pipeline.weights.of_method import local_method
@@ -194,7 +194,6 @@ class _Labelers:
         return *_load_study(self._task), store
 
 
-Study = Callable[[Sequence[LoadedReference]], Segmenter]
 _Loaded = tuple[Study, Judge | None, EmbeddingStore | None]
 
 

@@ -14,7 +14,7 @@ from schemas.job.label import LabelJob
 from schemas.job.method import Method, always_masked
 
 Study = Callable[[Sequence[LoadedReference]], Segmenter]
-"""References to a segmenter that gives every image a mask, and signals of what is there."""
+"""Makes a segmenter of references: here one that gives every image a mask, and its signals."""
 
 
 def load_study(job: LabelJob, gpus: float, remembered: int = 0) -> Study:

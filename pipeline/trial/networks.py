@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from model.build import Study, load_method
+from model.build import LoadedMethod, load_method
 from model.checkpoints.load import Loader
 from model.networks.device import pick_device, pick_precision
 from model.presence.decide import Judge
@@ -31,7 +31,7 @@ class Networks:
         precision = pick_precision(job.compute.precision, device)
         loader = Loader(device, precision, attention=job.compute.attention)
         # Every image gets a mask: what of them is there, thresholds say, which can be moved.
-        self.study: Study = load_method(always_masked(local), loader)
+        self.study: LoadedMethod = load_method(always_masked(local), loader)
         for encoder in loader.image_encoders():
             remember(encoder, REMEMBERED)
         self.contents = weight_contents(job.method, job.storage)
@@ -45,7 +45,7 @@ def made_for(job: LabelJob) -> object:
 
 
 def study_references(job: LabelJob, networks: Networks) -> tuple[Segmenter, RowContext]:
-    """Study a job's references; also return what makes rows of its predictions.
+    """LoadedMethod a job's references; also return what makes rows of its predictions.
 
     Raises BadInput and its kinds, as `vrp plan` does.
     """
