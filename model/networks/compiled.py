@@ -60,7 +60,8 @@ class Compiled(Generic[P, R]):
         except Exception as error:  # noqa: BLE001  what is the function's own comes again
             _LOG.warning("%s cannot be compiled here: %s", self._plain, error)
             self._fails = True
-            return self._plain(*args, **kwargs)
+        # Outside of the handler: the error holds what was computed so far in memory.
+        return self._plain(*args, **kwargs)
 
 
 def _fits(tensor: Tensor) -> bool:

@@ -62,12 +62,13 @@ class Replayed:
         if not (self._records and again and len(self._recordings) < MOST_RECORDINGS):
             return self._function(*inputs)
         try:
-            self._recordings[shapes] = recording = _record(self._function, inputs)
+            self._recordings[shapes] = _record(self._function, inputs)
         except RuntimeError as error:  # of a broken device too, which then says so again
             _LOG.warning("a batch cannot be recorded here: %s", error)
             self._records = False
-            return self._function(*inputs)
-        return recording.replay(inputs)
+        # Outside of the handler: the error holds all that was recorded in memory.
+        recording = self._recordings.get(shapes)
+        return self._function(*inputs) if recording is None else recording.replay(inputs)
 
 
 def _fits(tensor: Tensor) -> bool:

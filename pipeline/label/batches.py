@@ -46,16 +46,19 @@ class Batches:
         self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None]
     ) -> Callable[[], list[Outcome]]:
         """Ask for what `segment` returns, and return what waits for it."""
-        begun = None
-        if self._beginner is not None and 0 < len(images) <= (self._most or len(images)):
-            begun = _tried(self._beginner.begin, images, embeddings)
-        if not callable(begun):
+        if self._beginner is None or not 0 < len(images) <= (self._most or len(images)):
             outcomes = self.segment(images, embeddings)
             return lambda: outcomes
+        begun = _tried(self._beginner.begin, images, embeddings)
+        if isinstance(begun, Exception):
+            failed = self._settled(lambda: self._after(begun, images, embeddings))
+            return lambda: failed
 
         def wait() -> list[Outcome]:
             found = _tried(begun)
-            return list(found) if isinstance(found, list) else self.segment(images, embeddings)
+            if isinstance(found, Exception):
+                return self._settled(lambda: self._after(found, images, embeddings))
+            return list(found)
 
         return wait
 
@@ -63,15 +66,14 @@ class Batches:
         self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None]
     ) -> list[Outcome]:
         """Segment a batch; where it fails, halve it down to the image that cannot be segmented."""
-        most = self._most
-        step = most if most is not None else max(1, len(images))
-        outcomes = [
-            outcome
-            for first in range(0, len(images), step)
-            for outcome in self._part(
-                images[first : first + step], embeddings[first : first + step]
-            )
-        ]
+        step = self._most or max(1, len(images))
+        parts = [slice(first, first + step) for first in range(0, len(images), step)]
+        return self._settled(
+            lambda: [one for part in parts for one in self._part(images[part], embeddings[part])]
+        )
+
+    def _settled(self, ask: Callable[[], list[Outcome]]) -> list[Outcome]:
+        most, outcomes = self._most, ask()
         if any(getattr(one, "reason", None) == "out-of-memory" for one in outcomes):
             self._most = most  # it was that image, and not how many there were
         return outcomes
@@ -80,11 +82,20 @@ class Batches:
         self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None]
     ) -> list[Outcome]:
         found = _tried(self._segmenter.segment, images, embeddings)
-        if isinstance(found, list):
-            return list(found)
-        reason = _model_reason(found)
+        if isinstance(found, Exception):
+            return self._after(found, images, embeddings)
+        return list(found)
+
+    def _after(
+        self,
+        fault: Exception,
+        images: Sequence[np.ndarray],
+        embeddings: Sequence[Tensor | None],
+    ) -> list[Outcome]:
+        """Segment the halves of a batch that failed, or say why its only image did."""
+        reason = _model_reason(fault)
         if len(images) == 1:
-            return [ImageRejected(reason, f"{type(found).__name__}: {found}")]
+            return [ImageRejected(reason, f"{type(fault).__name__}: {fault}")]
         half = len(images) // 2
         if reason == "out-of-memory":
             # Of the two halves the greater one; where that does not fit either, it says so itself.
@@ -96,13 +107,17 @@ class Batches:
 
 
 def _tried(ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | Exception:
-    """Return what a segmenter answers, or its fault; end the process where the device is broken."""
+    """Return what a segmenter answers, or its fault; end the process where the device is broken.
+
+    The fault comes without a traceback, whose frames hold all that the call had in memory.
+    """
     try:
         return ask(*args, **kwargs)
     except torch.AcceleratorError:
         _end_process()
     except FAULTS as error:
-        return error
+        error.__context__ = error.__cause__ = None
+        return error.with_traceback(None)
 
 
 def _end_process() -> NoReturn:

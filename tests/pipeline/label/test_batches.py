@@ -1,7 +1,9 @@
 """What one image, the device's memory and a broken device do to a batch."""
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,58 @@ def test_a_batch_that_does_not_fit_is_halved_and_later_ones_come_no_larger() -> 
         outcomes = segmenting.segment([GREY] * 6, [None] * 6)
         assert [isinstance(outcome, tuple) for outcome in outcomes] == [True] * 6
     assert segmenter.calls == [6, 3, 1, 2, 3, 1, 2, 2, 2, 2]
+
+
+class Held:
+    """Memory of a device that has room for 100; given back when nobody holds it any more."""
+
+    used = 0
+
+    def __init__(self, size: int) -> None:
+        if Held.used + size > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        Held.used += size
+        weakref.finalize(self, Held._free, size)
+
+    @staticmethod
+    def _free(size: int) -> None:
+        Held.used -= size
+
+
+class OfDevice(MeanColour):
+    """Holds what it computes until it answers: six images fit."""
+
+    begins = True
+
+    def segment(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None] | None = None
+    ) -> list[tuple[Prediction, ...]]:
+        predictions = super().segment(images, embeddings)
+        computed: list[Held] = []
+        try:
+            for _ in range(15):
+                computed.append(Held(len(images)))
+        except torch.OutOfMemoryError as error:
+            raise RuntimeError("OutOfMemory, told by somebody else: not enough memory") from error
+        return predictions
+
+    def begin(
+        self, images: Sequence[np.ndarray], embeddings: Sequence[Tensor | None]
+    ) -> Callable[[], list[tuple[Prediction, ...]]]:
+        predictions = self.segment(images, embeddings)
+        return lambda: predictions
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_what_a_failed_batch_had_in_memory_is_free_for_its_halves(begins: bool) -> None:
+    segmenter = OfDevice()
+    segmenting = Batches(segmenter)
+    for calls in ([8, 4, 4], [4, 4]):
+        arguments = [GREY] * 8, [None] * 8
+        wait = segmenting.begin(*arguments) if begins else partial(segmenting.segment, *arguments)
+        assert [isinstance(outcome, tuple) for outcome in wait()] == [True] * 8
+        assert segmenter.calls == calls
+        segmenter.calls.clear()
 
 
 class Limited(MeanColour):
