@@ -22,16 +22,34 @@ def wilson_interval(right: float, judged: float) -> Interval:
 
 
 def stratified_share(
-    sizes: Sequence[int], judged: Sequence[int], right: Sequence[int]
+    sizes: Sequence[int], judged: Sequence[int], right: Sequence[float]
 ) -> tuple[float, Interval]:
-    """Return the share of all strata together and its interval.
+    """Return the share of all strata together and its 95 % interval.
 
-    Each stratum counts by its size. The interval is Wilson's for the effective number judged, 1 /
-    sum(weight^2 / judged) (Kish 1965). Every stratum has something judged.
+    Each stratum counts by its size; right may be fractions, such as sums of IoU. On either side
+    the interval is the wider of Wilson's for the effective number judged, W^2 / sum(weight^2 /
+    judged) (Kish 1965), and of what the strata's own make together (Zou and Donner 2008): the first
+    is too narrow where wrong ones are in one stratum, the second where hardly any are wrong. What
+    is judged of few counts for more (judged * (size - 1) / (size - judged)), and a stratum judged
+    whole leaves nothing open. Every stratum has something judged.
     """
     total = sum(sizes)
-    weights = [size / total for size in sizes]
-    parts = list(zip(weights, judged, right, strict=True))
-    share = sum(weight * k / n for weight, n, k in parts)
-    effective = 1 / sum(weight**2 / n for weight, n, _ in parts)
-    return share, wilson_interval(share * effective, effective)
+    share = sum(size / total * k / n for size, n, k in zip(sizes, judged, right, strict=True))
+    left = [
+        (size / total, n * (size - 1) / (size - n), k / n)
+        for size, n, k in zip(sizes, judged, right, strict=True)
+        if n < size
+    ]
+    if not left:
+        return share, Interval(share, share)
+    weight = sum(w for w, _, _ in left)
+    effective = weight**2 / sum(w**2 / n for w, n, _ in left)
+    mean = sum(w * p for w, _, p in left) / weight
+    alike = wilson_interval(mean * effective, effective)
+    own = [(w, p, wilson_interval(p * n, n)) for w, n, p in left]
+    below = math.hypot(*(w * (p - interval.low) for w, p, interval in own))
+    above = math.hypot(*(w * (interval.high - p) for w, p, interval in own))
+    return share, Interval(
+        max(0.0, share - max(below, weight * (mean - alike.low))),
+        min(1.0, share + max(above, weight * (alike.high - mean))),
+    )

@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from model.scores.bootstrap import Interval, bootstrap_interval
 from model.scores.wilson import stratified_share
-from pipeline.review.audit import EMPTY, SCORE_EDGES, Stratum, bins_of, draw_sample
+from pipeline.review.audit import EMPTY, FOR_REVIEW, SCORE_EDGES, Stratum, bins_of, draw_sample
 from pipeline.review.index import UNREVIEWED
 from pipeline.review.review import Review
 from schemas.errors import BadInput
 
 NAMES = ("precision", "presence", "recall", "iou")
-SEED = 0
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,8 @@ class Line:
     """What is known of a category's labels, or of all, or of those in one bin of the score.
 
     precision: masks that are right as made. presence: masks whose category is there. recall:
-    images with the category that have a mask of it. iou: of masks as made with what is right.
+    images with the category that have a mask of it. iou: of masks as made with what is right. A
+    mask for review is none: exports leave it out.
     """
 
     what: str
@@ -124,32 +123,33 @@ def _iou(row: Mapping[str, Any], said: Mapping[str, Any]) -> float:
 
 
 def _line(what: str, strata: Sequence[tuple[Stratum, _Stratum]]) -> Line:
-    masks = [one for (_, number), one in strata if number != EMPTY]
-    empty = [one for (_, number), one in strata if number == EMPTY]
+    masks = [one for (_, number), one in strata if number >= 0]
+    without = [one for (_, number), one in strata if number < 0]
     figures = {}
     if masks:
         figures["precision"] = _share(masks, [one.right for one in masks])
         figures["presence"] = _share(masks, [one.there for one in masks])
-        if empty:
-            figures["recall"] = _recall(masks, empty)
-        figures["iou"] = _mean_iou(masks)
+        if without:
+            figures["recall"] = _recall(masks, without)
+        figures["iou"] = _share(masks, [one.iou for one in masks])
     every = [one for _, one in strata]
     return Line(what, sum(one.size for one in every), sum(len(one.right) for one in every), figures)
 
 
-def _share(strata: Sequence[_Stratum], true: Sequence[np.ndarray]) -> Figure:
+def _share(strata: Sequence[_Stratum], right: Sequence[np.ndarray]) -> Figure:
+    """Return the mean of what each judged label is worth, 0 to 1, over the strata."""
     sizes, judged = [one.size for one in strata], [len(one.right) for one in strata]
-    share, (low, high) = stratified_share(sizes, judged, [int(flags.sum()) for flags in true])
+    share, (low, high) = stratified_share(sizes, judged, [float(one.sum()) for one in right])
     return Figure(share, low, high)
 
 
-def _recall(masks: Sequence[_Stratum], empty: Sequence[_Stratum]) -> Figure:
+def _recall(masks: Sequence[_Stratum], without: Sequence[_Stratum]) -> Figure:
     """Return found / (found + missed): its bounds are those of both parts at their worst."""
-    found, missed = (_share(part, [one.there for one in part]) for part in (masks, empty))
-    masked, without = (sum(one.size for one in part) for part in (masks, empty))
+    found, missed = (_share(part, [one.there for one in part]) for part in (masks, without))
+    masked, others = (sum(one.size for one in part) for part in (masks, without))
 
     def recall(found_share: float, missed_share: float) -> float:
-        shown = found_share * masked + missed_share * without
+        shown = found_share * masked + missed_share * others
         return found_share * masked / shown if shown else 1.0
 
     return Figure(
@@ -159,19 +159,8 @@ def _recall(masks: Sequence[_Stratum], empty: Sequence[_Stratum]) -> Figure:
     )
 
 
-def _mean_iou(strata: Sequence[_Stratum]) -> Figure:
-    total = sum(one.size for one in strata)
-    iou_E = np.concatenate([one.iou for one in strata])
-    weight_E = np.concatenate([np.full(len(s.iou), s.size / total / len(s.iou)) for s in strata])
-    strata_E = np.concatenate([np.full(len(one.iou), n) for n, one in enumerate(strata)])
-    interval: Interval = bootstrap_interval(
-        lambda chosen: float((iou_E[chosen] * weight_E[chosen]).sum()), strata_E, SEED
-    )
-    return Figure(float((iou_E * weight_E).sum()), interval.low, interval.high)
-
-
 def _said(key: Stratum) -> str:
-    if key[1] == EMPTY:
-        return "without a mask"
+    if key[1] < 0:
+        return {EMPTY: "without a mask", FOR_REVIEW: "for review"}[key[1]]
     edges = (0.0, *SCORE_EDGES, 1.0)
     return f"score {edges[key[1]]:g} to {edges[key[1] + 1]:g}"

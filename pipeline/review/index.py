@@ -34,6 +34,8 @@ class LabelIndex:
     key_N: np.ndarray  # uint64: hash of image id and category
     by_key_N: np.ndarray  # intp: labels in the order of their keys
     verdict_N: np.ndarray  # uint8: CODES of the verdict that counts
+    review_N: np.ndarray  # bool: the job left it for a person to decide
+    salt: np.uint64  # of the job: what an audit sample is drawn by, with the keys
 
     def __len__(self) -> int:
         return len(self.key_N)
@@ -46,7 +48,7 @@ class LabelIndex:
         return self.by_key_N[first:end].tolist()
 
 
-def index_labels(tables: Iterable[pa.Table]) -> LabelIndex:
+def index_labels(tables: Iterable[pa.Table], fingerprint: str) -> LabelIndex:
     """Index the tables of a commit's parts (`read_labels`), one in memory at a time."""
     parts = [_index_part(number, table) for number, table in enumerate(tables)]
     empty: dict[str, Any] = dict.fromkeys(_COLUMNS, np.empty(0))
@@ -62,6 +64,7 @@ def index_labels(tables: Iterable[pa.Table]) -> LabelIndex:
         apart_N=apart_N,
         by_key_N=np.argsort(columns["key_N"], kind="stable"),
         verdict_N=np.zeros(len(columns["key_N"]), np.uint8),
+        salt=_hash(fingerprint),
     )
 
 
@@ -75,6 +78,7 @@ _COLUMNS = {
     "presence_N": np.float32,
     "share_N": np.float32,
     "key_N": np.uint64,
+    "review_N": np.bool_,
 }
 
 
@@ -95,6 +99,7 @@ def _index_part(number: int, table: pa.Table) -> dict[str, np.ndarray]:
         "presence_N": sure[2],
         "share_N": table["area_px"].to_numpy() / image_px,
         "key_N": _keys(hashes[images.indices.to_numpy()], category),
+        "review_N": np.array(table["decision"].to_pylist(), object) == "review",
     }
 
 

@@ -59,7 +59,7 @@ class Review:
         self.uri = output_uri
         self.output = Place.open(output_uri, storage)
         self.commit, self.identity = read_committed(self.output)
-        self.index = index_labels(read_labels(self.output, self.commit))
+        self.index = index_labels(read_labels(self.output, self.commit), self.commit.fingerprint)
         self.verdicts = Verdicts(self.output, self.commit.fingerprint)
         self.pictures = Pictures(storage, source)
         self._part = lru_cache(PARTS_KEPT)(self._read_part)
