@@ -70,13 +70,17 @@ def write_images(
     folder: Place,
     columns: ParquetImages = COLUMNS,
 ) -> int:
-    """Write images below a folder under their file names; return how many there still were."""
+    """Write images below a folder under their file names; return how many there still were.
+
+    One whose file is of another size now is another image than was labelled, and counts as gone.
+    """
 
     def write(found: Found) -> bool:
         image, encoded = found
-        if encoded.fault is None:
+        there = encoded.fault is None and _is_of_size(image, encoded.data)
+        if there:
             create(folder.below(image.file_name), upright(image, encoded.data))
-        return encoded.fault is None
+        return there
 
     with ThreadPoolExecutor(WRITE_THREADS) as pool:
         found = read_images(images, kind, storage, columns)
@@ -89,7 +93,8 @@ def check_all_written(written: int, exported: Exported, output_uri: str) -> None
         raise BadStorage(
             "labelled images that are no longer where they were",
             output_uri,
-            f"{exported.images - written} of {exported.images} gone; the others are written",
+            f"{exported.images - written} of {exported.images} gone, or of another size; the "
+            "others are written",
             "the inputs of the job, at the addresses in its rows",
         )
 
@@ -115,6 +120,14 @@ def upright(image: LabelledImage, data: bytes) -> bytes:
     buffer = io.BytesIO()
     pixels.save(buffer, wanted, **SAVED.get(wanted, {}))
     return buffer.getvalue()
+
+
+def _is_of_size(image: LabelledImage, data: bytes) -> bool:
+    try:
+        with Image.open(io.BytesIO(data)) as now:
+            return sorted(now.size) == sorted(image.size_HW)  # however it is turned
+    except UNREADABLE:
+        return False
 
 
 def _format_of_name(name: str) -> str | None:

@@ -92,7 +92,7 @@ def _chosen(table: pa.Table, labels: Labels, images: Sequence[Image]) -> pa.Tabl
     """Return the wanted rows with the columns of `_schema`."""
     schema = _schema(labels)
     order = {image.image_id: place for place, image in enumerate(images)}
-    places = [order[image_id] for image_id in table["image_id"].to_pylist()]
+    places = pa.array([order[one] for one in table["image_id"].to_pylist()], pa.int64())
     added = (
         pa.array([image.number for image in images], pa.int64()).take(places),
         pa.array([image.file_name for image in images], pa.string()).take(places),

@@ -13,10 +13,11 @@ from PIL import Image
 from pipeline.export.labels import LabelledImage, Labels
 from pipeline.export.palette import MOST_COLOURS, Legend, make_legend, read_palette
 from pipeline.export.rejected import REJECTED, Exported, labelled_only, listing_rejected
-from pipeline.export.safe_name import FreeNames
+from pipeline.export.safe_name import FreeNames, safe_name
 from pipeline.export.selection import Selection
 from pipeline.export.write import WRITE_THREADS, create, in_groups
 from pipeline.storage.place import Place
+from schemas.errors import BadInput
 from schemas.job.storage import Storage
 
 LEGEND = "legend.json"
@@ -36,6 +37,8 @@ def export_png(
     labels = Labels.open(output_uri, storage, selection)
     legend = make_legend(labels.commit.categories, read_palette(palette, storage))
     folder = Place.open(to, storage)
+    if selection.reviewed is not None:
+        _check_settled(folder, labels)
     create(folder.below(LEGEND), legend.describe(labels.commit))
     exported, names = Exported(), FreeNames()
 
@@ -52,6 +55,26 @@ def export_png(
             named = [(names.name(image.file_name, ".png"), image) for image in group]
             list(pool.map(write, named))
     return exported
+
+
+def _check_settled(folder: Place, labels: Labels) -> None:
+    """Raise BadInput where a folder has PNGs of images that people have since said otherwise of."""
+    there = set(folder.files())
+    if not there:
+        return
+    names, wanted, others = FreeNames(), set[str](), set[str]()
+    for image in labelled_only(labels.images()):
+        if image.settled:
+            wanted.add(names.name(image.file_name, ".png"))
+        else:
+            others.add(safe_name(image.file_name, ".png"))
+    if stale := sorted((others & there) - wanted):
+        raise BadInput(
+            "masks of an earlier export of which people have since said otherwise",
+            folder.uri,
+            f"{len(stale)} files, such as {stale[0]}",
+            "a new folder, or these files deleted",
+        )
 
 
 def draw(image: LabelledImage, legend: Legend) -> bytes:

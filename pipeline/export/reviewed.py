@@ -37,13 +37,13 @@ def is_settled(rows: Iterable[Row], verdicts: Mapping[Key, Row], reviewed: Revie
 def counting(row: Row, verdicts: Mapping[Key, Row]) -> Row:
     """Return a row with the mask that counts: as made, corrected, or none.
 
-    What a person accepted or corrected is for review no more.
+    What a person accepted or corrected is for review no more, and no threshold leaves it out.
     """
     said = _said(row, verdicts)
     if said in {"rejected", "absent"}:
         return {**row, "status": "empty"}
     if said is not None:
-        row = {**row, "decision": "labelled"}
+        row = {**row, "decision": "labelled", "vouched": True}
     if said != "corrected":
         return row
     counts = verdicts[row["image_id"], row["category_id"]]["rle_counts"]
@@ -55,7 +55,7 @@ def counting(row: Row, verdicts: Mapping[Key, Row]) -> Row:
         "rle_counts": counts,
         "box_xywh": coco_mask.toBbox(runs).tolist(),
         "area_px": area_px,
-        "score": 1.0,  # a person drew it: no threshold leaves it out, and on top where masks meet
+        "score": 1.0,  # a person drew it: on top where masks meet
     }
 
 

@@ -63,11 +63,12 @@ class Selection:
     def wants(self, row: Mapping[str, Any]) -> bool:
         """True for a row with a mask that is to be exported, whatever its category.
 
-        Of a job that decides whether objects are there, what is for review is no label yet.
+        Of a job that decides whether objects are there, what is for review is no label yet. What a
+        person vouched for (`pipeline.export.reviewed`) passes any score.
         """
         return (
             row["status"] == "labelled"
             and row["decision"] != "review"
             and (row["instance_id"] is not None) == self.instances
-            and row["score"] >= self.min_score
+            and (row["score"] >= self.min_score or "vouched" in row)
         )

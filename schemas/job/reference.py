@@ -6,7 +6,7 @@ with (0, 0) the top-left corner of the top-left pixel.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.spec import Spec, Uri
 
@@ -98,17 +98,26 @@ Annotation = Annotated[
 ]
 
 
+def _readable(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise ValueError(f"{name!r} is blank or has control characters; wanted a name")
+    return name
+
+
+CategoryName = Annotated[str, AfterValidator(_readable)]
+
+
 class Category(Spec):
     """A kind of object to label; the id is what COCO and the rows carry."""
 
     id: int = Field(ge=1, lt=2**31)
-    name: str = Field(min_length=1)
+    name: CategoryName
 
 
 class Reference(Spec):
     """One annotated example of one category. An image that shows two categories is listed twice."""
 
-    category: str = Field(min_length=1, description="A category's name.")
+    category: CategoryName = Field(description="A category's name.")
     image: Uri
     annotation: Annotation
 

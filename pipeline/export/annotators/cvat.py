@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.export.labels import LabelledImage, Labels, Mask
 from pipeline.export.rejected import REJECTED, Exported, labelled_only, listing_rejected
+from pipeline.export.safe_name import safe_name
 from pipeline.export.selection import Selection
 from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.storage.place import Place
@@ -21,7 +22,10 @@ NONE = AttributesImpl({})
 
 
 def export_cvat(output_uri: str, storage: Storage, to: str, selection: Selection) -> Exported:
-    """Write the labels to the file `to`. Raises BadInput, BadStorage as `export_coco`."""
+    """Write the labels to the file `to`.
+
+    Raises BadInput for a name that XML cannot hold, and as `export_coco`, BadStorage.
+    """
     labels = Labels.open(output_uri, storage, selection)
     exported = Exported()
     beside = Place.open(f"{to.removesuffix('.xml')}.{REJECTED}", storage)
@@ -56,7 +60,8 @@ def _write_head(xml: XMLGenerator, labels: Labels) -> None:
 
 def _write_image(xml: XMLGenerator, image: LabelledImage) -> None:
     height, width = image.size_HW
-    frame = {"id": image.number, "name": image.file_name, "width": width, "height": height}
+    name = safe_name(image.file_name)
+    frame = {"id": image.number, "name": name, "width": width, "height": height}
     xml.characters("\n")
     xml.startElement("image", _attributes(frame))
     for mask in image.masks:

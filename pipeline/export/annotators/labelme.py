@@ -25,6 +25,7 @@ def export_labelme(
     labels = Labels.open(output_uri, storage, selection)
     folder = Place.open(to, storage)
     exported, names = Exported(), FreeNames()
+    names.takes(REJECTED)  # which an image `rejected.jpg` would have
 
     def write(file: tuple[str, bytes]) -> None:
         create(folder.below(file[0]), file[1])

@@ -48,7 +48,7 @@ def export_yolo(
     """
     labels = Labels.open(output_uri, storage, selection)
     folder = Place.open(to, storage)
-    create(folder.below("data.yaml"), _data(labels))
+    create(folder.below("data.yaml"), _data(labels, yolo))
     indices = {category.id: index for index, category in enumerate(labels.categories)}
     exported = Exported()
 
@@ -100,10 +100,12 @@ def _text(image: LabelledImage, indices: dict[int, int], outlines: Outlines) -> 
     return "".join(lines).encode()
 
 
-def _data(labels: Labels) -> bytes:
+def _data(labels: Labels, yolo: Yolo) -> bytes:
+    """Return data.yaml; it differs where an export would put images into the other split."""
     document = {
         **{split: f"images/{split}" for split in SPLITS},
         "nc": len(labels.categories),
         "names": [category.name for category in labels.categories],
     }
-    return "".join(f"{key}: {json.dumps(value)}\n" for key, value in document.items()).encode()
+    lines = [f"{key}: {json.dumps(value)}\n" for key, value in document.items()]
+    return "".join([f"# of all images {yolo.val_share:g} are in val\n", *lines]).encode()

@@ -93,3 +93,14 @@ def test_images_that_are_gone_are_counted_and_the_others_written(tmp_path: Path)
     with pytest.raises(BadStorage, match="1 of 2 gone"):
         export_images(output, Storage(), str(tmp_path / "to"))
     assert _files(tmp_path / "to") == {"a.jpg": FILES["a.jpg"]}
+
+
+def test_another_image_than_was_labelled_is_told_and_not_written(tmp_path: Path) -> None:
+    for name, data in FILES.items():
+        (tmp_path / name).write_bytes(data)
+    uris = {name: f"{tmp_path}/{name}" for name in ("a.jpg", "b.jpg")}
+    output = _commit(tmp_path / "out", uris, "images")
+    Image.new("RGB", (WIDTH, HEIGHT + 1)).save(tmp_path / "b.jpg")
+    with pytest.raises(BadStorage, match="1 of 2 gone, or of another size"):
+        export_images(output, Storage(), str(tmp_path / "to"))
+    assert _files(tmp_path / "to") == {"a.jpg": FILES["a.jpg"]}

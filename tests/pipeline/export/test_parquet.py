@@ -82,3 +82,10 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "to/notes.txt").write_text("mine")
     with pytest.raises(BadInput, match=r"notes\.txt"):
         export_parquet(str(tmp_path / "out"), Storage(), str(tmp_path / "to"))
+
+
+def test_a_unit_of_rejected_images_alone_ends_no_export(tmp_path: Path) -> None:
+    commit_units(str(tmp_path / "out"), [*UNITS, ([], [rejected_row("c")])])
+    exported = export_parquet(str(tmp_path / "out"), Storage(), str(tmp_path / "to"))
+    assert (exported.images, exported.rejected) == (3, 2)
+    assert pq.read_table(tmp_path / "to/data").num_rows == 6

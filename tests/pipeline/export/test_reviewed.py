@@ -107,3 +107,25 @@ def test_single_objects_have_no_verdicts_to_export_by(tmp_path: Path) -> None:
     selection = Selection(instances=True, reviewed="all")
     with pytest.raises(BadInput, match="verdicts on single objects"):
         export_coco(str(tmp_path), Storage(), str(tmp_path / "a.json"), selection)
+
+
+def test_what_a_person_accepted_passes_any_score(output: Path) -> None:
+    """Else its image would stay, as one without the object."""
+    say(str(output), "a", "accepted")
+    to = output.parent / "strict.json"
+    export_coco(str(output), Storage(), str(to), Selection(min_score=0.9, reviewed="accepted"))
+    document = json.loads(to.read_text())
+    assert (len(document["images"]), len(document["annotations"])) == (1, 1)
+
+
+def test_a_mask_that_was_exported_and_then_rejected_is_not_left_among_the_others(
+    output: Path,
+) -> None:
+    to, selection = str(output.parent / "png"), Selection(reviewed="accepted")
+    for name in "ab":
+        say(str(output), name, "accepted")
+    for _ in range(2):
+        export_png(str(output), Storage(), to, selection=selection)
+    say(str(output), "b", "rejected")
+    with pytest.raises(BadInput, match=r"1 files, such as b\.png"):
+        export_png(str(output), Storage(), to, selection=selection)
