@@ -30,13 +30,20 @@ Drawn = np.ndarray | Box | Points | Scribbles
 class LoadedReference:
     """One annotated example in memory.
 
-    image_HW3 is uint8 RGB in displayed orientation.
+    image_HW3 is uint8 RGB in displayed orientation. An array is a mask of the object, unless it is
+    of strokes on it, as simulated ones are.
     """
 
     id: str
     category_id: int
     image_HW3: np.ndarray
     annotation: Drawn
+    of_strokes: bool = False
+
+    @property
+    def shows_whole(self) -> bool:
+        """Whether the annotation is all of the object, and no more."""
+        return isinstance(self.annotation, np.ndarray) and not self.of_strokes
 
 
 def by_category(references: Sequence[LoadedReference]) -> dict[int, list[LoadedReference]]:

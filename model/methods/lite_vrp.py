@@ -4,7 +4,7 @@ Letters beyond those of model/segmenter.py: P pairs of an image and a category, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, pairwise
 
@@ -64,7 +64,8 @@ class Group:
     """The categories asked for with one number of references, all of each one's or its best.
 
     Their references lie together.
-    kinds are each category's, [R, K], where signals of presence are asked for.
+    kinds are each category's, [R, K], where signals of presence are asked for; masks are the grid's
+    cells of each reference's object, bool [h, w] by its id.
     """
 
     category_ids: tuple[int, ...]
@@ -72,6 +73,7 @@ class Group:
     studied: StudiedLite
     router: Router
     kinds: dict[int, Tensor]
+    masks: dict[str, np.ndarray]
 
 
 def load_lite_vrp(method: Vrp, loader: Loader) -> LiteNetworks:
@@ -85,9 +87,13 @@ def load_lite_vrp(method: Vrp, loader: Loader) -> LiteNetworks:
 
 @dataclass(frozen=True)
 class _Step:
-    """What targets need of some references; the look of each one's object [R, C], and its kind."""
+    """What targets need of some references; the look of each one's object [R, C], and its kind.
+
+    mask_Rhw are their objects, completed where an annotation shows a part.
+    """
 
     studied: StudiedLite
+    mask_Rhw: Tensor
     look_RC: Tensor
     kind_RK: Tensor | None
 
@@ -104,8 +110,6 @@ class LiteVrpSegmenter:
     ) -> None:
         self._networks = networks
         self._sam = PromptedSam(networks.sam, "resize_once")
-        encoder = FeatureEncoder(self._sam, networks.trunk)
-        self._evidence = gather_evidence(options, encoder, references)
         self._judged = options.evidence
         of_category = by_category(references)
         best = {c: best_of(networks.best, len(own)) for c, own in of_category.items()}
@@ -116,6 +120,9 @@ class LiteVrpSegmenter:
         ]
         kinds = {c: kind_RK for group in self._groups for c, kind_RK in group.kinds.items()}
         self._kinds = KindSignals(networks.kinds, kinds) if self._judged else None
+        encoder = FeatureEncoder(self._sam, networks.trunk)
+        whole = [_as_studied(one, self._groups) for one in references]
+        self._evidence = gather_evidence(options, encoder, whole)
 
     @torch.inference_mode()
     def segment(
@@ -197,13 +204,15 @@ class LiteVrpSegmenter:
         kinds = [step.kind_RK for step in steps if step.kind_RK is not None]
         by_place = torch.cat(kinds).split([len(one) for one in own]) if kinds else ()
         named = dict(zip(of_category, by_place, strict=bool(kinds)))
-        return Group(tuple(of_category), shots, studied, router, named)
+        masks = torch.cat([step.mask_Rhw for step in steps]).bool().cpu().numpy()
+        of_id = dict(zip(ids, masks, strict=True))
+        return Group(tuple(of_category), shots, studied, router, named, of_id)
 
     def _study(self, references: Sequence[LoadedReference]) -> "_Step":
         masks = torch.from_numpy(rasterise_all(references, (GRID, GRID)))
         mask_Rhw = masks.to(self._sam.device, torch.float32)
         maps = backbone_maps(self._networks.trunk, [one.image_HW3 for one in references])
-        partly_R = [not isinstance(one.annotation, np.ndarray) for one in references]
+        partly_R = [not one.shows_whole for one in references]
         if any(partly_R):
             is_box_R = torch.tensor(
                 [isinstance(one.annotation, Box) for one in references], device=self._sam.device
@@ -217,11 +226,24 @@ class LiteVrpSegmenter:
         object_RSC = studied.around.weight_RS[..., None] * cells_RSC
         look_RC = F.normalize(object_RSC.sum(dim=1), dim=1)
         if not self._judged:
-            return _Step(studied, look_RC, None)
+            return _Step(studied, mask_Rhw, look_RC, None)
         images = [one.image_HW3 for one in references]
         trunk, kinds = self._networks.trunk, self._networks.kinds
         kind_RK = kinds_of_references(kinds, trunk, images, mask_Rhw, maps.high_BChw)
-        return _Step(studied, look_RC, kind_RK)
+        return _Step(studied, mask_Rhw, look_RC, kind_RK)
+
+
+def _as_studied(reference: LoadedReference, groups: Sequence[Group]) -> LoadedReference:
+    """Return a reference whose points, strokes or box are the object that they were completed to.
+
+    What lies beside it shows what the object is not; beside points lies most of the object.
+    """
+    if reference.shows_whole:
+        return reference
+    cells_hw = next(group.masks[reference.id] for group in groups if reference.id in group.masks)
+    rows_H, columns_W = (np.arange(side) * GRID // side for side in reference.image_HW3.shape[:2])
+    whole_HW = cells_hw[np.ix_(rows_H, columns_W)]
+    return replace(reference, annotation=whole_HW, of_strokes=False)
 
 
 def _numbers_of(answer: LiteAnswer) -> list[list[float]]:

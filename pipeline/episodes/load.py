@@ -61,6 +61,7 @@ class EpisodeReader:
                     annotation=simulate_annotation(
                         mask_HW, reference.form, Draws("annotation", *key)
                     ),
+                    of_strokes=reference.form == "scribbles",
                 )
             )
         mask_HW, ignore_HW = self.masks(episode.target_image, episode.target_object)

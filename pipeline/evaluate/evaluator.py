@@ -118,7 +118,8 @@ class Evaluator:
                 )
                 mask_HW = grown(truth_HW, variant.mask_growth_px)
                 annotation = simulate_annotation(mask_HW, variant.form, Draws(*key))
-                drawn.append(replace(reference, annotation=annotation))
+                strokes = variant.form == "scribbles"
+                drawn.append(replace(reference, annotation=annotation, of_strokes=strokes))
             first += len(one.references)
         return drawn
 

@@ -59,7 +59,7 @@ def check(job: LabelJob) -> CheckedJob:
     presence = presence_task(job)
     if presence is not None:
         check_negatives(presence, references, job.negatives)
-    fields = {} if presence is None else presence.fields()
+    fields = {} if presence is None else presence.fields(job)
     identity = identify(job, references, contents, fields)
     output = Place.open(job.output.uri, job.storage)
     check_writable(job.output.uri, job.storage)

@@ -19,7 +19,8 @@ from pipeline.weights.catalogue import CATALOGUE
 from schemas.errors import BadInput, ImageRejected
 from schemas.faults import faults_of
 from schemas.job.label import LabelJob
-from schemas.job.method import Method
+from schemas.job.method import Method, Vrp
+from schemas.job.reference import Box, Points, Scribbles
 from schemas.job.storage import Storage
 from schemas.job.weights import weights_of
 from schemas.record.presence import HEADS, PresenceHead
@@ -40,10 +41,14 @@ class PresenceTask:
     negative_hashes: tuple[str, ...]
     wanted: Wanted
 
-    def fields(self) -> Mapping[str, str]:
+    def fields(self, job: LabelJob) -> Mapping[str, str]:
         """Return what an output's identity depends on besides the thresholds."""
+        lite = isinstance(job.method, Vrp) and job.method.sam.type == "lite"
+        partly = any(isinstance(r.annotation, Box | Points | Scribbles) for r in job.references)
         return {
             "presence.head": f"sha256:{hash_of(self.head)}",
+            # Until 2026-11-28 what was drawn counted as the object.
+            **({"presence.references": "completed"} if lite and partly else {}),
             **{f"negative {digest}": "absent" for digest in self.negative_hashes},
         }
 

@@ -52,7 +52,7 @@ def study_references(job: LabelJob, networks: Networks) -> tuple[Segmenter, RowC
     categories = job.numbered_categories()
     references = load_references(job.references, categories, job.limits, job.storage)
     presence = presence_task(job)
-    fields = {} if presence is None else presence.fields()
+    fields = {} if presence is None else presence.fields(job)
     identity = identify(job, references, networks.contents, fields)
     options = StudyOptions(cache_folder(), evidence=presence is not None)
 

@@ -13,7 +13,10 @@ from model.build import build_segmenter, check_weights
 from model.checkpoints.identify import identify
 from model.checkpoints.load import Loader
 from model.checkpoints.state_dict import save_weights
+from model.masks.rasterise import rasterise_all
 from model.methods.lite_vrp import LiteNetworks, LiteVrpSegmenter, load_lite_vrp
+from model.networks.backbone import backbone_maps
+from model.networks.lite.completion import complete
 from model.networks.lite.sam import LiteVrp
 from model.networks.lite.trunk import GRID
 from model.networks.sam import build_sam
@@ -21,6 +24,7 @@ from model.segmenter import LoadedReference, Prediction, StudyOptions
 from schemas.errors import BadWeights
 from schemas.job.method import Method, Vrp, VrpReading
 from schemas.job.networks import LITE_TRUNK, Sam
+from schemas.job.reference import Box, Points, Scribbles
 from schemas.job.weights import weights_of
 from schemas.record.card import Training, VrpCard
 from tests.made.pixels.waves import picture
@@ -131,6 +135,43 @@ def test_asked_for_evidence_it_says_how_much_is_of_each_categorys_kind(
     lone = LiteVrpSegmenter(networks, references[:2], options).segment(IMAGES[:1])[0][0].signals
     assert lone is not None
     assert lone["kind_rivalry"] == lone["kind_peak_rivalry"] == 0
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        Points(type="points", points=((20, 20), (30, 25))),
+        Scribbles(type="scribbles", strokes=(((10, 10), (30, 30)),)),
+        Box(type="box", xyxy=(10, 10, 40, 30)),
+    ],
+    ids=lambda drawn: drawn.type,
+)
+def test_what_points_are_completed_to_is_what_presence_is_told_by(
+    networks: LiteNetworks, drawn: Points | Scribbles | Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Untrained, it finds about half of an image.
+    monkeypatch.setitem(networks.vrp._buffers, "offset", torch.tensor(0.035))
+    partly = LoadedReference("r", 1, picture(1, GRID, GRID), drawn)
+    maps = backbone_maps(networks.trunk, [partly.image_HW3])
+    cells_Rhw = torch.from_numpy(rasterise_all([partly], (GRID, GRID))).float()
+    is_box_R = torch.tensor([isinstance(drawn, Box)])
+    with torch.inference_mode():
+        whole_Rhw = complete(networks.sam, networks.vrp, maps, cells_Rhw, is_box_R)
+    assert not torch.equal(whole_Rhw, cells_Rhw)
+    whole = replace(partly, annotation=whole_Rhw[0].bool().numpy())
+    options = StudyOptions(evidence=True)
+    found, wanted = (
+        LiteVrpSegmenter(networks, [one], options).segment(IMAGES) for one in (partly, whole)
+    )
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert [one.signals for one in ours] == [one.signals for one in theirs]
+    # Strokes that were drawn already, as an evaluation simulates them.
+    drawn_HW = cells_Rhw[0].bool().numpy()
+    simulated = replace(partly, annotation=drawn_HW, of_strokes=not isinstance(drawn, Box))
+    if simulated.of_strokes:
+        again = LiteVrpSegmenter(networks, [simulated], options).segment(IMAGES)
+        for ours, theirs in zip(again, wanted, strict=True):
+            same(ours, theirs)
 
 
 @pytest.mark.parametrize("backbone", [None, TRUNK], ids=["alone", "with its trunk"])
