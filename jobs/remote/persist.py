@@ -100,9 +100,15 @@ def ending(code: int) -> str:
     return f"the driver ended with code {code}"
 
 
+def read_arguments(arguments: Sequence[str]) -> tuple[str, int, list[str]]:
+    """Return ID, TRIES and COMMAND of a command line."""
+    submission, tries, *command = arguments
+    return submission, int(tries), command
+
+
 def main(arguments: Sequence[str] = sys.argv[1:]) -> None:
     """Run the command; end with its last exit code, 1 where a signal ended it."""
-    submission, tries, *command = arguments
+    submission, tries, command = read_arguments(arguments)
     address = os.environ.get("RAY_ADDRESS", "")
     bound = [sys.executable, "-m", "jobs.bound", str(os.getpid()), *command]
     child = Child(bound, LINES_FD, _say, _pass_on)
@@ -113,7 +119,7 @@ def main(arguments: Sequence[str] = sys.argv[1:]) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     persistence = Persistence(
-        tries=int(tries),
+        tries=tries,
         run=lambda variables: child.run({SUBMISSION: submission, **variables}),
         cluster=lambda: cluster_of(address) if address else "",
         stopped=lambda: child.stopped,

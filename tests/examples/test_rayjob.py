@@ -1,11 +1,13 @@
 """examples/rayjob.yaml, held to the fields of KubeRay's RayJob that it uses."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from jobs.remote.persist import read_arguments
 from pipeline.cluster.capacity import parse_most
 
 ROOT = Path(__file__).parents[2]
@@ -138,3 +140,13 @@ def test_the_kubernetes_cluster_says_how_far_it_grows() -> None:
         name: sum(resources.get(name, 0) * count for resources, count in groups)
         for name in ("CPU", "GPU")
     }
+
+
+def test_the_kubernetes_job_begins_a_labeling_under_its_own_name() -> None:
+    job = RayJob.model_validate(RAYJOB)
+    python, module, name, *arguments = shlex.split(job.spec.entrypoint)
+    assert [python, module, name] == ["python", "-m", "jobs.remote.persist"]
+    run, tries, command = read_arguments(arguments)
+    assert (run, tries) == (job.metadata["name"], 3)
+    head = job.spec.rayClusterSpec.headGroupSpec
+    assert command == ["label", f"{head.containers[0].volumeMounts[0]['mountPath']}/cats.yaml"]
