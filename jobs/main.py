@@ -109,9 +109,11 @@ def main(arguments: list[str] | None = None) -> None:
         _print_error(str(error))
         sys.exit(2)
     except _ray_errors() as error:
+        from jobs.cluster.reason import reason_of
+
         # Most of it is the worker's stack: beside our lines, in the last of which is the reason.
         typer.echo(str(error), err=True)
-        _print_error(_of_worker(str(error).strip().splitlines()[-1]))
+        _print_error(_of_worker(reason_of(error)))
         sys.exit(1)
     except OSError as error:
         # Storage that kept failing after all retries; the message names the object.

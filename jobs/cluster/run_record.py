@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import typer
 
+from jobs.cluster.reason import reason_of
 from schemas.errors import BadInput, BadStorage
 
 if TYPE_CHECKING:
@@ -122,5 +123,4 @@ def how_ended(error: BaseException | None) -> tuple[Outcome, str]:
         case KeyboardInterrupt() | SystemExit() | typer.Exit():
             return "stopped", ""
         case _:
-            last = str(error).strip().splitlines() or [""]
-            return "failed", f"{type(error).__name__}: {last[-1]}"[:SAID_CHARACTERS]
+            return "failed", reason_of(error)[:SAID_CHARACTERS]
