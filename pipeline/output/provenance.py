@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 
 import numpy as np
@@ -18,6 +19,7 @@ from model.segmenter import Drawn, LoadedReference
 from pipeline.masks.runs import encode_rle
 from pipeline.output.paths import REFERENCES, RUNS, kept_reference, run_record
 from pipeline.storage.place import Place
+from schemas.errors import BadStorage
 from schemas.job.reference import Annotation, Rle
 from schemas.record.receipt import Receipt, StageSeconds
 from schemas.record.run import KeptReference, Run
@@ -33,9 +35,11 @@ def keep_run(
 ) -> Iterator[Receipt]:
     """Keep the references, pass the receipts on, and keep their times, of a run cut short too.
 
-    A run with nothing to do leaves nothing.
+    A run with nothing to do leaves nothing. What cut a run short is raised, whatever becomes of
+    its times: a full disk takes neither labels nor these.
     """
     begun, start = datetime.now(UTC), time.monotonic()
+    cut_short = True
     units = images = rejected = taken = 0
     stages = StageSeconds()
     try:
@@ -48,6 +52,7 @@ def keep_run(
             taken += receipt.taken
             stages += receipt.seconds
             yield receipt
+        cut_short = False
     finally:
         if units:
             run = Run(
@@ -60,7 +65,8 @@ def keep_run(
                 stages=stages,
             )
             name = f"{begun:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
-            output.below(run_record(name)).create(run.model_dump_json(indent=1).encode())
+            with suppress(BadStorage, OSError) if cut_short else nullcontext():
+                output.below(run_record(name)).create(run.model_dump_json(indent=1).encode())
 
 
 def read_runs(output: Place, most: int) -> list[Run]:

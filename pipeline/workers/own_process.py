@@ -46,13 +46,18 @@ class OwnProcess:
     def label(self, task: SegmentTask, work: Work) -> Iterator[Receipt]:
         """Yield a receipt for every unit committed.
 
-        Raises BadInput where the model cannot run, ProcessDied with its exit code.
+        Raises BadInput where the model cannot run, OSError of a storage that kept failing,
+        ProcessDied with its exit code.
         """
+        for answer in self._answers(task, work):
+            if isinstance(answer, (BadInput, OSError)):
+                raise answer
+            yield answer
+
+    def _answers(self, task: SegmentTask, work: Work) -> Iterator[Receipt | BadInput | OSError]:
         try:
             self._pipe.send((task, work))
             while (answer := self._pipe.recv()) is not None:
-                if isinstance(answer, BadInput):
-                    raise answer
                 yield answer
         except (EOFError, OSError) as error:
             self._process.join()
@@ -73,7 +78,7 @@ def _serve(pipe: Connection, cores: int) -> None:
     try:
         for receipt in in_this_process(task, work):
             pipe.send(receipt)
-    except BadInput as error:
-        pipe.send(error)
+    except (BadInput, OSError) as error:
+        pipe.send(error)  # Ray's workers would meet it too: a full disk, say
     else:
         pipe.send(None)

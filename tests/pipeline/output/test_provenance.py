@@ -1,5 +1,6 @@
 """What a run leaves for people: its references once, its times each time."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from model.segmenter import LoadedReference
 from pipeline.output.provenance import keep_run, read_references, read_runs
 from pipeline.output.unit import UnitName, write_unit
 from pipeline.storage.place import Place
+from schemas.errors import BadStorage
 from schemas.job.reference import Box, Rle
 from schemas.job.storage import Storage
 from schemas.record.receipt import Receipt, StageSeconds
@@ -56,6 +58,24 @@ def test_an_interrupted_run_keeps_the_times_of_what_it_did(output: Place) -> Non
     with pytest.raises(KeyboardInterrupt):
         list(keep_run(output, REFERENCES, interrupted()))
     assert [run.units for run in read_runs(output, 10)] == [1]
+
+
+def test_what_cut_a_run_short_is_told_and_not_that_its_times_could_not_be_kept(
+    output: Place, tmp_path: Path
+) -> None:
+    def ends(*errors: Exception) -> Iterator[Receipt]:
+        yield receipt(output, 0)
+        (tmp_path / "runs").write_text("a file where the times belong")
+        yield from (error_raised(error) for error in errors)
+
+    with pytest.raises(OSError, match="labels"):
+        list(keep_run(output, REFERENCES, ends(OSError(errno.ENOSPC, "labels: no space left"))))
+    with pytest.raises(BadStorage, match="runs"):
+        list(keep_run(output, REFERENCES, ends()))
+
+
+def error_raised(error: Exception) -> Receipt:
+    raise error
 
 
 def test_a_run_with_nothing_to_do_leaves_nothing(output: Place) -> None:

@@ -1,5 +1,7 @@
 """A small job's own process: the bytes that any worker makes, and an end that is told."""
 
+import errno
+import resource
 import subprocess
 import sys
 import time
@@ -91,6 +93,20 @@ def test_wrong_input_that_a_worker_finds_is_the_commands(photos: Path) -> None:
     (folder / "out").write_text("a file where the labels belong")
     with closing(OwnProcess(1)) as alone, pytest.raises(BadStorage):
         label(checked, lambda _: None, alone.label)
+
+
+def test_a_storage_that_fails_is_the_commands_error_and_no_death(photos: Path) -> None:
+    folder = photos.parent
+    checked = check(job_to(folder, str(folder / "out")))
+    with closing(OwnProcess(1)) as alone:
+        pid = alone._process.pid
+        assert pid is not None
+        # Longer files fail, as on a full disk: its labels, and not what it begins a unit with.
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1000, 1000))
+        with pytest.raises(OSError, match="too large") as failed:
+            label(checked, lambda _: None, alone.label)
+    assert failed.value.errno == errno.EFBIG
+    assert f"{folder}/out/labels/" in str(failed.value)
 
 
 def test_it_ends_with_a_command_that_was_killed() -> None:
