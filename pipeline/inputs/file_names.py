@@ -10,16 +10,17 @@ other's with the folder's own name, so that a folder added at the end of a list 
 An output keeps the names it gave first, whatever is listed later (`pipeline.output.namesakes`).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import count
 
 
 def name_below_roots(roots: Iterable[tuple[str, Sequence[str]]]) -> dict[str, str]:
     """Map each path to its name; `roots` gives the listed folders and the paths found there."""
-    labels: dict[str, str] = {}
+    labels = _Labels()
     names: dict[str, str] = {}
     taken: set[str] = set()
     for folder, paths in roots:
-        label = labels.setdefault(folder, _label(folder, labels.values()))
+        label = labels.of(folder)
         for path in paths:
             below = path[len(folder) :].lstrip("/")
             name = free_name(f"{label}/{below}" if label else below, taken)
@@ -28,20 +29,38 @@ def name_below_roots(roots: Iterable[tuple[str, Sequence[str]]]) -> dict[str, st
     return names
 
 
-def _label(folder: str, others: Collection[str]) -> str:
-    if not others:
-        return ""
-    return free_name(folder.rstrip("/").rpartition("/")[2], others)
+class _Labels:
+    """What names of each folder begin with: of the first nothing, else its own name, if free."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}
+        self._taken: set[str] = set()
+        # Thousands of folders may have one name: each search goes on where the last one ended.
+        self._copies: dict[str, Iterator[str]] = {}
+
+    def of(self, folder: str) -> str:
+        """Return a folder's label, the same each time."""
+        if folder not in self._given:
+            self._given[folder] = self._free(folder) if self._given else ""
+            self._taken.add(self._given[folder])
+        return self._given[folder]
+
+    def _free(self, folder: str) -> str:
+        wanted = folder.rstrip("/").rpartition("/")[2]
+        copies = self._copies.setdefault(wanted, _copies(wanted))
+        return next(name for name in copies if name not in self._taken)
 
 
 def free_name(wanted: str, taken: Collection[str]) -> str:
     """Return a name that is not taken: `a/x.jpg`, `a/x~2.jpg`, …"""
+    return next(name for name in _copies(wanted) if name not in taken)
+
+
+def _copies(wanted: str) -> Iterator[str]:
     folder, slash, name = wanted.rpartition("/")
     stem, dot, suffix = name.rpartition(".")
     if not stem:
         stem, dot, suffix = name, "", ""
-    free, copy = wanted, 1
-    while free in taken:
-        copy += 1
-        free = f"{folder}{slash}{stem}~{copy}{dot}{suffix}"
-    return free
+    yield wanted
+    for copy in count(2):
+        yield f"{folder}{slash}{stem}~{copy}{dot}{suffix}"
