@@ -7,10 +7,12 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
+import pipeline
 from jobs.terminal.job_file import read_job
+from pipeline.presence.heads import PUBLISHED
 from pipeline.storage.files import list_files, open_filesystem, read_bytes
 from pipeline.submit.inputs import local_files, packaged_weights, portable
-from pipeline.submit.package import JOB_FILE, pack
+from pipeline.submit.package import ID_FILE, JOB_FILE, pack
 from schemas.errors import BadInput
 from schemas.job.evaluate import EvaluateJob
 from schemas.job.label import LabelJob
@@ -18,6 +20,7 @@ from schemas.job.storage import Storage
 from schemas.job.train import TrainJob
 from tests.made.servers.s3 import SECRET, Bucket
 
+SOURCE = Path(pipeline.__path__[0]).parent
 LITE = {"type": "lite", "weights": "lite-sam"}
 LITE2 = {"type": "efficientnet_lite2", "weights": "efficientnet-lite2"}
 
@@ -138,6 +141,9 @@ def test_the_package_holds_the_source_the_job_and_no_weights_but_those_named(
     weights = {path.name for path in folder.rglob("*.safetensors")}
     assert weights == {"lite-sam.safetensors"}
     assert (folder / "pipeline" / "report" / "page.html.j2").is_file()
+    assert (folder / PUBLISHED.relative_to(SOURCE)).read_bytes() == PUBLISHED.read_bytes()
+    page = "pipeline/studio/page"
+    assert contents(folder / page) == contents(SOURCE / page)
     assert not list(folder.rglob("__pycache__"))
     # Ray names a package by its contents, and never forgets one that failed.
     again = tmp_path / "again"
@@ -146,3 +152,21 @@ def test_the_package_holds_the_source_the_job_and_no_weights_but_those_named(
     assert contents(again) != contents(folder)
     assert isinstance(yaml.safe_load((folder / JOB_FILE).read_text()), dict)
     assert job.storage.secret == SecretStr(SECRET)
+
+
+def test_what_else_lies_in_the_working_tree_does_not_travel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, folder = tmp_path / "tree", tmp_path / "package"
+    source = ["jobs/main.py", "model/a.py", "pipeline/b/c.html.j2", "schemas/__init__.py"]
+    other = [
+        "jobs/.env", "jobs/cats.yaml", "jobs/.venv/a.py", "model/weights/mine.pth",
+        "model/masks/a.npz", "pipeline/credentials.json", "pipeline/__pycache__/b.pyc",
+    ]  # fmt: skip
+    for name in [*source, *other]:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(name)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(pipeline, "__path__", [str(tree / "pipeline")])
+        pack(folder, {}, (), "label-1")
+    assert sorted(contents(folder)) == sorted([*source, JOB_FILE, ID_FILE])
