@@ -23,6 +23,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from model.local_files import beside, sync, whole_file
 from pipeline.storage.errors import endpoint_of, translated, unanswered
+from pipeline.storage.local_listing import list_local
 from pipeline.storage.s3_options import s3_options
 from schemas.errors import BadStorage
 from schemas.job.storage import Storage
@@ -123,7 +124,7 @@ def list_files(
     folder = folder.rstrip("/")
     with translated(fs, folder, "listed"):
         if isinstance(fs, LocalFileSystem):
-            sizes = _list_local(folder or "/", stem, deep)
+            sizes = list_local(folder or "/", stem, deep)
         elif _is_s3(fs):
             sizes = _list_s3(fs, folder, stem, deep)
         else:
@@ -132,33 +133,6 @@ def list_files(
             entries = fs.find(folder, maxdepth=depth, detail=True)
             sizes = {name[len(folder) + 1 :]: int(entries[name]["size"]) for name in entries}
     return {name: sizes[name] for name in sorted(sizes) if name.startswith(stem)}
-
-
-def _list_local(folder: str, stem: str, deep: bool) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    seen: set[tuple[int, int]] = set()
-    # Links to folders are followed, as people assemble data sets from them; `seen` ends a loop.
-    for parent, folders, names in os.walk(folder, onerror=_raise_unless_absent, followlinks=True):
-        status = os.stat(parent)
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        below = "" if parent == folder else os.path.relpath(parent, folder) + "/"
-        for name in names:
-            try:
-                sizes[below + name] = os.stat(os.path.join(parent, name)).st_size
-            except FileNotFoundError:
-                # A dangling link, or a file removed meanwhile: not there either way.
-                continue
-        first = stem[len(below) :].partition("/")[0] if stem.startswith(below) else ""
-        folders[:] = [name for name in folders if deep and name.startswith(first)]
-    return sizes
-
-
-def _raise_unless_absent(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error
 
 
 def _list_s3(fs: PatientS3, folder: str, stem: str, deep: bool) -> dict[str, int]:

@@ -172,8 +172,33 @@ def test_a_folder_linked_into_itself_is_listed_once(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"1")
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (tmp_path / "self.jpg").symlink_to("self.jpg")
     fs, path = open_filesystem(str(tmp_path), Storage())
     assert list_files(fs, path) == {"a.jpg": 1}
+
+
+def test_of_a_folder_and_links_to_it_the_folder_gives_the_names(tmp_path: Path) -> None:
+    links = [tmp_path / name for name in ("a", "n", "z", "0/deep/a", "9/a")]
+    for number, link in enumerate(links):
+        real = tmp_path / f"folder{number}"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if number % 2:  # whichever the file system lists first
+            link.symlink_to(real)
+        (real / "sub").mkdir(parents=True)
+        (real / "sub" / "x.jpg").write_bytes(b"1")
+        if not number % 2:
+            link.symlink_to(real)
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "in").mkdir(parents=True)
+    (elsewhere / "in" / "y.jpg").write_bytes(b"1")
+    (tmp_path / "folder0" / "more").symlink_to(elsewhere / "in")
+    listed = tmp_path / "listed"
+    listed.mkdir()
+    (listed / "one").symlink_to(tmp_path / "folder0")
+    fs, path = open_filesystem(str(tmp_path), Storage())
+    real_names = [f"folder{number}/sub/x.jpg" for number in range(len(links))]
+    assert list(list_files(fs, path)) == ["elsewhere/in/y.jpg", *real_names]
+    assert list(list_files(fs, f"{path}/listed")) == ["one/more/y.jpg", "one/sub/x.jpg"]
 
 
 def test_a_range_is_read_as_a_slice(folder: tuple[str, Storage]) -> None:
