@@ -5,7 +5,8 @@ VrpError
 │   ├── BadReference    a reference image or its annotation
 │   ├── BadWeights      a checkpoint that is not what the job names
 │   ├── BadStorage      a file, bucket or endpoint that cannot be read or written as asked
-│   │   └── MissingFile the storage answers, and the file is not there
+│   │   ├── MissingFile the storage answers, and the file is not there
+│   │   └── UnreadableFile  the storage answers, and this one file may not be read
 │   ├── OtherJob        the output holds another job's labels
 │   └── TooManyRejected more images are rejected than the job's budget allows
 └── ImageRejected       one image cannot be labelled; becomes a row in rejected/, never a crash
@@ -18,6 +19,7 @@ RejectReason = Literal[
     "too-large",  # more pixels or bytes than the job's limits allow
     "animated",  # more than one frame: which one was meant is not ours to guess
     "missing",  # listed in the inputs, gone when read
+    "unreadable",  # a file that may not be read: permission, or an archived object
     "no-image",  # a sample of a shard without an image member
     "duplicate-id",  # a second image of the same id in one shard
     "no-id",  # a row of a Parquet file whose id is null
@@ -60,6 +62,10 @@ class BadStorage(BadInput):
 
 class MissingFile(BadStorage):
     """A file that is not there, on a storage that answers."""
+
+
+class UnreadableFile(BadStorage):
+    """A file that may not be read itself, on a storage that answers."""
 
 
 class OtherJob(BadInput):

@@ -10,7 +10,7 @@ from pipeline.inputs.parquet import ParquetRow, read_parquet
 from pipeline.inputs.tar import READING, read_tar
 from pipeline.storage.place import Place
 from pipeline.storage.stored_file import open_file
-from schemas.errors import BadInput, BadStorage, ImageRejected, MissingFile
+from schemas.errors import BadInput, BadStorage, ImageRejected, MissingFile, UnreadableFile
 from schemas.job.compute import Limits
 from schemas.job.source import ParquetImages, Source
 from schemas.job.storage import Storage
@@ -117,6 +117,8 @@ def _read_list(folder: Place, shard: Shard, limits: Limits) -> Iterator[EncodedI
             return EncodedImage(image_id, uri, _fetch(place_at(folder, uri), limits.max_bytes))
         except MissingFile:
             fault = ImageRejected("missing", "listed, but not there when read")
+        except UnreadableFile as error:
+            fault = ImageRejected("unreadable", f"may not be read: {error.got}")
         except ImageRejected as too_large:
             fault = too_large
         return EncodedImage(image_id, uri, b"", fault)

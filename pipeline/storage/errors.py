@@ -15,10 +15,11 @@ from typing import NamedTuple
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from schemas.errors import BadStorage, MissingFile
+from schemas.errors import BadStorage, MissingFile, UnreadableFile
 
 # A URL may carry a user and a password, which no message may.
 _USER_PART = re.compile(r"://[^/@\s]*@")
+_ARCHIVED = "InvalidObjectState"  # S3's answer for an object that must be restored to be read
 
 
 def uri_of(fs: AbstractFileSystem, path: str) -> str:
@@ -45,10 +46,7 @@ def translated(fs: AbstractFileSystem, path: str, verb: str) -> Iterator[None]:
             ) from error
         raise MissingFile("a file that does not exist", uri, "nothing there", "a file") from error
     except PermissionError as error:
-        got = str(s3_code(error) or error.strerror or "permission denied")
-        raise BadStorage(
-            f"storage that may not be {verb}", uri, got, "credentials and permissions that allow it"
-        ) from error
+        raise _refused(fs, uri, verb, error) from error
     except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
         raise BadStorage(
             f"a path that cannot be {verb}", uri, str(error.strerror), "a file below folders"
@@ -79,6 +77,18 @@ def translated(fs: AbstractFileSystem, path: str, verb: str) -> Iterator[None]:
         # What is left is the storage's own trouble, after all retries: say at which object.
         got = _with_notes(str(s3_code(error) or error.strerror or error), error)
         raise OSError(error.errno, f"{uri} could not be {verb}: {got}") from error
+
+
+def _refused(fs: AbstractFileSystem, uri: str, verb: str, error: PermissionError) -> BadStorage:
+    """Return the error of a refusal: of one file where that is sure, else of the storage."""
+    what, code = f"storage that may not be {verb}", s3_code(error)
+    if code == _ARCHIVED:
+        return UnreadableFile(what, uri, f"{code}: archived (Glacier)", "an object restored first")
+    got = str(code or error.strerror or "permission denied")
+    # On S3 nothing tells one object's policy from credentials that may read none.
+    of_file = verb == "read" and isinstance(fs, LocalFileSystem)
+    kind = UnreadableFile if of_file else BadStorage
+    return kind(what, uri, got, "credentials and permissions that allow it")
 
 
 class _Foreign(NamedTuple):

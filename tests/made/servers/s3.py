@@ -47,6 +47,13 @@ class Bucket:
         replace(fs, path, data)
         return uri
 
+    def archive(self, key: str) -> None:
+        """Move an object to Glacier, where it is listed and cannot be read."""
+        assert self.storage.endpoint_url
+        _client(self.storage.endpoint_url).copy_object(
+            Bucket=self.name, Key=key, CopySource=f"{self.name}/{key}", StorageClass="GLACIER"
+        )
+
     def deny(self, *actions: str) -> None:
         """Forbid actions on objects, such as s3:GetObject, to everybody."""
         statement = {

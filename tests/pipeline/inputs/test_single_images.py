@@ -1,6 +1,10 @@
 """Reading single image files: in the plan's order, each its own affair."""
 
+import errno
+from pathlib import Path
+
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.inputs.shards import read_units
 from pipeline.inputs.sources import plan_shards
@@ -8,6 +12,7 @@ from pipeline.storage.files import open_filesystem
 from schemas.errors import BadStorage
 from schemas.job.compute import Limits
 from schemas.job.source import ImageFiles, Source
+from schemas.job.storage import Storage
 from schemas.record.commit import Shard
 from tests.made.data.units_read import LIMITS, PER_UNIT, lines, read
 from tests.made.servers.places import Place
@@ -42,6 +47,45 @@ def test_an_image_that_is_gone_or_empty_or_too_large_is_its_own_affair(place: Pl
         ("c.jpg", "too-large"),
         ("d.jpg", b""),
     ]
+
+
+def test_an_image_in_an_archive_is_its_own_affair(bucket: Bucket) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        bucket.put(name, name.encode())
+    bucket.archive("b.jpg")
+    place = Place(bucket.uri, bucket.storage)
+    shards, source = listed(place, ["a.jpg", "b.jpg", "c.jpg"])
+    (unit,) = read(shards[0], source, place)
+    assert lines([unit]) == [("a.jpg", b"a.jpg"), ("b.jpg", "unreadable"), ("c.jpg", b"c.jpg")]
+    assert "archived" in str(unit.images[1].fault)
+
+
+def test_an_image_whose_permissions_allow_nobody_to_read_it_is_its_own_affair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(str(tmp_path), Storage())
+    place.put({"a.jpg": b"A", "b.jpg": b"B"})
+    shards, source = listed(place, ["a.jpg", "b.jpg"])
+    read_file = LocalFileSystem.cat_file
+
+    def as_nobody(fs: LocalFileSystem, path: str, **span: int | None) -> bytes:
+        if path.endswith("b.jpg"):  # mode 000 keeps out all but root, whom tests may run as
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return read_file(fs, path, **span)
+
+    monkeypatch.setattr(LocalFileSystem, "cat_file", as_nobody)
+    units = read(shards[0], source, place)
+    assert lines(units) == [("a.jpg", b"A"), ("b.jpg", "unreadable")]
+    assert "Permission denied" in str(units[0].images[1].fault)
+
+
+def test_credentials_that_may_read_nothing_are_no_fault_of_the_images(bucket: Bucket) -> None:
+    bucket.put("a.jpg", b"A")
+    place = Place(bucket.uri, bucket.storage)
+    shards, source = listed(place, ["a.jpg"])
+    bucket.deny("s3:GetObject")
+    with pytest.raises(BadStorage, match=r"AccessDenied|403"):
+        read(shards[0], source, place)
 
 
 def test_an_image_larger_than_the_first_read_is_fetched_in_two(
