@@ -158,18 +158,9 @@ def _find_pattern(fs: AbstractFileSystem, uri: str, path: str) -> _Root:
     folders: dict[str, list[str]] = defaultdict(list)
     for text in texts:
         folders[_static_folder(text, _GLOB)].append(text)
-    found: list[tuple[str, int]] = []
-    missing: list[str] = []
-    for folder, members in folders.items():
-        rests = [text[len(folder) + 1 :] for text in members]
-        stem = _common_start([_static(rest, _GLOB) for rest in rests])
-        deep = any("/" in rest or "**" in rest for rest in rests)
-        listing = without_outputs(list_files(fs, folder, stem, deep=deep))
-        for rest in rests:
-            names = _matching(listing, rest)
-            found += [(f"{folder}/{name}", listing[name]) for name in names]
-            if not names:
-                missing.append(f"{folder}/{rest}")
+    with ThreadPoolExecutor(_THREADS) as threads:
+        matched = list(threads.map(lambda folder: _match(fs, *folder), folders.items()))
+    missing = [text for folder in matched for text in folder.missing]
     if missing:
         some = ", ".join(uri_of(fs, text) for text in missing[:3])
         raise MissingFile(
@@ -178,7 +169,30 @@ def _find_pattern(fs: AbstractFileSystem, uri: str, path: str) -> _Root:
             f"{len(missing)} of {len(texts)} without a file: {some}",
             "at least one file for each",
         )
-    return _Root(_static_folder(path, _GLOB + "{"), found)
+    files = [entry for folder in matched for entry in folder.files]
+    return _Root(_static_folder(path, _GLOB + "{"), files)
+
+
+@dataclass(frozen=True)
+class _Matched:
+    """What patterns of one folder name: (path, size) of each file, and the patterns of none."""
+
+    files: list[tuple[str, int]]
+    missing: list[str]
+
+
+def _match(fs: AbstractFileSystem, folder: str, texts: Sequence[str]) -> _Matched:
+    rests = [text[len(folder) + 1 :] for text in texts]
+    stem = _common_start([_static(rest, _GLOB) for rest in rests])
+    deep = any("/" in rest or "**" in rest for rest in rests)
+    listing = without_outputs(list_files(fs, folder, stem, deep=deep))
+    matched = _Matched([], [])
+    for rest in rests:
+        names = _matching(listing, rest)
+        matched.files.extend((f"{folder}/{name}", listing[name]) for name in names)
+        if not names:
+            matched.missing.append(f"{folder}/{rest}")
+    return matched
 
 
 def _matching(listing: dict[str, int], rest: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Planning: what a source names is found, in one order, under names that outlive a move."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -200,7 +201,24 @@ def test_a_range_is_answered_by_one_listing_of_what_its_names_share(
     assert asked == [(f"{tmp_path}/s", "a-0", False)]
     asked.clear()
     plan(webdataset(f"{tmp_path}/{{s,t}}/a-{{000..009}}.tar"), place)
-    assert asked == [(f"{tmp_path}/{folder}", "a-00", False) for folder in "st"]
+    # Both at once, so that either may be asked for first.
+    assert sorted(asked) == [(f"{tmp_path}/{folder}", "a-00", False) for folder in "st"]
+
+
+def test_folders_of_a_range_are_listed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(str(tmp_path), Storage())
+    place.put({f"{folder}/a.tar": b"x" for folder in ("00", "01", "02")})
+    together = threading.Barrier(3)
+
+    def list_together(fs: AbstractFileSystem, folder: str, stem: str, *, deep: bool) -> object:
+        together.wait(timeout=60)
+        return list_files(fs, folder, stem, deep=deep)
+
+    monkeypatch.setattr("pipeline.inputs.find.list_files", list_together)
+    planned = plan(webdataset(f"{tmp_path}/{{02..00}}/a.tar"), place)
+    assert names(planned) == ["00/a.tar", "01/a.tar", "02/a.tar"]
 
 
 def test_missing_shards_of_a_range_are_counted_and_named(place: Place) -> None:
