@@ -1,4 +1,6 @@
-"""Say what a dataset's annotation files are now, so that an index notices that they changed.
+"""Say what a dataset's files are now, so that an index notices that they changed.
+
+A photo is known by its length; whoever reads one compares its hash.
 
 A file is known by its size and its tag (S3's ETag, else the time of its last change), and where
 only a time is known by its contents too: the same bytes written again are the same annotations. A
@@ -10,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.datasets.pascal_part import ANNOTATIONS, LISTS
@@ -68,6 +71,30 @@ def check_annotations(
             f"{file.stamp}, as the index {index_uri} remembers; "
             "delete that folder to have it built anew, or name another index",
         )
+
+
+def check_photos(images: pa.Table, storage: Storage, index_uri: str) -> None:
+    """Raise BadInput if a photo is longer or shorter than when it was indexed.
+
+    One LIST of the folder above them all; those that are gone are not compared, nor members of
+    tars, nor those of an index from before it kept lengths.
+    """
+    lengths = zip(*(images[name].to_pylist() for name in ("image_uri", "image_bytes")), strict=True)
+    known = {uri: length for uri, length in lengths if length is not None}
+    if not known:
+        return
+    # Of URIs, whose :// a common path would lose.
+    folder = os.path.commonprefix(list(known)).rpartition("/")[0]  # noqa: RUF071
+    for name, length in Place.open(folder, storage).files().items():
+        uri = f"{folder}/{name}"
+        if known.get(uri, length) != length:
+            raise BadInput(
+                "a photo is not the one that was indexed",
+                uri,
+                f"{length} bytes",
+                f"{known[uri]} bytes, as the index {index_uri} remembers; "
+                "delete that folder to have it built anew, or name another index",
+            )
 
 
 def _places(dataset: Dataset, storage: Storage) -> Iterator[tuple[Place, bool]]:

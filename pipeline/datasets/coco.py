@@ -90,7 +90,7 @@ def measure_images(entries: Sequence[Entry], folder: Place) -> tuple[list[ImageR
     images: dict[str, ImageRow] = {}
     problems = []
 
-    def measure(entry: Entry) -> tuple[int, int] | Problem:
+    def measure(entry: Entry) -> ImageRow | Problem:
         image_id, image = str(entry["id"]), folder.below(entry["file_name"])
         if entry["file_name"] not in present:
             return Problem(image_id, image.uri, "missing-image", "no such file")
@@ -98,18 +98,18 @@ def measure_images(entries: Sequence[Entry], folder: Place) -> tuple[list[ImageR
 
     ordered = sorted(entries, key=lambda entry: entry["id"])
     with ThreadPoolExecutor(LIST_THREADS) as pool:
-        for entry, size in zip(ordered, pool.map(measure, ordered), strict=True):
-            image_id, uri = str(entry["id"]), folder.below(entry["file_name"]).uri
+        for entry, found in zip(ordered, pool.map(measure, ordered), strict=True):
+            image_id, uri = found.image_id, folder.below(entry["file_name"]).uri
             height, width = entry["height"], entry["width"]
-            if isinstance(size, Problem):
-                problems.append(size)
+            if isinstance(found, Problem):
+                problems.append(found)
             elif image_id in images:
                 problems.append(Problem(image_id, uri, "duplicate", "the id is listed before"))
-            elif size != (height, width):
-                message = f"{size[1]} x {size[0]} pixels, {width} x {height} in the JSON"
+            elif found.size != (height, width):
+                message = f"{found.width} x {found.height} pixels, {width} x {height} in the JSON"
                 problems.append(Problem(image_id, uri, "misaligned", message))
             else:
-                images[image_id] = ImageRow(image_id, uri, height, width)
+                images[image_id] = found
     return list(images.values()), problems
 
 

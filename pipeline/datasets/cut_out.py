@@ -1,6 +1,7 @@
 """Cut an object's box out of a photo: an image of its own, with the object's parts as masks."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,13 @@ def cut_out(
     if left >= right or top >= bottom:
         message = f"the box {box} of a photo of {photo.width} x {photo.height}"
         return Problem(name, photo.image_uri, "bad-annotation", message)
-    crop = (left, top, right, bottom)
-    image = ImageRow(name, photo.image_uri, bottom - top, right - left, crop_xyxy=crop)
+    image = replace(
+        photo,
+        image_id=name,
+        height=bottom - top,
+        width=right - left,
+        crop_xyxy=(left, top, right, bottom),
+    )
     rows = []
     for category_id in sorted(parts):
         union: Any = coco_mask.merge(list(parts[category_id]))

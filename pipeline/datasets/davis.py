@@ -1,7 +1,9 @@
 """Read DAVIS into a listing: frames in their order, and an object's mask in each."""
 
+import hashlib
 import io
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -18,8 +20,8 @@ from schemas.job.storage import Storage
 
 RESOLUTION = "480p"
 
-Frame = tuple[ImageRow, dict[int, int]] | Problem
-"""A frame and the area of each of its objects, by the value in the annotation."""
+Frame = tuple[ImageRow, dict[int, int], str] | Problem
+"""A frame, the area of each of its objects by its value in the annotation, and that's sha256."""
 
 
 def list_davis(dataset: DavisDataset, storage: Storage) -> Listing:
@@ -37,12 +39,12 @@ def list_davis(dataset: DavisDataset, storage: Storage) -> Listing:
     problems = [frame for frame in read if isinstance(frame, Problem)]
     frames = [frame for frame in read if not isinstance(frame, Problem)]
     shown: dict[str, set[int]] = {}
-    for image, areas_px in frames:
+    for image, areas_px, _ in frames:
         shown.setdefault(str(image.sequence), set()).update(areas_px)
     for sequence in sorted(shown):
         for value in sorted(shown[sequence]):
             ids[_category(dataset, sequence, value)] = len(ids) + 1
-    for image, areas_px in frames:
+    for image, areas_px, mask_sha256 in frames:
         images.append(image)
         annotation = root.below(f"Annotations/{RESOLUTION}/{image.image_id}.png")
         for value in sorted(shown[str(image.sequence)]):
@@ -58,6 +60,7 @@ def list_davis(dataset: DavisDataset, storage: Storage) -> Listing:
                     "shown",
                     mask_uri=annotation.uri,
                     mask_value=value if dataset.year == 2017 else None,
+                    mask_sha256=mask_sha256,
                 )
             )
     categories = [(number, name) for name, number in ids.items()]
@@ -90,30 +93,34 @@ def _read_frame(root: Place, name: str, year: int) -> Frame:
     sequence, _, number = name.partition("/")
     image = root.below(f"JPEGImages/{RESOLUTION}/{name}.jpg")
     annotation = root.below(f"Annotations/{RESOLUTION}/{name}.png")
-    size = check_image(image, name)
-    if isinstance(size, Problem):
-        return size
+    frame = check_image(image, name)
+    if isinstance(frame, Problem):
+        return frame
     if not number.isdecimal():
         return Problem(name, image.uri, "bad-annotation", "a frame whose name is no number")
-    values_HW = _read_values(annotation, name, year)
-    if isinstance(values_HW, Problem):
-        return values_HW
-    if values_HW.shape != size:
-        message = f"a frame of {size[1]} x {size[0]}, an annotation of {values_HW.shape[::-1]}"
+    read = _read_values(annotation, name, year)
+    if isinstance(read, Problem):
+        return read
+    values_HW, mask_sha256 = read
+    if values_HW.shape != frame.size:
+        size = f"{frame.width} x {frame.height}"
+        message = f"a frame of {size}, an annotation of {values_HW.shape[::-1]}"
         return Problem(name, annotation.uri, "misaligned", message)
     areas_px = np.bincount(values_HW.ravel(), minlength=1)
     shown = {int(value): int(areas_px[value]) for value in np.flatnonzero(areas_px[1:]) + 1}
-    return ImageRow(name, image.uri, *size, sequence=sequence, frame=int(number)), shown
+    return replace(frame, sequence=sequence, frame=int(number)), shown, mask_sha256
 
 
-def _read_values(annotation: Place, name: str, year: int) -> np.ndarray | Problem:
-    """Return the object of each pixel, uint8 [H, W]; of 2016 all objects are 1."""
+def _read_values(annotation: Place, name: str, year: int) -> tuple[np.ndarray, str] | Problem:
+    """Return the object of each pixel, uint8 [H, W], and the sha256; of 2016 all objects are 1."""
     try:
-        with Image.open(io.BytesIO(annotation.read())) as png:
+        data = annotation.read()
+        with Image.open(io.BytesIO(data)) as png:
             if year == 2017 and png.mode not in ("P", "L"):
                 message = f"mode {png.mode}, not the object numbers of mode P or L"
                 return Problem(name, annotation.uri, "unreadable-mask", message)
-            return np.asarray(png) if year == 2017 else foreground(png).astype(np.uint8)
+            values_HW = np.asarray(png) if year == 2017 else foreground(png).astype(np.uint8)
+            return values_HW, hashlib.sha256(data).hexdigest()
     except MissingFile as error:
         return Problem(name, annotation.uri, "missing-mask", error.got)
     except UNREADABLE as error:

@@ -4,7 +4,7 @@ import hashlib
 import io
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -28,17 +28,31 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 class _Pair:
     """An image and its mask, read."""
 
-    name: str
+    image: ImageRow
     category: str
-    content: str  # sha256 of the image's bytes
-    size: tuple[int, int]  # height, width
     area_px: int
     mask_uri: str
+    mask_sha256: str
+
+    @property
+    def name(self) -> str:
+        """The image's path below the root."""
+        return self.image.image_id
+
+    @property
+    def content(self) -> str:
+        """What tells photos apart: of equal bytes, they are one image."""
+        return str(self.image.image_sha256)
 
     @property
     def id(self) -> str:
         """The name without its suffix."""
         return str(PurePosixPath(self.name).with_suffix(""))
+
+    def shown(self, image_id: str, category_id: int) -> ObjectRow:
+        """Return the mask as an object of an image, which is the first of equal photos."""
+        row = ObjectRow(image_id, category_id, self.area_px, "shown", mask_uri=self.mask_uri)
+        return replace(row, mask_sha256=self.mask_sha256)
 
 
 def list_folder(dataset: FolderDataset, storage: Storage) -> Listing:
@@ -66,13 +80,13 @@ def list_folder(dataset: FolderDataset, storage: Storage) -> Listing:
     images: dict[str, ImageRow] = {}
     objects: dict[tuple[str, int], ObjectRow] = {}
     for pair in pairs:
-        first = images.setdefault(pair.content, _image(pair, folder, dataset, len(images)))
+        first = images.setdefault(pair.content, _image(pair, dataset, len(images)))
         key = (first.image_id, ids[pair.category])
         if key in objects:
             message = f"the same photo as {first.image_id}, in the same class"
-            problems.append(Problem(pair.name, folder.below(pair.name).uri, "duplicate", message))
+            problems.append(Problem(pair.name, pair.image.image_uri, "duplicate", message))
         else:
-            objects[key] = ObjectRow(*key, pair.area_px, "shown", mask_uri=pair.mask_uri)
+            objects[key] = pair.shown(*key)
     categories = [(number, name) for name, number in ids.items()]
     rows = list(objects.values())
     exhaustive = dataset.exhaustive
@@ -110,11 +124,10 @@ def read_unmarked(place: Place, ids: Collection[str]) -> Mapping[str, frozenset[
     return found
 
 
-def _image(pair: _Pair, folder: Place, dataset: FolderDataset, number: int) -> ImageRow:
-    sequence = pair.category if dataset.first_is_reference else None
-    frame = number if dataset.first_is_reference else None
-    uri = folder.below(pair.name).uri
-    return ImageRow(pair.name, uri, *pair.size, sequence=sequence, frame=frame)
+def _image(pair: _Pair, dataset: FolderDataset, number: int) -> ImageRow:
+    if not dataset.first_is_reference:
+        return pair.image
+    return replace(pair.image, sequence=pair.category, frame=number)
 
 
 def _read_classes(dataset: FolderDataset, storage: Storage) -> frozenset[str] | None:
@@ -166,9 +179,9 @@ def _is_image(name: str) -> bool:
 
 
 def _read_pair(name: str, mask: str, folder: Place, masks: Place) -> _Pair | Problem:
-    size = check_image(folder.below(name), name)
-    if isinstance(size, Problem):
-        return size
+    row = check_image(folder.below(name), name)
+    if isinstance(row, Problem):
+        return row
     mask_uri = masks.below(mask).uri
     data = masks.below(mask).read()
     try:
@@ -176,13 +189,14 @@ def _read_pair(name: str, mask: str, folder: Place, masks: Place) -> _Pair | Pro
             area_px, mask_size = int(foreground(image).sum()), (image.height, image.width)
     except UNREADABLE as error:
         return Problem(name, mask_uri, "unreadable-mask", str(error))
-    if mask_size != size:
-        message = f"an image of {size[1]} x {size[0]}, a mask of {mask_size[1]} x {mask_size[0]}"
+    if mask_size != row.size:
+        size = f"{row.width} x {row.height}"
+        message = f"an image of {size}, a mask of {mask_size[1]} x {mask_size[0]}"
         return Problem(name, mask_uri, "misaligned", message)
     if area_px == 0:
         return Problem(name, mask_uri, "empty-mask", "no pixel of another colour than black")
-    content = hashlib.sha256(folder.below(name).read()).hexdigest()
-    return _Pair(name, PurePosixPath(name).parent.name, content, size, area_px, mask_uri)
+    mask_sha256 = hashlib.sha256(data).hexdigest()
+    return _Pair(row, PurePosixPath(name).parent.name, area_px, mask_uri, mask_sha256)
 
 
 def foreground(mask: Image.Image) -> np.ndarray:

@@ -23,7 +23,6 @@ from pipeline.storage.tables import from_parquet, to_parquet
 from schemas.errors import BadInput, BadStorage, MissingFile
 from schemas.faults import faults_of
 from schemas.job.dataset import (
-    ADDED_IMAGE_COLUMNS,
     IMAGES_SCHEMA,
     OBJECTS_SCHEMA,
     PROBLEMS_SCHEMA,
@@ -102,8 +101,12 @@ def open_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
                 "an index file has changed", f"{uri}/{name}", "other bytes", f"sha256 {digest}"
             )
         tables[name] = from_parquet(data)
-    images = _with_added_columns(tables["images.parquet"])
-    return DatasetIndex(commit, images, tables["objects.parquet"], tables["problems.parquet"])
+    return DatasetIndex(
+        commit,
+        _with_added_columns(tables["images.parquet"], IMAGES_SCHEMA),
+        _with_added_columns(tables["objects.parquet"], OBJECTS_SCHEMA),
+        tables["problems.parquet"],
+    )
 
 
 def build_index(dataset: Dataset, uri: str, storage: Storage) -> DatasetIndex:
@@ -140,12 +143,12 @@ def list_dataset(dataset: Dataset, storage: Storage) -> Listing:
     return listing
 
 
-def _with_added_columns(images: pa.Table) -> pa.Table:
-    for name in ADDED_IMAGE_COLUMNS:
-        if name not in images.column_names:
-            field = IMAGES_SCHEMA.field(name)
-            images = images.append_column(field, pa.nulls(images.num_rows, field.type))
-    return images
+def _with_added_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table with the columns that came after it was written: null in all its rows."""
+    for field in schema:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
 
 
 def _from_listing(

@@ -21,6 +21,13 @@ class ImageRow:
     crop_xyxy: tuple[int, int, int, int] | None = None
     sequence: str | None = None
     frame: int | None = None
+    image_bytes: int | None = None
+    image_sha256: str | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.height, self.width
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,7 @@ class ObjectRow:
     mask_value: int | None = None
     ignore_rle: str | None = None
     ignore_value: int | None = None
+    mask_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,18 +81,17 @@ def _read_photo(
 ) -> Iterator[tuple[ImageRow, list[ObjectRow]] | Problem]:
     image = root.below(f"JPEGImages/{image_id}.jpg")
     place = root.below(f"{ANNOTATIONS}/{image_id}.json")
-    size = check_image(image, image_id)
-    if isinstance(size, Problem):
-        yield size
+    photo = check_image(image, image_id)
+    if isinstance(photo, Problem):
+        yield photo
         return
-    photo = ImageRow(image_id, image.uri, *size)
     try:
         for number, entry in enumerate(json.loads(place.read())["object"]):
             runs: defaultdict[int, list[Any]] = defaultdict(list)
             for part in entry["parts"]:
                 category_id = ids.get(f"{entry['name']}:{part['name']}")
                 if category_id is not None:
-                    runs[category_id] += [drawn_runs(rle, size) for rle in part["mask"]]
+                    runs[category_id] += [drawn_runs(rle, photo.size) for rle in part["mask"]]
             if any(runs.values()):
                 yield cut_out(photo, f"{image_id}@{number}", _box(entry), runs)
     except MissingFile as error:

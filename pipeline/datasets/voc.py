@@ -1,5 +1,6 @@
 """Read VOC images and index PNGs into a listing: one row per image and class value in its PNG."""
 
+import hashlib
 import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
@@ -49,16 +50,17 @@ def _read_split(folder: Place, dataset: VocDataset) -> list[str]:
 
 
 def _read_pair(image_id: str, folder: Place, dataset: VocDataset) -> ImageOrProblem:
-    image = folder.below(f"{dataset.images}/{image_id}.jpg")
     mask = folder.below(f"{dataset.masks}/{image_id}.png")
-    size = check_image(image, image_id)
-    if isinstance(size, Problem):
-        return size
-    values_HW = _read_classes(mask, image_id)
-    if isinstance(values_HW, Problem):
-        return values_HW
-    if values_HW.shape != size:
-        message = f"an image of {size[1]} x {size[0]}, a mask of {values_HW.shape[::-1]}"
+    image = check_image(folder.below(f"{dataset.images}/{image_id}.jpg"), image_id)
+    if isinstance(image, Problem):
+        return image
+    read = _read_classes(mask, image_id)
+    if isinstance(read, Problem):
+        return read
+    values_HW, mask_sha256 = read
+    if values_HW.shape != image.size:
+        size = f"{image.width} x {image.height}"
+        message = f"an image of {size}, a mask of {values_HW.shape[::-1]}"
         return Problem(image_id, mask.uri, "misaligned", message)
     areas_px = np.bincount(values_HW.ravel(), minlength=IGNORED + 1)
     values = [int(value) for value in np.flatnonzero(areas_px[1:IGNORED]) + 1]
@@ -68,14 +70,14 @@ def _read_pair(image_id: str, folder: Place, dataset: VocDataset) -> ImageOrProb
     ignored = IGNORED if areas_px[IGNORED] else None
     rows = [
         ObjectRow(image_id, value, int(areas_px[value]), "shown", mask_uri=mask.uri,
-                  mask_value=value, ignore_value=ignored)
+                  mask_value=value, ignore_value=ignored, mask_sha256=mask_sha256)
         for value in values
     ]  # fmt: skip
-    return ImageRow(image_id, image.uri, *size), rows
+    return image, rows
 
 
-def _read_classes(mask: Place, image_id: str) -> np.ndarray | Problem:
-    """Return the class of each pixel, uint8 [H, W]."""
+def _read_classes(mask: Place, image_id: str) -> tuple[np.ndarray, str] | Problem:
+    """Return the class of each pixel, uint8 [H, W], and the sha256 of the file."""
     try:
         data = mask.read()
     except MissingFile as error:
@@ -83,7 +85,7 @@ def _read_classes(mask: Place, image_id: str) -> np.ndarray | Problem:
     try:
         with Image.open(io.BytesIO(data)) as classes:
             if classes.mode in ("P", "L"):
-                return np.asarray(classes)
+                return np.asarray(classes), hashlib.sha256(data).hexdigest()
             message = f"mode {classes.mode}, not the class numbers of mode P or L"
             return Problem(image_id, mask.uri, "unreadable-mask", message)
     except UNREADABLE as error:

@@ -94,12 +94,15 @@ class EpisodeReader:
                 str(rejected),
                 "a readable image; mend or remove it and build the index anew",
             ) from rejected
-        if pixels_HW3.shape[:2] != (row["height"], row["width"]):
+        # An index from before it kept hashes, and one of labels, has none.
+        digest = row["image_sha256"] and hashlib.sha256(data).hexdigest()
+        if pixels_HW3.shape[:2] != (row["height"], row["width"]) or digest != row["image_sha256"]:
+            known = row["image_sha256"] and f", sha256 {row['image_sha256']}"
             raise BadInput(
                 "an image of the dataset has changed since it was indexed",
                 row["image_uri"],
-                f"{pixels_HW3.shape[1]} x {pixels_HW3.shape[0]}",
-                f"{row['width']} x {row['height']}; delete the index to build it anew",
+                f"{pixels_HW3.shape[1]} x {pixels_HW3.shape[0]}, other bytes",
+                f"{row['width']} x {row['height']}{known or ''}; delete the index to build it anew",
             )
         return pixels_HW3
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from pipeline.datasets.annotation_files import check_photos
 from pipeline.datasets.index import DatasetIndex, open_index
 from pipeline.evaluate.episodes import (
     FoldEpisodes,
@@ -65,6 +66,7 @@ def check(job: EvaluateJob) -> CheckedEvaluation:
     Raises BadInput and its kinds: dataset, fold, weights, storage.
     """
     index = open_index(job.dataset, job.index, job.storage)
+    check_photos(index.images, job.storage, job.index)
     folds = tuple(draw_fold(job, index, number) for number in job.fold_numbers)
     contents = {
         (name, number): method_contents(job, of_fold(method, number))

@@ -196,12 +196,12 @@ def _placed(folds: Sequence[FoldEpisodes]) -> Iterator[tuple[int, int, Episode]]
 def hash_manifest(table: pa.Table, index: DatasetIndex) -> str:
     """Return the sha256 of the rows, in order, and of what they are rows of.
 
-    Of the index only what no move of the data changes: ids, sizes, areas; not where files lie.
+    Of the index only what no move of the data changes: ids, sizes, contents; not where files lie.
     """
     digest = hashlib.sha256()
     for columns in (
-        index.images.select(["image_id", "height", "width"]),
-        index.objects.select(["image", "category_id", "area_px", "state"]),
+        index.images.select(["image_id", "height", "width", "crop_xyxy", "image_sha256"]),
+        index.objects.drop_columns(["mask_uri"]),
     ):
         digest.update(json.dumps(columns.to_pydict(), sort_keys=True).encode() + b"\n")
     for row in table.to_pylist():

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.datasets.annotation_files import check_photos
 from pipeline.storage.files import check_writable
 from pipeline.storage.place import Place
 from pipeline.train.fold import FoldRun, open_fold
@@ -35,6 +36,7 @@ def check(job: TrainJob, folds: Sequence[int]) -> CheckedTraining:
         )
     sam = sam_contents(job)
     runs = tuple(open_fold(job, number, sam) for number in dict.fromkeys(folds))
+    check_photos(runs[0].index.images, job.storage, job.index)
     identity = identify_training(job, runs[0].index.commit)
     output = Place.open(job.output.uri, job.storage)
     check_writable(job.output.uri, job.storage)

@@ -155,11 +155,10 @@ IMAGES_SCHEMA = pa.schema(
         ),  # the part of the photo that is the image; null: all
         ("sequence", pa.string()),  # of a video: its first frame is the reference; null: a photo
         ("frame", pa.int32()),
+        ("image_bytes", pa.int64()),  # the encoded image's length; null: it was not read whole
+        ("image_sha256", pa.string()),
     ]
 )
-
-ADDED_IMAGE_COLUMNS = ("crop_xyxy", "sequence", "frame")
-"""What indexes lack that were built before there was such a column: null in all their rows."""
 
 ObjectState = Literal[
     "shown",  # area_px is above 0
@@ -178,6 +177,7 @@ OBJECTS_SCHEMA = pa.schema(
         ("mask_value", pa.int16()),  # the object's value in it; null: whatever is not black
         ("ignore_rle", pa.string()),  # pixels that are neither object nor background; null: none
         ("ignore_value", pa.int16()),  # the same, as a value of mask_uri
+        ("mask_sha256", pa.string()),  # of mask_uri's bytes
     ]
 )
 

@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from pipeline.datasets.annotation_files import check_photos
 from pipeline.datasets.index import open_index
 from schemas.errors import BadInput
 from schemas.job.dataset import Dataset
 from schemas.job.storage import Storage
 from tests.made.data.datasets import (
+    HEIGHT,
     LARGE,
     SMALL,
+    WIDTH,
     CocoFiles,
     filled,
+    jpeg,
     png,
     write,
     write_folder,
@@ -85,6 +89,23 @@ def test_a_changed_mask_of_a_folder_or_of_voc_is_refused(tmp_path: Path) -> None
         write(mask, png(filled(SMALL)))
         with pytest.raises(BadInput, match="files, listing"):
             opened(dataset, index)
+
+
+def test_a_photo_of_another_length_is_refused_and_one_that_is_gone_is_not(tmp_path: Path) -> None:
+    dataset, uri = write_folder(tmp_path / "p", {"cat": 2}), str(tmp_path / "index")
+
+    def check() -> None:
+        index = open_index(TypeAdapter(Dataset).validate_python(dataset), uri, Storage())
+        check_photos(index.images, Storage(), uri)
+
+    check()
+    (tmp_path / "p/cat/1.jpg").unlink()
+    check()
+    photo = write(tmp_path / "p/cat/0.jpg", jpeg(9, (HEIGHT, WIDTH)) + b" ")
+    with pytest.raises(BadInput, match="not the one that was indexed") as refused:
+        check()
+    assert refused.value.where == str(photo)
+    assert "delete that folder to have it built anew" in refused.value.wanted
 
 
 def test_on_s3_the_tag_tells(tmp_path: Path, bucket: Bucket) -> None:

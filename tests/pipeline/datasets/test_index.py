@@ -1,17 +1,23 @@
 """Datasets of every layout become one kind of index; what is wrong with them is listed."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
+from pipeline.datasets.annotation_files import check_photos
 from pipeline.datasets.index import DatasetIndex, open_index
+from pipeline.episodes.draw import draw_episode, make_pool
 from pipeline.episodes.load import EpisodeReader
 from schemas.errors import BadInput, BadStorage
 from schemas.job.dataset import Dataset
+from schemas.job.episode import EpisodeSettings
 from schemas.job.storage import Storage
 from tests.made.data.datasets import (
     HEIGHT,
@@ -220,6 +226,25 @@ def test_an_index_is_built_once_and_read_back_the_same(tmp_path: Path) -> None:
     assert read.commit == built.commit
     assert read.images.equals(built.images)
     assert read.objects.equals(built.objects)
+
+
+def test_an_index_from_before_it_kept_hashes_is_read_and_scored(tmp_path: Path) -> None:
+    dataset = write_folder(tmp_path / "photos", {"cat": 2})
+    _open(dataset, tmp_path / "index")
+    commit = json.loads((tmp_path / "index/index.json").read_text())
+    for name in ("images", "objects"):
+        path = tmp_path / f"index/{name}.parquet"
+        table = pq.read_table(path)
+        kept = [n for n in table.column_names if not n.endswith(("_sha256", "_bytes"))]
+        pq.write_table(table.select(kept), path)
+        commit["sha256"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    write(tmp_path / "index/index.json", json.dumps(commit).encode())
+    index = _open(dataset, tmp_path / "index")
+    assert index.images["image_sha256"].to_pylist() == [None, None]
+    check_photos(index.images, Storage(), str(tmp_path / "index"))
+    pool = make_pool(index, [1], EpisodeSettings())
+    loaded = EpisodeReader(index, Storage()).load(draw_episode(pool, 0, 0, 0))
+    assert np.array_equal(loaded.mask_HW, filled(LARGE))
 
 
 def test_an_index_of_another_dataset_is_refused(tmp_path: Path) -> None:

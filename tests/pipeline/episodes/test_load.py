@@ -191,6 +191,9 @@ def test_a_file_that_vanished_or_changed_after_indexing_is_named(tmp_path: Path)
     write(tmp_path / "p/cat/0.jpg", jpeg(0, (9, 9)))
     with pytest.raises(BadInput, match="changed since it was indexed"):
         _load(index, 1)
+    write(tmp_path / "p/cat/0.jpg", jpeg(9))  # another photo of the same size
+    with pytest.raises(BadInput, match="changed since it was indexed"):
+        _load(index, 1)
     (tmp_path / "p/cat/0.jpg").unlink()
     with pytest.raises(MissingFile):
         _load(index, 1)

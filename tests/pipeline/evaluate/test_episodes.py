@@ -2,15 +2,26 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from pipeline.datasets.index import DatasetIndex, open_index
+from pipeline.datasets.index import DatasetIndex, build_index, open_index
 from pipeline.evaluate.episodes import draw_fold, hash_manifest, manifest
 from pipeline.evaluate.units import cut
 from schemas.errors import BadInput
 from schemas.job.evaluate import EPISODES_SCHEMA, EvaluateJob
-from tests.made.data.datasets import CocoFiles, write_folder
+from tests.made.data.datasets import (
+    LARGE,
+    CocoFiles,
+    filled,
+    jpeg,
+    png,
+    rle_of,
+    write,
+    write_folder,
+)
 from tests.made.jobs.evaluation import a_job
 
 
@@ -122,6 +133,28 @@ def test_the_hash_is_of_the_data_and_not_of_where_it_lies(tmp_path: Path) -> Non
         index = open_index(job.dataset, job.index, job.storage)
         digests.append(hash_manifest(manifest(job, index, [draw_fold(job, index, 0)]), index))
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_the_hash_is_of_every_mask_and_photo(tmp_path: Path) -> None:
+    dataset = write_folder(tmp_path / "photos", {"cat": 4})
+    coco = CocoFiles(tmp_path / "coco", ("cat",))
+    for number in range(4):
+        coco.image(number, cat=LARGE)
+
+    def digest(dataset: dict[str, Any]) -> str:
+        job = a_job(tmp_path, dataset)
+        index = build_index(job.dataset, job.index, job.storage)
+        return hash_manifest(manifest(job, index, [draw_fold(job, index, 0)]), index)
+
+    digests = [digest(dataset)]
+    moved = np.roll(filled(LARGE), 5, axis=1)  # as many pixels, elsewhere
+    write(tmp_path / "photos/cat/0.png", png(moved * 255))
+    digests.append(digest(dataset))
+    write(tmp_path / "photos/cat/0.jpg", jpeg(99))
+    digests += [digest(dataset), digest(coco.save())]
+    coco.document["annotations"][0]["segmentation"] = rle_of(moved)
+    digests.append(digest(coco.save()))
+    assert len(set(digests)) == len(digests)
 
 
 def test_novel_and_base_categories_of_a_fold_have_no_episode_in_common(tmp_path: Path) -> None:
