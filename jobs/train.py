@@ -149,6 +149,14 @@ def _print_plan(checked: CheckedTraining, console: Console) -> None:
         if run.fold.number in checked.results:
             parts.append("finished")
         console.print(f"fold {run.fold.number}: {', '.join(parts)}")
+        if (found := checked.found.get(run.fold.number)) and found.damaged:
+            start = f"step {found.newest[1].step}" if found.newest else "the beginning"
+            torn = ", ".join(found.damaged)
+            console.print(
+                f"fold {run.fold.number}: checkpoint {torn} is damaged, going on from {start}",
+                markup=False,
+                soft_wrap=True,
+            )
     problems = checked.runs[0].index.commit.problems
     if problems:
         where = f"{checked.job.index}/problems.parquet"

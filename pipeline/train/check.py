@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pipeline.datasets.annotation_files import check_photos
 from pipeline.storage.files import check_writable
 from pipeline.storage.place import Place
+from pipeline.train.checkpoints import FoundCheckpoints, find_checkpoints
 from pipeline.train.fold import FoldRun, open_fold
 from pipeline.train.identity import check_training, identify_training, sam_contents
+from pipeline.train.paths import RUNS, fold_folder
 from pipeline.train.result import read_result
 from schemas.errors import BadInput
 from schemas.job.train import FoldResult, TrainIdentity, TrainJob
@@ -23,6 +25,8 @@ class CheckedTraining:
     runs: tuple[FoldRun, ...]
     results: dict[int, FoldResult]
     """Of the folds that are finished already."""
+    found: dict[int, FoundCheckpoints]
+    """Of the folds that are not."""
 
 
 def check(job: TrainJob, folds: Sequence[int]) -> CheckedTraining:
@@ -43,4 +47,8 @@ def check(job: TrainJob, folds: Sequence[int]) -> CheckedTraining:
     check_training(output, identity)
     by_fold = {run.fold.number: read_result(output, run.fold.number) for run in runs}
     results = {number: result for number, result in by_fold.items() if result is not None}
-    return CheckedTraining(job, identity, output, runs, results)
+    found = {
+        number: find_checkpoints(output.below(f"{fold_folder(number)}/{RUNS}"))
+        for number in by_fold.keys() - results.keys()
+    }
+    return CheckedTraining(job, identity, output, runs, results, found)

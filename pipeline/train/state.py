@@ -16,10 +16,16 @@ from torch.optim import AdamW
 
 from model.checkpoints.state_dict import load_into
 from model.networks.vrp_encoder import VrpEncoder
-from schemas.errors import BadStorage
+from schemas.errors import VrpError
 from schemas.job.train import TrainState
 
 STATE = "state.json"
+
+
+class NotWhole(VrpError):
+    """A checkpoint of which some bytes are missing, or others than it was saved with."""
+
+
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What AdamW keeps of each parameter."""
 
@@ -76,19 +82,14 @@ def load_state(
 
 
 def check_whole(files: Mapping[str, bytes], where: str) -> TrainState:
-    """Return the state of a checkpoint whose files are those it names. Raises BadStorage."""
+    """Return the state of a checkpoint whose files are those it names. Raises NotWhole."""
     try:
         state = TrainState.model_validate_json(files.get(STATE, b""))
     except ValueError as error:
-        raise BadStorage("a checkpoint cannot be read", where, str(error), STATE) from error
+        raise NotWhole(f"{where}/{STATE}: {error}") from error
     for name, digest in state.sha256.items():
         if hashlib.sha256(files.get(name, b"")).hexdigest() != digest:
-            raise BadStorage(
-                "a checkpoint is incomplete",
-                f"{where}/{name}",
-                f"{len(files.get(name, b''))} bytes of another hash",
-                f"sha256 {digest}",
-            )
+            raise NotWhole(f"{where}/{name}: not of sha256 {digest}")
     return state
 
 

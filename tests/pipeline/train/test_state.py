@@ -7,11 +7,18 @@ import torch
 from torch.optim import AdamW
 
 from model.networks.vrp_encoder import VrpEncoder
+from pipeline.storage.errors import unanswered
 from pipeline.storage.place import Place
-from pipeline.train.checkpoints import begin_run, newest_checkpoint, read_checkpoint
+from pipeline.train.checkpoints import (
+    begin_run,
+    find_checkpoints,
+    newest_checkpoint,
+    read_checkpoint,
+)
 from pipeline.train.metrics import read_metrics, write_metrics
 from pipeline.train.schedule import Schedule, whole_batches
 from pipeline.train.state import Best, encoder_tensors, load_state, save_state
+from schemas.errors import BadStorage
 from schemas.job.method import VrpReading
 from schemas.job.storage import Storage
 from schemas.job.train import TrainState
@@ -68,6 +75,47 @@ def test_the_newest_whole_checkpoint_counts_and_a_torn_one_does_not(tmp_path: Pa
     assert found is not None
     folder, state = found
     assert (Path(folder.path).name, state.step) == ("checkpoint_8", 8)
+    damaged = [Path(uri).name for uri in find_checkpoints(runs).damaged]
+    assert damaged == ["checkpoint_12", "checkpoint_16"]
+
+
+def test_a_storage_that_does_not_answer_is_no_damaged_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    save(tmp_path / "0000/checkpoint_4", 4)
+    read = Place.read
+
+    def unread(place: Place, **bounds: int | None) -> bytes:
+        if place.path.endswith("optimizer.safetensors"):
+            raise unanswered(place.uri, "ReadTimeoutError")
+        return read(place, **bounds)
+
+    monkeypatch.setattr(Place, "read", unread)
+    with pytest.raises(BadStorage, match="ReadTimeoutError"):
+        newest_checkpoint(Place.open(str(tmp_path), Storage()))
+
+
+def test_a_run_that_begins_anew_removes_nothing(tmp_path: Path):
+    save(tmp_path / "0000/checkpoint_4", 4)
+    torn = tmp_path / "0000/checkpoint_4/optimizer.safetensors"
+    torn.write_bytes(b"cut off")
+    runs = Place.open(str(tmp_path), Storage())
+    found = find_checkpoints(runs)
+    assert (found.newest, len(found.damaged)) == (None, 1)
+    assert begin_run(runs, None) == "0001"
+    assert torn.exists()
+
+
+def test_earlier_checkpoints_go_only_once_a_later_run_has_saved_one(tmp_path: Path):
+    for run, step in (("0000", 4), ("0001", 8), ("0001", 12)):
+        save(tmp_path / run / f"checkpoint_{step}", step)
+    (tmp_path / "0001/checkpoint_12/optimizer.safetensors").write_bytes(b"cut off")
+    runs = Place.open(str(tmp_path), Storage())
+    found = newest_checkpoint(runs)
+    assert found is not None
+    begin_run(runs, found[0])
+    kept = {str(Path(name).parent) for name in runs.files()}
+    assert kept == {"0001/checkpoint_8", "0001/checkpoint_12"}
 
 
 def test_a_new_run_keeps_what_it_goes_on_from_and_removes_the_rest(tmp_path: Path):
