@@ -1,6 +1,6 @@
 """Turn a protocol and a fold number into training and novel categories."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from schemas.errors import BadInput
 from schemas.fold import FOLDS, FOLDS_OF, Fold, Protocol
@@ -81,6 +81,12 @@ def split(protocol: Protocol, number: int, categories: Sequence[CategoryCount]) 
             "some category outside the fold",
         )
     return Fold(protocol=protocol, number=number, training=training, novel=novel)
+
+
+def same_categories(one: Iterable[str], other: Iterable[str]) -> list[str]:
+    """Return the names that are in both, VOC's and COCO's for the same thing being the same."""
+    wanted = {VOC_NAMES_IN_COCO.get(name, name) for name in other}
+    return sorted(name for name in one if VOC_NAMES_IN_COCO.get(name, name) in wanted)
 
 
 def _folds_in_coco(names: Sequence[str]) -> list[int]:

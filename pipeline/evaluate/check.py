@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from pipeline.datasets.annotation_files import check_photos
 from pipeline.datasets.index import DatasetIndex, open_index
+from pipeline.episodes.folds import same_categories
 from pipeline.evaluate.episodes import (
     FoldEpisodes,
     draw_fold,
@@ -18,7 +19,8 @@ from pipeline.presence.heads import hash_of, head_for
 from pipeline.storage.files import check_writable
 from pipeline.storage.place import Place
 from pipeline.storage.tables import to_parquet
-from pipeline.weights.of_method import weight_contents
+from pipeline.weights.of_method import categories_seen, weight_contents
+from schemas.errors import BadInput
 from schemas.fingerprint import fingerprint_of, leaves
 from schemas.job.evaluate import EvaluateJob
 from schemas.job.method import Method
@@ -73,6 +75,9 @@ def check(job: EvaluateJob) -> CheckedEvaluation:
         for name, method in job.methods.items()
         for number in job.fold_numbers
     }
+    if job.protocol != "all" and job.classes == "novel":
+        for fold in folds:
+            _check_unseen(job, index, fold)
     output = Place.open(job.output.uri, job.storage)
     check_writable(job.output.uri, job.storage)
     episodes = manifest(job, index, folds)
@@ -90,6 +95,22 @@ def check(job: EvaluateJob) -> CheckedEvaluation:
         parts=parts,
         done=parts.done(set(contents.values())),
     )
+
+
+def _check_unseen(job: EvaluateJob, index: DatasetIndex, fold: FoldEpisodes) -> None:
+    """Raise BadInput for weights that were trained on what a fold asks for as novel."""
+    names = {category.id: category.name for category in index.commit.categories}
+    asked = {names[episode.category_id] for episode in fold.episodes}
+    for name, method in job.methods.items():
+        of_this = of_fold(method, fold.number)
+        if seen := same_categories(asked, categories_seen(of_this, job.storage)):
+            raise BadInput(
+                "weights that were trained on a fold's novel categories",
+                f"methods.{name}.weights, fold {fold.number} of protocol {job.protocol}",
+                f"{weights_of(of_this)['method.weights']}, trained on {', '.join(seen)}",
+                "weights of the same fold ({fold} in their path); to score what they know, "
+                "classes: base, or protocol: all",
+            )
 
 
 def publish_manifest(checked: CheckedEvaluation) -> None:

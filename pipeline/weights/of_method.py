@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from model.build import check_weights
+from model.checkpoints.state_dict import read_card
 from pipeline.weights.fetch import localise, sha256_of
-from schemas.job.method import Method
+from schemas.job.method import Method, Vrp
 from schemas.job.storage import Storage
 from schemas.job.weights import SpecT, random_seed, weights_of, with_weights
+from schemas.record.card import VrpCard
 
 
 def local_method(method: SpecT, storage: Storage) -> SpecT:
@@ -21,6 +23,14 @@ def local_method(method: SpecT, storage: Storage) -> SpecT:
             for key, weights in weights_of(method).items()
         },
     )
+
+
+def categories_seen(method: Method, storage: Storage) -> tuple[str, ...]:
+    """Return the categories that VRP weights were trained on, where their card says so."""
+    if not isinstance(method, Vrp) or random_seed(method.weights) is not None:
+        return ()
+    card = read_card(localise(method.weights, storage))
+    return card.categories_seen if isinstance(card, VrpCard) else ()
 
 
 def weight_contents(method: Method, storage: Storage) -> dict[str, str]:
