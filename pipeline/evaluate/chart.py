@@ -51,7 +51,11 @@ def _given(row: dict[str, Any]) -> tuple[int, str, int]:
 
 
 def _bar(row: dict[str, Any], y: float, colour: str) -> list[str]:
-    value, low, high = (100 * (row[name] or 0.0) for name in ("value", "low", "high"))
+    # Without an interval the line has no length.
+    value, low, high = (
+        100 * (row["value"] if row[name] is None else row[name])
+        for name in ("value", "low", "high")
+    )
     middle = y + BAR / 2
     return [
         svg_text(20, y + 11, row["method"]),

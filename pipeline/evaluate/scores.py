@@ -112,14 +112,20 @@ def _gain(arrays: Arrays, against: Arrays, drawing: Drawing) -> dict[str, Any]:
 def _with_interval(
     name: str, score_of: Callable[[np.ndarray], float], arrays: Arrays, drawing: Drawing
 ) -> dict[str, Any]:
-    """Return a score over all episodes, and its interval over those of each stratum."""
+    """Return a score over all episodes, and its interval over those of each stratum.
+
+    There is none where an episode has no other to be redrawn with.
+    """
     rows_EN = _rows_by_episode(arrays)
-    low, high = bootstrap_interval(
-        lambda episodes: score_of(rows_EN[episodes].ravel()),
-        _strata(arrays, rows_EN),
-        drawing.seed,
-        drawing.resamples,
-    )
+    strata_E = _strata(arrays, rows_EN)
+    low = high = np.nan
+    if not (np.bincount(strata_E) == 1).any():
+        low, high = bootstrap_interval(
+            lambda episodes: score_of(rows_EN[episodes].ravel()),
+            strata_E,
+            drawing.seed,
+            drawing.resamples,
+        )
     rows = len(arrays["fold"])
     return _score_row(name, None, (score_of(np.arange(rows)), low, high), len(rows_EN))
 
@@ -137,12 +143,21 @@ def _rows_by_episode(arrays: Arrays) -> np.ndarray:
 def _strata(arrays: Arrays, rows_EN: np.ndarray) -> np.ndarray:
     """Return whose episodes are redrawn among each other: a fold's, and of one category its own.
 
-    Those of several categories mix too many ways to be told apart by them.
+    Those that are alone so are redrawn together, as if of one category: too wide an interval rather
+    than none. Those of several categories mix too many ways to be told apart by them.
     """
     first = rows_EN[:, 0]
-    names = ("fold", "category_id", "negative") if rows_EN.shape[1] == 1 else ("fold",)
-    keys = np.stack([arrays[name][first] for name in names])
-    return np.unique(keys, axis=1, return_inverse=True)[1].ravel()
+    columns = [arrays[name][first] for name in ("fold", "negative", "category_id")]
+    if rows_EN.shape[1] > 1:
+        return _numbered(columns[:1])
+    strata_E = _numbered(columns)
+    alone_E = np.bincount(strata_E)[strata_E] == 1
+    return np.where(alone_E, len(strata_E) + _numbered(columns[:2]), strata_E)
+
+
+def _numbered(columns: list[np.ndarray]) -> np.ndarray:
+    """Return a number for each row, the same for rows that are the same in all columns."""
+    return np.unique(np.stack(columns), axis=1, return_inverse=True)[1].ravel()
 
 
 def _over_folds(metric: Score, arrays: Arrays) -> float:

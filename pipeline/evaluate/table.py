@@ -76,7 +76,10 @@ def _head(
         yield ""
         yield f"Left out, in too few images: {', '.join(result.too_few)}."
     yield ""
-    yield "In brackets: 95 % interval over episodes (percentile bootstrap within each category)."
+    yield (
+        "In brackets: 95 % interval over episodes (percentile bootstrap within each category, of n "
+        "episodes n - 1 redrawn; categories of one episode together, and none where it is alone)."
+    )
     yield ""
     yield "![mIoU by method](results.svg)"
 

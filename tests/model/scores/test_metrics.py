@@ -140,6 +140,16 @@ def test_the_interval_of_a_coin_is_that_of_the_binomial() -> None:
     assert (low, high) == pytest.approx((0.402, 0.598), abs=0.015)
 
 
+@pytest.mark.parametrize("count", [2, 3, 4, 10])
+def test_the_interval_of_few_is_as_wide_as_the_mean_of_few_varies(count: int) -> None:
+    # Two hundred classes of so many: the mean's standard deviation is sqrt(s^2 / count / 200).
+    values = np.tile(np.linspace(-1.0, 1.0, count), 200)
+    strata = np.repeat(np.arange(200), count)
+    low, high = bootstrap_interval(lambda indices: values[indices].mean(), strata, 0, 500)
+    deviation = np.sqrt(values[:count].var(ddof=1) / count / 200)
+    assert 0.94 < (high - low) / (2 * 1.96 * deviation) < 1.15
+
+
 def test_episodes_are_redrawn_within_their_stratum() -> None:
     strata = np.array([0] * 3 + [1] * 30)
     seen = []

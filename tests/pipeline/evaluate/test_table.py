@@ -63,7 +63,7 @@ def test_the_papers_rows_stand_beside_ours_with_their_source(tmp_path: Path) -> 
         protocol="coco20i",
         folds=(0, 1),
     )
-    assert "| vrp | mask | 1 | 40.0 | 60.0 | 50.0 [50.0, 50.0] | this run |" in page
+    assert "| vrp | mask | 1 | 40.0 | 60.0 | 50.0 | this run |" in page
     assert "| VRP-SAM (ResNet-50) | mask | 1 | 48.1 | 55.8 | 53.9 | VRP-SAM, Table 1 |" in page
     assert "| box |" not in page
     assert "all 4 folds" in page
@@ -117,6 +117,29 @@ def _cells(page: str, section: str) -> list[str]:
         line for line in page.partition(f"## {section}")[2].splitlines() if "| vrp " in line
     )
     return [cell.strip() for cell in line.strip("|").split("|")][3:]
+
+
+def _interval(*counts: tuple[int, int]) -> float | None:
+    """The width of mIoU's interval, of (category, intersection) in unions of 100."""
+    rows = [_counts("vrp", 0, px, category_id=category) for category, px in counts]
+    table = score(_table(rows), dict.fromkeys(range(9), "cat"), Drawing(1000, 0))
+    (row,) = [
+        row
+        for row in table.to_pylist()
+        if (row["fold"], row["category"], row["metric"]) == (None, None, "miou_grid")
+    ]
+    return None if row["low"] is None else row["high"] - row["low"]
+
+
+def test_an_episode_that_is_alone_has_no_interval() -> None:
+    assert _interval((0, 40)) is None
+    assert _interval((0, 40), (0, 60), (1, 50)) is None
+
+
+def test_categories_of_one_episode_are_redrawn_together() -> None:
+    alone = _interval(*((category, 10 * category) for category in range(9)))
+    assert alone is not None
+    assert 0.2 < alone < 0.6
 
 
 def test_names_of_a_data_set_break_neither_the_page_nor_the_chart(tmp_path: Path) -> None:
