@@ -132,18 +132,24 @@ def held_out(index: DatasetIndex, share: float) -> np.ndarray:
     return np.array([int.from_bytes(digest[:8], "little") < limit for digest in digests], bool)
 
 
-def draw_episode(pool: EpisodePool, seed: int, epoch: int, number: int) -> Episode:
+def draw_episode(
+    pool: EpisodePool, seed: int, epoch: int, number: int, occurrence: int | None = None
+) -> Episode:
     """Return episode `number` of an epoch, 0 … per_epoch - 1.
 
     Every run of as many episodes as there are categories holds each category once. A category's
     pairs of reference and target are used up before any comes again, over all epochs. A category
     that is absent from no image gets no negatives.
+
+    occurrence: how many episodes of the category, and of its kind where there are negatives, came
+    before; unless the caller counts them, those of the category of either kind.
     """
     settings = pool.settings
     assert 0 <= number < settings.per_epoch
     category = category_at(pool, seed, epoch, number)
-    blocks_per_epoch = -(-settings.per_epoch // len(pool.categories))
-    occurrence = epoch * blocks_per_epoch + number // len(pool.categories)
+    if occurrence is None:
+        blocks_per_epoch = -(-settings.per_epoch // len(pool.categories))
+        occurrence = epoch * blocks_per_epoch + number // len(pool.categories)
     draws = Draws("episode", seed, epoch, number)
     negative = draws.unit() < settings.negative_share and len(category.absent) > 0
     first, target = _pair(category, occurrence, seed, negative)

@@ -6,6 +6,7 @@ that their scores may be compared pair by pair. No pair of reference and target 
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
@@ -89,7 +90,8 @@ def draw_fold(job: EvaluateJob, index: DatasetIndex, number: int) -> FoldEpisode
     if job.absent == "partly":
         episodes, share = _partly_absent(job, pool)
     else:
-        episodes, share = tuple(_distinct(job, pool)), 1 - job.negative_share
+        episodes = tuple(_distinct(job, pool))
+        share = 1.0 if job.absent == "none" else _share_shown(episodes)
     return FoldEpisodes(number, episodes, too_few, share)
 
 
@@ -100,9 +102,14 @@ def _pairs(category: CategoryPool) -> int:
 
 def _distinct(job: EvaluateJob, pool: EpisodePool) -> Iterable[Episode]:
     seen: set[tuple[int, int, int, bool]] = set()
+    before: Counter[tuple[int, bool]] = Counter()
     for number in range(pool.settings.per_epoch):
-        episode = draw_episode(pool, job.seed, 0, number)
-        negative = episode.target_object is None
+        drawn = draw_episode(pool, job.seed, 0, number)
+        negative = drawn.target_object is None
+        # Each kind counts its own, so that no pair comes again while another is left.
+        kind = (drawn.category_id, negative)
+        episode = draw_episode(pool, job.seed, 0, number, before[kind])
+        before[kind] += 1
         pair = (
             episode.category_id,
             episode.references[0].object,
@@ -129,9 +136,16 @@ def _partly_absent(job: EvaluateJob, pool: EpisodePool) -> tuple[tuple[Episode, 
             pool.index.commit.dataset.model_dump_json(), f"ways {job.ways}", "fewer ways",
         )  # fmt: skip
     episodes = tuple(chain.from_iterable(groups.values()))
+    return episodes, _share_shown(episodes)
+
+
+def _share_shown(episodes: Sequence[Episode]) -> float:
+    """Return the share of what is asked for that targets show.
+
+    One more of either kind, so that nothing is sure where all are of one.
+    """
     there = sum(episode.target_object is not None for episode in episodes)
-    # One more of either kind, so that nothing is sure where all are of one.
-    return episodes, (there + 1) / (len(episodes) + 2)
+    return (there + 1) / (len(episodes) + 2)
 
 
 def by_number(episodes: Iterable[Episode]) -> Iterable[tuple[Episode, ...]]:

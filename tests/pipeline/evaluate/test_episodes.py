@@ -74,6 +74,23 @@ def test_a_category_whose_pairs_are_used_up_gives_no_pair_twice(tmp_path: Path) 
     assert Counter(e.category_id for e in fold.episodes) == {1: 6, 2: 20}
 
 
+def test_swapped_targets_use_up_the_pairs_of_either_kind_and_their_share_is_what_they_show(
+    tmp_path: Path,
+) -> None:
+    dataset = write_folder(tmp_path / "photos", {"cat": 4, "dog": 4}) | {"exhaustive": True}
+    job = a_job(tmp_path, dataset, absent="swapped", negative_share=0.75, episodes_per_fold=32)
+    index = open_index(job.dataset, job.index, job.storage)
+    few = draw_fold(job, index, 0)
+    kinds = Counter((e.category_id, e.target_object is None) for e in few.episodes)
+    # Twelve pairs with the category and sixteen without: none is lost before they are used up.
+    assert max(kinds.values()) <= 16
+    assert len(few.episodes) == 32
+    many = draw_fold(job.model_copy(update={"episodes_per_fold": 400}), index, 0)
+    there = sum(e.target_object is not None for e in many.episodes)
+    assert (there, len(many.episodes)) == (2 * 12, 2 * 28)
+    assert many.share == pytest.approx((24 + 1) / (56 + 2))
+
+
 def test_all_pairs_are_every_reference_with_every_other_image(tmp_path: Path) -> None:
     dataset = write_folder(tmp_path / "photos", {"cat": 3, "dog": 4})
     job = a_job(tmp_path, dataset, episodes_per_fold="all")
