@@ -10,6 +10,7 @@ import queue
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 
@@ -26,6 +27,9 @@ FIRST_LOT = 20
 
 WAITING = 3
 """Messages that wait for the learner, for each process."""
+
+WATCHED_S = 1.0
+"""How long a message is waited for before the processes are looked at."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,30 @@ class Drawer:
         return Message(slots, np.stack(images), drawn and drawn.moved(self._first_slot))
 
 
+class Drawers:
+    """The processes that draw beside, and what they send."""
+
+    def __init__(self, messages: "Queue[Message]", processes: Sequence[BaseProcess]) -> None:
+        self._messages = messages
+        self._processes = processes
+
+    def next(self) -> Message:
+        """Wait for a message. Raises ChildProcessError when a process has ended."""
+        while True:
+            ended = [p.exitcode for p in self._processes if p.exitcode is not None]
+            if ended:
+                raise ChildProcessError(
+                    f"a process that draws pictures has ended, with exit code {ended[0]}: what it "
+                    "wrote above says why; -9 is a kill, most often for want of memory"
+                )
+            try:
+                return self._messages.get(timeout=WATCHED_S)
+            except queue.Empty:
+                continue
+
+
 @contextmanager
-def batches_beside(
-    material: Material, feed: Feed, seed: int, processes: int
-) -> Iterator["Queue[Message]"]:
+def batches_beside(material: Material, feed: Feed, seed: int, processes: int) -> Iterator[Drawers]:
     """Run processes that draw for as long as the block lasts; enter it before a GPU is used."""
     context = multiprocessing.get_context("fork")
     messages: Queue[Message] = context.Queue(maxsize=WAITING * processes)
@@ -90,7 +114,7 @@ def batches_beside(
         process.start()
         started.append(process)
     try:
-        yield messages
+        yield Drawers(messages, started)
     finally:
         stop.set()
         for process in started:

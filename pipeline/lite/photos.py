@@ -1,17 +1,18 @@
 """A folder of class folders becomes photos in memory, each with the masks of its categories.
 
-The folder holds `<category>/<id>.jpg` with `<category>/<id>.png` (0 or more than 0); one id under
-several categories is one photo. `manifest.json`, where there is one, gives each pair's `group`:
-photos of one picture or sequence, which are never divided between training and validation.
+The folder holds `<category>/<id>.jpg` with `<category>/<id>.png` (0 or more than 0); the same bytes
+under one id in several categories are one photo. `manifest.json`, where there is one, gives each
+pair's `group`: photos of one picture or sequence, which are never divided between training and
+validation. Without it, those of equal bytes are one.
 
 Beside them may lie a folder of cut-outs, `<category>/<name>.png` with transparency around an
 object: categories that no photo shows, to paste into photos. What trains on a few dozen categories
 learns these instead of the reference; a thousand more teach it to look.
 """
 
+import hashlib
 import io
 import json
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
+from pipeline.images.decode import UNREADABLE
 from schemas.errors import BadInput
 
 EVERY_PIXEL = ("msrc_v2",)
@@ -44,6 +46,14 @@ class Photo:
         """What the id begins with."""
         return self.id.rpartition("-")[0]
 
+    def size_wh(self) -> tuple[int, int]:
+        """Return the width and height, by the header."""
+        return Image.open(io.BytesIO(self.jpeg)).size
+
+    def mask_size_wh(self, category: str) -> tuple[int, int]:
+        """Return a mask's width and height, by the header."""
+        return Image.open(io.BytesIO(self.masks[category])).size
+
     def open(self) -> Image.Image:
         """Decode the photo: RGB."""
         return Image.open(io.BytesIO(self.jpeg)).convert("RGB")
@@ -62,24 +72,42 @@ def _binary(value: float) -> int:
 
 
 def read_photos(folder: Path) -> list[Photo]:
-    """Read every pair, by id. Raises BadInput of a manifest that is not of pairs."""
+    """Read every pair, by id.
+
+    Raises BadInput of a mask of another size than its photo, or a manifest that is not of pairs.
+    """
     groups = _groups(folder / "manifest.json")
-    masks: dict[str, dict[str, bytes]] = defaultdict(dict)
-    images: dict[str, Path] = {}
+    photos: dict[tuple[str, str], Photo] = {}
     for path in sorted(folder.glob("*/*.png")):
-        photo = path.with_suffix(".jpg")
-        if photo.is_file():
-            masks[path.stem][path.parent.name] = path.read_bytes()
-            images[path.stem] = photo
-    return [
-        Photo(
-            name,
-            groups.get((next(iter(masks[name])), name), name),
-            images[name].read_bytes(),
-            masks[name],
+        beside = path.with_suffix(".jpg")
+        if not beside.is_file():
+            continue
+        category, name = path.parent.name, path.stem
+        jpeg, png = beside.read_bytes(), path.read_bytes()
+        # Two categories may number their photos alike: an id alone does not name one.
+        content = hashlib.sha256(jpeg).hexdigest()
+        group = groups.get((category, name), content)
+        photo = photos.setdefault((name, content), Photo(name, group, jpeg, {}))
+        photo.masks[category] = png
+        _check_size(photo, category, path)
+    return [photos[key] for key in sorted(photos)]
+
+
+def _check_size(photo: Photo, category: str, path: Path) -> None:
+    """Raise BadInput where a mask, read from a path, does not lie on its photo."""
+    try:
+        seen, masked = photo.size_wh(), photo.mask_size_wh(category)
+    except UNREADABLE as error:
+        raise BadInput(
+            "a photo or its mask cannot be read", str(path), str(error), "a JPEG and a PNG"
+        ) from error
+    if seen != masked:
+        raise BadInput(
+            "a mask of another size than its photo",
+            str(path),
+            f"{masked[0]} x {masked[1]} pixels",
+            f"{seen[0]} x {seen[1]}, as {path.stem}.jpg beside it",
         )
-        for name in sorted(images)
-    ]
 
 
 def _groups(manifest: Path) -> dict[tuple[str, str], str]:

@@ -7,7 +7,6 @@ a run's number of steps may still be changed before that part begins.
 
 import time
 from dataclasses import asdict, dataclass
-from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +27,7 @@ from model.training.lite import (
     step_losses,
 )
 from pipeline.lite.draw import Drawn, DrawnPrompts
-from pipeline.lite.feed import Feed, Message, batches_beside
+from pipeline.lite.feed import Drawers, Feed, batches_beside
 from pipeline.lite.photos import Material
 from pipeline.lite.report import Report
 from pipeline.lite.store import Store
@@ -213,12 +212,12 @@ def train_lite(
     checkpoint = folder / "lite.pt"
     begun = steps_done(checkpoint)
     seed = recipe.seed + 1000 * begun
-    with batches_beside(material, recipe.feed(processes), seed, processes) as messages:
+    with batches_beside(material, recipe.feed(processes), seed, processes) as drawers:
         learner = LiteLearner(trunk, recipe, torch.device(device))
         if start is not None and not begun:
             learner.begin_with(start)
         learner.resume(checkpoint)
-        batches = Batches(messages, learner)
+        batches = Batches(drawers, learner)
         report = Report(folder / "progress.jsonl")
         before = saved_at = time.monotonic()
         while learner.step < recipe.steps:
@@ -244,14 +243,14 @@ def steps_done(checkpoint: Path) -> int:
 class Batches:
     """What is drawn beside becomes batches on the learner's device."""
 
-    def __init__(self, messages: "Queue[Message]", learner: LiteLearner) -> None:
-        self._messages = messages
+    def __init__(self, drawers: Drawers, learner: LiteLearner) -> None:
+        self._drawers = drawers
         self._learner = learner
 
     def next(self) -> LiteBatch:
         """Wait for a batch; keep the pictures that come with it and before it."""
         while True:
-            message = self._messages.get(timeout=300)
+            message = self._drawers.next()
             self._learner.store.add(message.slots, message.images_NHW3)
             if message.drawn is not None:
                 return batch_of(message.drawn, self._learner.store, self._learner.device)

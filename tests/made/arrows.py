@@ -1,6 +1,7 @@
 """The table of arrows: a folder, and what it may import. A new one is a decision made here."""
 
 SCHEMAS = {"schemas", "schemas/job", "schemas/record"}
+FILES = {f"pipeline/{name}" for name in ("images", "inputs", "masks", "output", "storage")}
 
 # A folder and what it imports beside the schemas, the ground first. Files of model/ itself stand
 # for themselves: the method seam below the methods, what builds them above.
@@ -44,20 +45,8 @@ ARROWS: dict[str, set[str]] = {
     "pipeline/inputs": {"pipeline/images", "pipeline/masks", "pipeline/storage"},
     "pipeline/cluster": {"pipeline/inputs"},
     "pipeline/output": {"model/segmenter", "pipeline/inputs", "pipeline/masks", "pipeline/storage"},
-    "pipeline/datasets": {
-        "pipeline/images",
-        "pipeline/inputs",
-        "pipeline/masks",
-        "pipeline/output",
-        "pipeline/storage",
-    },
-    "pipeline/export": {
-        "pipeline/images",
-        "pipeline/inputs",
-        "pipeline/masks",
-        "pipeline/output",
-        "pipeline/storage",
-    },
+    "pipeline/datasets": FILES,
+    "pipeline/export": FILES,
     "pipeline/report": {
         "model/scores",
         "pipeline/images",
@@ -88,6 +77,8 @@ ARROWS: dict[str, set[str]] = {
         "model/masks",
         "model/networks",
         "model/training",
+        "pipeline/datasets",
+        "pipeline/images",
         "pipeline/scenes",
         "pipeline/weights",
     },

@@ -10,7 +10,7 @@ from PIL import Image
 
 from model.networks.lite.trunk import GRID
 from pipeline.lite.draw import Episodes, annotate
-from pipeline.lite.feed import Drawer, Feed
+from pipeline.lite.feed import Drawer, Feed, batches_beside
 from pipeline.lite.photos import Material, Photo, hold_out, read_cutouts, read_photos
 from pipeline.lite.pictures import HALF, SIDE, Pictures
 from schemas.errors import BadInput
@@ -62,6 +62,59 @@ def test_one_id_under_two_categories_is_one_photo_with_the_manifests_group(tmp_p
     assert (found.id, found.group, found.source) == ("shop-1", "g7", "shop")
     assert sorted(found.masks) == ["cup", "spoon"]
     assert found.mask("cup").sum() == 40 * 25
+
+
+def laid_out(folder: Path, pairs: dict[str, tuple[bytes, bytes]]) -> Path:
+    """Write `<category>/<id>` with .jpg and .png."""
+    for name, (jpeg, png) in pairs.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.jpg").write_bytes(jpeg)
+        (folder / f"{name}.png").write_bytes(png)
+    return folder
+
+
+def test_two_photos_numbered_alike_in_two_categories_are_two_photos(tmp_path: Path) -> None:
+    cup, spoon = photo("00", "", "cup"), photo("another", "", "spoon")
+    pairs = {"cup/00": (cup.jpeg, cup.masks["cup"]), "spoon/00": (spoon.jpeg, spoon.masks["spoon"])}
+    found = read_photos(laid_out(tmp_path, pairs))
+    by_category = {name: p for p in found for name in p.masks}
+    assert [len(p.masks) for p in found] == [1, 1]
+    assert by_category["cup"].jpeg == cup.jpeg
+    assert by_category["spoon"].jpeg == spoon.jpeg
+    training, validation = hold_out(found, ["cup"])
+    assert (training, validation) == ([by_category["spoon"]], [by_category["cup"]])
+
+
+def test_equal_photos_of_two_ids_are_never_divided_between_training_and_scoring(
+    tmp_path: Path,
+) -> None:
+    cup = photo("00", "", "cup", "spoon")
+    pairs = {"cup/00": (cup.jpeg, cup.masks["cup"]), "spoon/7": (cup.jpeg, cup.masks["spoon"])}
+    training, validation = hold_out(read_photos(laid_out(tmp_path, pairs)), ["cup"])
+    assert (training, len(validation)) == ([], 2)
+
+
+def test_a_mask_of_another_size_than_its_photo_is_refused(tmp_path: Path) -> None:
+    mask = encoded(np.full((80, 60), 255, np.uint8), "PNG")
+    folder = laid_out(tmp_path, {"cup/1": (PHOTOS[0].jpeg, mask)})
+    with pytest.raises(BadInput, match=r"cup/1\.png\n.*60 x 80 pixels\n.*80 x 60"):
+        read_photos(folder)
+
+
+def test_a_photo_that_is_none_is_refused(tmp_path: Path) -> None:
+    folder = laid_out(tmp_path, {"cup/1": (b"a page", PHOTOS[0].masks["cup"])})
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_photos(folder)
+
+
+def test_a_drawing_process_that_dies_is_told_at_once() -> None:
+    broken = Material([Photo("shop-1", "a", b"", {"cup": b""})])
+    feed = Feed(targets=2, room=30, first=30, fresh=3)
+    with (
+        batches_beside(broken, feed, seed=1, processes=1) as drawers,
+        pytest.raises(ChildProcessError, match="exit code 1"),
+    ):
+        drawers.next()
 
 
 @pytest.mark.parametrize("text", ['[{"file": "a.jpg"}]', "[1]", "{"])
