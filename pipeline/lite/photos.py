@@ -1,6 +1,6 @@
 """A folder of class folders becomes photos in memory, each with the masks of its categories.
 
-The folder holds `<category>/<id>.jpg` with `<category>/<id>.png` (0 or more than 0); the same bytes
+The folder holds `<category>/<id>.jpg` with `<category>/<id>.png` (black or not); the same bytes
 under one id in several categories are one photo. `manifest.json`, where there is one, gives each
 pair's `group`: photos of one picture or sequence, which are never divided between training and
 validation. Without it, those of equal bytes are one.
@@ -21,8 +21,10 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from pipeline.images.decode import UNREADABLE
+from pipeline.datasets.folder import foreground
+from pipeline.images.decode import UNREADABLE, decode_image, displayed_size, orientation_of
 from schemas.errors import BadInput
+from schemas.job.compute import Limits
 
 EVERY_PIXEL = ("msrc_v2",)
 """Sources of ids that label all there is: what they do not name is absent."""
@@ -47,28 +49,29 @@ class Photo:
         return self.id.rpartition("-")[0]
 
     def size_wh(self) -> tuple[int, int]:
-        """Return the width and height, by the header."""
-        return Image.open(io.BytesIO(self.jpeg)).size
+        """Return the width and height as displayed, by the header."""
+        with Image.open(io.BytesIO(self.jpeg)) as image:
+            stored_HW = (image.height, image.width)
+            height, width = displayed_size(stored_HW, orientation_of(image))
+        return width, height
 
     def mask_size_wh(self, category: str) -> tuple[int, int]:
         """Return a mask's width and height, by the header."""
-        return Image.open(io.BytesIO(self.masks[category])).size
+        with Image.open(io.BytesIO(self.masks[category])) as mask:
+            return mask.size
 
     def open(self) -> Image.Image:
-        """Decode the photo: RGB."""
-        return Image.open(io.BytesIO(self.jpeg)).convert("RGB")
+        """Decode the photo as it is displayed: RGB."""
+        return Image.fromarray(decode_image(self.jpeg, Limits()).pixels_HW3)
 
     def open_mask(self, category: str) -> Image.Image:
         """Decode a mask: L, 0 or 255."""
-        return Image.open(io.BytesIO(self.masks[category])).convert("L").point(_binary)
+        return Image.fromarray(self.mask(category).astype(np.uint8) * 255)
 
     def mask(self, category: str) -> np.ndarray:
-        """Decode a mask: bool [H, W]."""
-        return np.asarray(self.open_mask(category)) > 0
-
-
-def _binary(value: float) -> int:
-    return 255 if value > 0 else 0
+        """Decode a mask: bool [H, W], whatever is not black."""
+        with Image.open(io.BytesIO(self.masks[category])) as mask:
+            return foreground(mask)
 
 
 def read_photos(folder: Path) -> list[Photo]:
@@ -106,7 +109,7 @@ def _check_size(photo: Photo, category: str, path: Path) -> None:
             "a mask of another size than its photo",
             str(path),
             f"{masked[0]} x {masked[1]} pixels",
-            f"{seen[0]} x {seen[1]}, as {path.stem}.jpg beside it",
+            f"{seen[0]} x {seen[1]}, as {path.stem}.jpg is displayed",
         )
 
 

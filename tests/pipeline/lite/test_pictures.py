@@ -101,6 +101,30 @@ def test_a_mask_of_another_size_than_its_photo_is_refused(tmp_path: Path) -> Non
         read_photos(folder)
 
 
+def test_a_photo_is_turned_as_its_exif_says_and_its_mask_lies_on_what_is_displayed(
+    tmp_path: Path,
+) -> None:
+    stored, exif, buffer = np.zeros((60, 80, 3), np.uint8), Image.Exif(), io.BytesIO()
+    stored[:, :40] = 255
+    exif[0x0112] = 6  # displayed after a quarter turn to the right
+    Image.fromarray(stored).save(buffer, "JPEG", exif=exif)
+    mask = np.zeros((80, 60), np.uint8)
+    mask[:40] = 255
+    folder = laid_out(tmp_path, {"cup/1": (buffer.getvalue(), encoded(mask, "PNG"))})
+    (found,) = read_photos(folder)
+    assert ((np.asarray(found.open()) > 127).all(axis=2) == found.mask("cup")).all()
+
+
+def test_any_colour_of_a_mask_but_black_is_the_object() -> None:
+    palette = Image.fromarray(np.eye(8, dtype=np.uint8), "P")
+    palette.putpalette([0, 0, 0, 0, 0, 1])
+    buffer = io.BytesIO()
+    palette.save(buffer, "PNG")
+    found = Photo("shop-1", "a", b"", {"cup": buffer.getvalue()})
+    assert (found.mask("cup") == np.eye(8, dtype=bool)).all()
+    assert (np.asarray(found.open_mask("cup")) == 255 * np.eye(8)).all()
+
+
 def test_a_photo_that_is_none_is_refused(tmp_path: Path) -> None:
     folder = laid_out(tmp_path, {"cup/1": (b"a page", PHOTOS[0].masks["cup"])})
     with pytest.raises(BadInput, match="cannot be read"):
