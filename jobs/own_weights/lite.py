@@ -183,7 +183,23 @@ def _divided(folder: Path, held_out: str) -> tuple[list[Photo], list[Photo]]:
             ", ".join(unknown),
             f"some of: {', '.join(sorted(categories)) or 'no <category>/<id>.png at all'}",
         )
-    return hold_out(photos, apart)
+    alone = [c for c in apart if len({photo.group for photo in photos if c in photo.masks}) == 1]
+    if alone:
+        raise BadInput(
+            "categories to hold out that one photo, or one group of them, shows",
+            str(folder),
+            ", ".join(alone),
+            "two at least: what is scored is asked for by another",
+        )
+    training, validation = hold_out(photos, apart)
+    if not training:
+        raise BadInput(
+            "no photo to train on",
+            str(folder),
+            f"{len(photos)} photos, {len(validation)} of them held out",
+            "<category>/<id>.jpg with <id>.png, of other categories than those held out",
+        )
+    return training, validation
 
 
 def _described(photos: list[Photo], held_out: list[str]) -> str:

@@ -125,17 +125,20 @@ def ask_presence(
     return asked
 
 
-def false_masks(
-    asked: Sequence[Asked], signal: Callable[[Asked], float]
-) -> tuple[float, float, float]:
-    """Return the share of false masks, the threshold that keeps KEPT of the present, the AUROC."""
+def presence_figures(asked: Sequence[Asked], signal: Callable[[Asked], float]) -> dict[str, float]:
+    """Return `min_presence`, the threshold that keeps KEPT of the present, and how well it does.
+
+    That is `false_masks`, their share, and `auroc`: where targets surely lack a category.
+    """
     present = np.array([signal(a) for a in asked if a.present])
     absent = np.array([signal(a) for a in asked if not a.present])
-    shares = np.array([a.share for a in asked if not a.present])
     threshold = float(np.quantile(present, 1 - KEPT))
+    if not len(absent):
+        return {"min_presence": threshold}
+    shares = np.array([a.share for a in asked if not a.present])
     false = float(((absent >= threshold) & (shares > FALSE_SHARE)).mean())
     higher = (present[:, None] > absent[None]).mean() + 0.5 * (present[:, None] == absent).mean()
-    return false, threshold, float(higher)
+    return {"false_masks": false, "min_presence": threshold, "auroc": float(higher)}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pipeline.lite.ask import (
     ask,
     ask_presence,
     draw_references,
-    false_masks,
+    presence_figures,
     sam_alone,
     score_prompts,
     score_references,
@@ -31,7 +31,7 @@ def score_photos(
     """Return SAM's and the VRP encoder's figures on encoded photos of categories held out.
 
     Of mIoU and IoU `_low` and `_high` bound the 95 % interval; `min_presence` keeps nine tenths of
-    the objects that are there.
+    the objects that are there. Of the others there are no figures where no target surely lacks one.
     """
     targets = pick(shown, most)
     figures: dict[str, float] = {"offset": float(networks.vrp.offset)}
@@ -41,8 +41,7 @@ def score_photos(
     tally = score_references(networks, shown, targets, "mask", SHOTS)
     figures |= _with_interval(f"miou_{SHOTS}_masks", tally)
     asked = ask_presence(networks, shown, targets)
-    false, least, auroc = false_masks(asked, lambda one: one.likeness)
-    figures |= {"false_masks": false, "min_presence": least, "auroc": auroc}
+    figures |= presence_figures(asked, lambda one: one.likeness)
     return {"vrp": figures, "sam": score_sam(networks, targets)}
 
 

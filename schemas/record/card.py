@@ -1,12 +1,28 @@
 """Model cards: what a weights file of this project was trained on, kept inside the file."""
 
+import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter
 
 from schemas.job.method import QueryInit, VrpReading
 from schemas.names import BackboneType, LabelType, SamType
 from schemas.spec import Spec
+
+
+def _measured(metrics: object) -> object:
+    """Leave out figures that nothing was measured for: NaN, which JSON writes as null."""
+    if not isinstance(metrics, Mapping):
+        return metrics
+    return {
+        name: figure
+        for name, figure in metrics.items()
+        if figure is not None and not (isinstance(figure, float) and not math.isfinite(figure))
+    }
+
+
+Metrics = Annotated[dict[str, float], BeforeValidator(_measured)]
 
 
 class Training(Spec):
@@ -26,7 +42,7 @@ class SamCard(Spec):
     network: Literal["sam"]
     type: SamType
     training: Training
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: Metrics = Field(default_factory=dict)
 
 
 class BackboneCard(Spec):
@@ -36,7 +52,7 @@ class BackboneCard(Spec):
     type: BackboneType
     training: Training
     categories_seen: tuple[str, ...] = ()
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: Metrics = Field(default_factory=dict)
 
 
 class VrpCard(Spec):
@@ -55,7 +71,7 @@ class VrpCard(Spec):
         default=None, description="Of jobs that choose none; measured on categories of training."
     )
     training: Training
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: Metrics = Field(default_factory=dict)
 
 
 Card = Annotated[SamCard | BackboneCard | VrpCard, Field(discriminator="network")]

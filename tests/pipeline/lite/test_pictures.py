@@ -14,25 +14,7 @@ from pipeline.lite.feed import Drawer, Feed, batches_beside
 from pipeline.lite.photos import Material, Photo, hold_out, read_cutouts, read_photos
 from pipeline.lite.pictures import HALF, SIDE, Pictures
 from schemas.errors import BadInput
-from tests.made.pixels.pictures import entry, filled
-
-
-def encoded(array: np.ndarray, form: str) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, form)
-    return buffer.getvalue()
-
-
-def photo(name: str, group: str, *categories: str) -> Photo:
-    rng = np.random.default_rng(len(name))
-    image = rng.integers(0, 255, (60, 80, 3), dtype=np.uint8)
-    masks = {}
-    for number, category in enumerate(categories):
-        mask = np.zeros((60, 80), np.uint8)
-        mask[10:50, 5 + 30 * number : 30 + 30 * number] = 255
-        masks[category] = encoded(mask, "PNG")
-    return Photo(name, group, encoded(image, "JPEG"), masks)
-
+from tests.made.pixels.pictures import encoded, entry, filled, photo
 
 PHOTOS = [
     photo("shop-1", "a", "cup", "spoon"),
