@@ -63,8 +63,8 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     With `--start lite` the VRP encoder alone, from the weights of this package, in fewer steps.
     """
     from model.networks.lite.trunk import published_trunk
-    from pipeline.lite.photos import Material, read_cutouts
-    from pipeline.lite.train import ADAPTING, CONTINUING, Hardware, LiteRecipe, train_lite
+    from pipeline.lite.photos import Material, begun_with, origin_of, read_cutouts
+    from pipeline.lite.train import ADAPTING, CONTINUING, Hardware, LiteRecipe, Start, train_lite
     from pipeline.lite.weights import published_state
 
     training, _ = _divided(photos, held_out)
@@ -73,8 +73,10 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     recipe = replace(
         recipe, steps=steps or recipe.steps, targets=targets or recipe.targets, seed=seed
     )
-    state = None if start == "nothing" else published_state()
-    train_lite(recipe, material, published_trunk(), folder, Hardware(device, processes), state)
+    origin = origin_of(training, _names(held_out))
+    begun = begun_with(material.cutouts, start, seed)
+    begin = Start({**origin, **begun}, None if start == "nothing" else published_state())
+    train_lite(recipe, material, published_trunk(), folder, Hardware(device, processes), begin)
 
 
 @lite_app.command()
@@ -85,11 +87,8 @@ def score(
     targets: Annotated[int, typer.Option(min=1, help="Of each category, at most.")] = 40,
 ) -> None:
     """Print what the checkpoint reaches on held-out photos and on scenes' reserved categories."""
-    from model.networks.lite.trunk import build_trunk
-    from pipeline.lite.weights import load_trained
-
-    _, validation = _divided(photos, held_out)
-    trained = load_trained(folder / "lite.pt", build_trunk())
+    training, validation = _divided(photos, held_out)
+    trained = _trained(folder / "lite.pt", training, held_out)
     typer.echo(json.dumps(_figures(trained, validation, held_out, targets), indent=1))
 
 
@@ -108,16 +107,10 @@ def export(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     ] = 0,
 ) -> None:
     """Score the checkpoint, and write SAM and the VRP encoder with their model cards."""
-    from model.networks.lite.trunk import build_trunk
-    from pipeline.lite.weights import (
-        Provenance,
-        export_weights,
-        load_trained,
-        mix_in_published,
-    )
+    from pipeline.lite.weights import Provenance, export_weights, mix_in_published
 
     training, validation = _divided(photos, held_out)
-    trained = load_trained(folder / "lite.pt", build_trunk())
+    trained = _trained(folder / "lite.pt", training, held_out)
     mix_in_published(trained.networks, mix)
     figures = _figures(trained, validation, held_out, targets)
     data = "; ".join(filter(None, [_described(training, _names(held_out)), also]))
@@ -145,6 +138,23 @@ def kinds(
     data = _described(training, _names(held_out))
     export_kinds(training, output, Training(data=data, machine=_machine(), commit=commit))
     typer.echo(f"{output}  {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _trained(checkpoint: Path, training: list[Photo], held_out: str) -> Trained:
+    """Read a checkpoint that was trained on these photos, and never on what is held out."""
+    from model.networks.lite.trunk import build_trunk
+    from pipeline.lite.photos import check_origin, origin_of
+    from pipeline.lite.weights import load_trained
+
+    trained = load_trained(checkpoint, build_trunk())
+    check_origin(trained.origin, origin_of(training, _names(held_out)), str(checkpoint))
+    if trained.origin is None:
+        typer.echo(
+            f"{checkpoint} is of an earlier version and does not say what it was trained on: "
+            "that it never saw what is held out is for you to know",
+            err=True,
+        )
+    return trained
 
 
 def _figures(

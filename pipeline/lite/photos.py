@@ -13,7 +13,7 @@ learns these instead of the reference; a thousand more teach it to look.
 import hashlib
 import io
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -179,3 +179,48 @@ class Turns:
         shown = self._cutouts[name]
         png = shown[int(rng.integers(len(shown)))]
         return f"cutout/{name}", Image.open(io.BytesIO(png)).convert("RGBA")
+
+
+Origin = Mapping[str, str]
+"""What a training came from, each part by its name, as a person reads it.
+
+lite.pt keeps it, so that what is called held out was never trained on.
+"""
+
+
+def origin_of(training: Sequence[Photo], held_out: Collection[str]) -> Origin:
+    """Return the photos that are trained on, their masks and groups, and what is held out."""
+    parts = []
+    for p in training:
+        masks = sorted((category, _digest([png])) for category, png in p.masks.items())
+        parts.append(repr((p.id, p.group, _digest([p.jpeg]), masks)).encode())
+    photos = f"{len(training)} to train on, digest {_digest(parts)}"
+    return {"held out": ", ".join(sorted(held_out)) or "nothing", "photos": photos}
+
+
+def begun_with(cutouts: Mapping[str, Sequence[bytes]], start: str, seed: int) -> Origin:
+    """Return what else must stay as it was while a training goes on."""
+    pngs = [png for name in sorted(cutouts) for png in (name.encode(), *cutouts[name])]
+    pasted = f"{len(cutouts)} categories, digest {_digest(pngs)}" if cutouts else "none"
+    return {"cut-outs": pasted, "start": start, "seed": str(seed)}
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(hashlib.sha256(part).digest())
+    return whole.hexdigest()[:16]
+
+
+def check_origin(kept: Origin | None, asked: Origin, where: str) -> None:
+    """Raise BadInput where a checkpoint keeps another origin; one of before keeps none at all."""
+    if kept is None:
+        return
+    differing = [name for name, part in asked.items() if kept[name] != part]
+    if differing:
+        raise BadInput(
+            "a training that came from something else",
+            where,
+            "; ".join(f"{name}: {asked[name]}" for name in differing),
+            "; ".join(f"{name}: {kept[name]}" for name in differing),
+        )

@@ -1,6 +1,7 @@
 """Photos become the `lite` weights: one resumable loop, whose batches other processes draw.
 
-`lite.pt` holds the networks, their running mean and the optimiser; progress.jsonl a line every
+`lite.pt` holds the networks, their running mean, the optimiser and what all came from
+(pipeline/lite/photos.py); progress.jsonl a line every
 REPORT_STEPS. The rate is constant after a warm-up and falls to nothing over the last part, so that
 a run's number of steps may still be changed before that part begins.
 """
@@ -8,7 +9,7 @@ a run's number of steps may still be changed before that part begins.
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from model.training.lite import (
 )
 from pipeline.lite.draw import Drawn, DrawnPrompts
 from pipeline.lite.feed import Drawers, Feed, batches_beside
-from pipeline.lite.photos import Material
+from pipeline.lite.photos import Material, Origin, check_origin
 from pipeline.lite.report import Report
 from pipeline.lite.store import Store
 
@@ -92,6 +93,13 @@ class Hardware(NamedTuple):
     processes: int = 1
 
 
+class Start(NamedTuple):
+    """What a training comes from, and the weights that it begins with; None: fresh ones."""
+
+    origin: Origin
+    weights: dict[str, Tensor] | None = None
+
+
 class LiteLearner:
     """Networks, their running mean, and the optimiser, on a device."""
 
@@ -125,6 +133,7 @@ class LiteLearner:
             weight_decay=recipe.weight_decay,
         )
         self.step, self.seconds = 0, 0.0
+        self.origin: Origin | None = None
 
     def learned(self) -> dict[str, Tensor]:
         """Return the state of what learns."""
@@ -178,6 +187,7 @@ class LiteLearner:
                 "step": self.step,
                 "seconds": self.seconds,
                 "recipe": asdict(self.recipe),
+                "origin": self.origin,
             },
             partial,
         )
@@ -192,6 +202,7 @@ class LiteLearner:
         self.average.update(saved["average"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.step, self.seconds = saved["step"], saved["seconds"]
+        self.origin = saved.get("origin")
 
 
 def train_lite(
@@ -200,22 +211,25 @@ def train_lite(
     trunk: LiteTrunk,
     folder: Path,
     on: Hardware,
-    start: dict[str, Tensor] | None = None,
+    start: Start,
 ) -> None:
     """Train, or go on from the checkpoint in `folder`, to the recipe's last step.
 
-    start are the weights to begin with; without them, fresh ones.
+    Raises BadInput for a checkpoint that came from something else.
     """
     device, processes = on
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "lite.pt"
     begun = steps_done(checkpoint)
+    if begun:
+        check_origin(origin_kept(checkpoint), start.origin, str(checkpoint))
     seed = recipe.seed + 1000 * begun
     with batches_beside(material, recipe.feed(processes), seed, processes) as drawers:
         learner = LiteLearner(trunk, recipe, torch.device(device))
-        if start is not None and not begun:
-            learner.begin_with(start)
+        learner.origin = start.origin
+        if start.weights is not None and not begun:
+            learner.begin_with(start.weights)
         learner.resume(checkpoint)
         batches = Batches(drawers, learner)
         report = Report(folder / "progress.jsonl")
@@ -237,7 +251,16 @@ def steps_done(checkpoint: Path) -> int:
     """Return a checkpoint's step; 0 without one."""
     if not checkpoint.is_file():
         return 0
-    return torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["step"]
+    return _kept(checkpoint)["step"]
+
+
+def origin_kept(checkpoint: Path) -> Origin | None:
+    """Return what a checkpoint says it came from; None for one of before this was kept."""
+    return _kept(checkpoint).get("origin")
+
+
+def _kept(checkpoint: Path) -> dict[str, Any]:
+    return torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
 
 
 class Batches:

@@ -10,6 +10,7 @@ from model.checkpoints.state_dict import read_state_dict, save_weights
 from model.networks.lite.sam import QUERIES
 from model.networks.lite.trunk import LiteTrunk
 from model.training.lite import LiteNetworks
+from pipeline.lite.photos import Origin
 from pipeline.lite.train import LiteRecipe
 from pipeline.weights.catalogue import CATALOGUE
 from schemas.errors import BadWeights
@@ -36,6 +37,8 @@ class Trained:
     steps: int
     hours: float
     recipe: LiteRecipe
+    origin: Origin | None
+    """None where an earlier version wrote the checkpoint."""
 
 
 def load_trained(checkpoint: Path, trunk: LiteTrunk) -> Trained:
@@ -49,7 +52,8 @@ def load_trained(checkpoint: Path, trunk: LiteTrunk) -> Trained:
     networks.load_state_dict(saved["average"], strict=False)
     networks.eval().requires_grad_(False)
     hours = saved["seconds"] / 3600
-    return Trained(networks, saved["step"], hours, LiteRecipe(**saved["recipe"]))
+    recipe = LiteRecipe(**saved["recipe"])
+    return Trained(networks, saved["step"], hours, recipe, saved.get("origin"))
 
 
 def published_state() -> dict[str, Tensor]:
