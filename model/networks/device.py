@@ -52,6 +52,12 @@ def pick_precision(asked: Literal["auto", "bf16", "fp32"], device: str) -> Preci
     return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "fp32"
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether a call wanted more memory than there is, of the device or of the node."""
+    named = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
+    return named or "not enough memory" in str(error)
+
+
 def _driver() -> str:
     if not DRIVER_VERSION.is_file():
         return "no NVIDIA driver on this node"

@@ -12,6 +12,7 @@ import pyarrow as pa
 from model.embed import SamEmbedder
 from model.networks.device import pick_device, pick_precision
 from pipeline.cluster.unit_table import table_to_units
+from pipeline.embed.batches import Batches
 from pipeline.embed.store import EmbeddingStore, image_key, pack_shard, write_shard
 from pipeline.images.decode import DecodedImage, decode_image
 from pipeline.inputs.shards import EncodedImage, Unit
@@ -32,11 +33,13 @@ class EmbedUnits:
         device = pick_device(gpus)
         self._job = job
         self._fields = fields
-        self._embedder = SamEmbedder(
-            local_method(job.method, job.storage),
-            device,
-            pick_precision(job.compute.precision, device),
-            job.compute.attention,
+        self._batches = Batches(
+            SamEmbedder(
+                local_method(job.method, job.storage),
+                device,
+                pick_precision(job.compute.precision, device),
+                job.compute.attention,
+            )
         )
         self._store = EmbeddingStore(job.embeddings, job.storage, fields)
         self._decoders = ThreadPoolExecutor(job.compute.decode_threads)
@@ -56,8 +59,8 @@ class EmbedUnits:
             elif (key := image_key(image.data)) not in self._store:
                 new.setdefault(key, image)
         with self._turn:
-            embeddings, undecodable = self._embed(new)
-        rejected += undecodable
+            embeddings, unfit = self._embed(new)
+        rejected += unfit
         data = pack_shard(embeddings, self._fields)
         name = UnitName(unit.shard_id, unit.number, unit.last)
         write_shard(self._store.folder, name, data)
@@ -75,7 +78,10 @@ class EmbedUnits:
     def _embed(
         self, new: Mapping[str, EncodedImage]
     ) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
-        """Return embeddings by key, and what cannot be decoded; the next batch is decoded ahead."""
+        """Return embeddings by key, and what cannot be decoded or does not fit into memory.
+
+        The next batch is decoded ahead.
+        """
         embeddings: dict[str, np.ndarray] = {}
         rejected: list[tuple[str, str]] = []
         keys, size = list(new), self._job.compute.batch_size
@@ -90,7 +96,11 @@ class EmbedUnits:
                     rejected.append((new[key].image_id, str(outcome)))
                 else:
                     good[key] = outcome.pixels_HW3
-            embeddings |= dict(zip(good, self._embedder.embed(list(good.values())), strict=True))
+            for key, outcome in zip(good, self._batches.embed(list(good.values())), strict=True):
+                if isinstance(outcome, ImageRejected):
+                    rejected.append((new[key].image_id, str(outcome)))
+                else:
+                    embeddings[key] = outcome
         return embeddings, rejected
 
     def _decode_ahead(

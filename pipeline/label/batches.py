@@ -7,12 +7,13 @@ CUDA context computes afterwards fails too, and would be written down as labels.
 import logging
 import os
 from collections.abc import Callable, Sequence
-from typing import Literal, NoReturn, ParamSpec, TypeVar
+from typing import NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from model.networks.device import is_out_of_memory
 from model.segmenter import Beginner, Prediction, Segmenter
 from schemas.errors import ImageRejected
 
@@ -93,7 +94,7 @@ class Batches:
         embeddings: Sequence[Tensor | None],
     ) -> list[Outcome]:
         """Segment the halves of a batch that failed, or say why its only image did."""
-        reason = _model_reason(fault)
+        reason = "out-of-memory" if is_out_of_memory(fault) else "model"
         if len(images) == 1:
             return [ImageRejected(reason, f"{type(fault).__name__}: {fault}")]
         half = len(images) // 2
@@ -125,8 +126,3 @@ def _end_process() -> NoReturn:
     _LOG.exception("the device is broken; this process ends, and another one goes on")
     logging.shutdown()
     os._exit(EXIT_CODE)
-
-
-def _model_reason(error: Exception) -> Literal["out-of-memory", "model"]:
-    out_of_memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
-    return "out-of-memory" if out_of_memory or "not enough memory" in str(error) else "model"

@@ -1,6 +1,6 @@
 """One actor's embedding: units in, shards of a store out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,9 @@ from threading import Event
 
 import numpy as np
 import pytest
+import torch
 
+from model.embed import SamEmbedder
 from pipeline.cluster.unit_table import unit_to_table
 from pipeline.embed import actor
 from pipeline.embed.actor import EmbedUnits
@@ -48,6 +50,24 @@ def test_every_image_is_embedded_once_and_what_is_none_is_rejected(job: EmbedJob
     assert (receipt.embedded, receipt.known, len(receipt.rejected)) == (3, 1, 1)
     store = EmbeddingStore(job.embeddings, Storage(), FIELDS)
     assert all(image_key(data) in store for data in images if data != b"not an image")
+
+
+def test_an_image_that_does_not_fit_into_memory_is_rejected_and_not_its_unit(
+    job: EmbedJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = EmbedUnits(job, FIELDS, gpus=0.0)
+    embed = SamEmbedder.embed
+
+    def small_memory(self: SamEmbedder, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        if any(image.shape[:2] == (7, 9) for image in images):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return embed(self, images)
+
+    monkeypatch.setattr(SamEmbedder, "embed", small_memory)
+    receipt = receipt_of(units, unit(png(WHITE), png(WHITE, (9, 7)), png(BLACK)))
+    assert receipt.embedded == 2
+    ((_, reason),) = receipt.rejected
+    assert reason.startswith("out-of-memory")
 
 
 def test_while_one_unit_is_written_the_next_one_has_the_encoder(
