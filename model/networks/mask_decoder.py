@@ -25,8 +25,16 @@ from torch.nn import functional as F
 
 from model.networks.compiled import Compiled
 
-# At 64 x 64 cells and width 256 a pair holds about 20 MB of bf16 activations.
 PAIRS_PER_CALL = 64
+"""At most, and as many as a GPU has BYTES_PER_CALL for."""
+
+BYTES_PER_CALL = 5 * 2**29
+"""PAIRS_PER_CALL of 50 tokens in fp32. A pair of 64 x 64 cells, width 256, takes 12 MB in bf16 with
+50 tokens, 38 MB in fp32, and 89 MB in fp32 with 250 (peaks measured on a CPU, 2026-11-28)."""
+
+MAPS_PER_PAIR, SCORES_PER_PAIR = 6, 2
+"""What those peaks are made of: so many times the cells; and in fp32, where no kernel fuses them,
+all heads' weights between tokens and cells."""
 
 PAIR_BYTES_ON_CPU = 8
 """How many pairs a call takes there, times the bytes of a number: two in fp32, four in bf16. The C
@@ -63,10 +71,8 @@ def decode(
     output (`multimask_output=False`).
     """
     B, K = prompts_BKND.shape[:2]
-    # On a GPU a call takes whole images, as many as fit.
-    on_cpu = embedding_BDhw.device.type == "cpu"
-    most = PAIR_BYTES_ON_CPU // prompts_BKND.element_size() if on_cpu else PAIRS_PER_CALL
-    images, pairs = max(1, most // K), min(K, most) if on_cpu else K
+    most = _pairs_per_call(decoder, embedding_BDhw, prompts_BKND)
+    images, pairs = max(1, most // K), min(K, most)
     logits, scores = [], []
     for first in range(0, B, images):
         b = slice(first, first + images)
@@ -129,6 +135,19 @@ def decode_pairs(
 
 
 _decode_images = Compiled(decode_pairs)
+
+
+def _pairs_per_call(decoder: MaskDecoder, embedding_BDhw: Tensor, prompts_BKND: Tensor) -> int:
+    size = prompts_BKND.element_size()
+    if embedding_BDhw.device.type == "cpu":
+        return PAIR_BYTES_ON_CPU // size
+    cells = embedding_BDhw.shape[2] * embedding_BDhw.shape[3]
+    numbers = MAPS_PER_PAIR * cells * embedding_BDhw.shape[1]
+    if not _fused(embedding_BDhw):
+        tokens = 1 + decoder.num_mask_tokens + prompts_BKND.shape[2]
+        heads = cast(TwoWayTransformer, decoder.transformer).num_heads
+        numbers += SCORES_PER_PAIR * heads * tokens * cells
+    return max(1, min(PAIRS_PER_CALL, BYTES_PER_CALL // (numbers * size)))
 
 
 def _masks(

@@ -104,6 +104,41 @@ def test_images_and_categories_in_one_call_are_those_of_the_stock_decoder_one_by
 
 
 @torch.no_grad()
+@pytest.mark.parametrize(
+    ("dtype", "shape_BKN", "greatest", "calls"),
+    [
+        (torch.bfloat16, (3, 20, 50), 60, 1),
+        (torch.bfloat16, (5, 20, 50), 60, 2),
+        (torch.bfloat16, (1, 64, 50), 64, 1),
+        (torch.float32, (1, 64, 50), 64, 1),
+        (torch.bfloat16, (1, 1203, 50), 64, 19),
+        (torch.float32, (1, 1203, 250), 29, 42),
+    ],
+)
+def test_a_call_on_a_gpu_has_no_more_pairs_than_fit_into_memory(
+    monkeypatch: pytest.MonkeyPatch,
+    dtype: torch.dtype,
+    shape_BKN: tuple[int, int, int],
+    greatest: int,
+    calls: int,
+) -> None:
+    asked: list[int] = []
+
+    def decode_images(*given: Tensor) -> tuple[Tensor, Tensor]:
+        asked.append(len(given[3]))
+        return given[3].new_empty(len(given[3]), 4, 1, 1), given[3].new_empty(len(given[3]), 4)
+
+    monkeypatch.setattr(mask_decoder, "_decode_images", decode_images)
+    with torch.device("meta"):
+        decoder = build_sam("vit_b").mask_decoder
+        embedding_BDhw = torch.empty(shape_BKN[0], 256, 64, 64, dtype=dtype)
+        prompts_BKND = torch.empty(*shape_BKN, 256, dtype=dtype)
+        logits, _ = decode(decoder, embedding_BDhw, embedding_BDhw[:1], prompts_BKND)
+    assert (max(asked), len(asked)) == (greatest, calls)
+    assert logits.shape[:2] == shape_BKN[:2]
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_padding_changes_nothing_whatever_it_holds(dtype: torch.dtype) -> None:
     sam = build_sam("nano")
