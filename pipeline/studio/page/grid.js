@@ -12,7 +12,7 @@ export class Grid {
     this.review = review;
     this.tiles = find("tiles");
     this.pages = []; // what was written, for undo: [place, labels] each
-    find("accept-rest").addEventListener("click", () => this.next());
+    find("accept-rest").addEventListener("click", () => review.guarded(() => this.next()));
     this.tiles.addEventListener("click", ({ target }) => {
       const tile = target.closest("button");
       if (tile) this.mark(tile, MARKS[(MARKS.indexOf(tile.dataset.mark) + 1) % MARKS.length]);
@@ -55,19 +55,22 @@ export class Grid {
     tile.querySelector("span").className = mark;
   }
 
+  // Returns what is still under way, so that a refusal is told.
   key(event) {
     const tiles = [...this.tiles.querySelectorAll("button")];
     const at = Math.max(0, tiles.indexOf(document.activeElement));
     const wide = tiles.filter((one) => one.offsetTop === tiles[0].offsetTop).length;
     const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: wide, ArrowUp: -wide }[event.key];
     const key = event.key.toLowerCase();
+    let work;
     if (step) tiles[Math.max(0, Math.min(at + step, tiles.length - 1))]?.focus();
     else if (key in KEYS && tiles.length) this.mark(tiles[at], KEYS[key]);
-    else if (event.key === "Enter") this.next();
-    else if (key === "u") this.undo();
-    else if (key === "v") this.review.toggleGrid();
+    else if (event.key === "Enter") work = this.next();
+    else if (key === "u") work = this.undo();
+    else if (key === "v") work = this.review.toggleGrid();
     else return;
     event.preventDefault();
+    return work;
   }
 
   // Write what the page says, and show the next.
@@ -86,9 +89,10 @@ export class Grid {
 
   // Take back all that the page before said, and show it again.
   async undo() {
-    const last = this.pages.pop();
+    const last = this.pages.at(-1);
     if (!last) return;
     for (const label of last[1]) this.review.withdraw(label);
+    this.pages.pop();
     await this.review.go(last[0]);
   }
 }

@@ -25,7 +25,7 @@ export class Review {
   constructor(output, tell) {
     this.output = output;
     // Shows a fault; in place of none, that verdicts cannot be written.
-    this.tell = (fault) => tell(fault || (this.outbox?.fault ?? ""));
+    this.tell = (fault) => tell(fault || (this.outbox?.says ?? ""));
     this.view = new View(find("canvas"));
     this.form = find("wanted");
     this.said = new Map(); // label -> verdict given in this page
@@ -37,7 +37,7 @@ export class Review {
     }
     const { reviewer } = this.form.elements;
     reviewer.value = localStorage.getItem("reviewer") ?? output.reviewer;
-    reviewer.addEventListener("change", () => localStorage.setItem("reviewer", reviewer.value));
+    reviewer.addEventListener("change", () => this.guarded(() => this.rename()));
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.form.addEventListener("change", ({ target }) => target === reviewer || this.start());
     document.addEventListener("keydown", (event) => this.key(event));
@@ -50,6 +50,20 @@ export class Review {
     this.grid = new Grid(this);
     find("to-one").addEventListener("click", () => this.act("grid"));
     this.outbox = new Outbox(output.fingerprint + output.output, () => this.progress());
+  }
+
+  // Who is at work. A name that the server would refuse is nobody's: no verdict is given under it.
+  named() {
+    const { reviewer } = this.form.elements;
+    if (!reviewer.validity.valid) throw new Error(`no reviewer's name: ${reviewer.title}`);
+    return reviewer.value || this.output.reviewer;
+  }
+
+  rename() {
+    const name = this.named();
+    const { value, pattern } = this.form.elements.reviewer;
+    localStorage.setItem("reviewer", value);
+    this.outbox.rename(name, (other) => !new RegExp(`^(?:${pattern})$`, "u").test(other));
   }
 
   wanted() {
@@ -145,7 +159,8 @@ export class Review {
     const { total = 0 } = this.queue ?? {};
     const waiting = this.outbox?.waiting.length ?? 0;
     const where = total ? `${Math.min((this.place ?? 0) + 1, total)} of ${total}` : "none";
-    const kept = waiting ? `, ${waiting} on their way to storage` : "";
+    const refused = this.outbox?.refused.length ?? 0;
+    const kept = (waiting ? `, ${waiting} on their way to storage` : "") + (refused ? `, ${refused} refused` : "");
     find("progress").textContent = `${where}, ${this.done.length} said${kept}`;
     this.tell("");
   }
@@ -212,6 +227,7 @@ export class Review {
       this.endRepair();
       await this.go(this.place);
     } else if (does === "save") {
+      this.named(); // before the mask is let go
       await this.repair.asking; // a mask under way is part of it
       const { runs } = this.repair;
       this.endRepair();
@@ -236,20 +252,21 @@ export class Review {
   }
 
   note(label, verdict, more) {
-    this.done.push([this.place, label]);
     this.write(label, verdict, more);
+    this.done.push([this.place, label]);
   }
 
   withdraw(label) {
-    this.done = this.done.filter(([, done]) => done !== label);
     this.write(label, "withdrawn");
+    this.done = this.done.filter(([, done]) => done !== label);
   }
 
   async undo() {
-    const last = this.done.pop();
+    const last = this.done.at(-1);
     if (!last) return;
     const [place, label] = last;
     this.write(label, "withdrawn");
+    this.done.pop();
     await this.go(place);
   }
 
@@ -266,11 +283,11 @@ export class Review {
   }
 
   write({ label, image_id, category_id }, verdict, more = {}) {
+    const reviewer = this.named();
     const seconds = (performance.now() - (this.since ?? performance.now())) / 1000;
     this.said.set(label, verdict === "withdrawn" ? null : verdict);
     this.queue.forget({ label });
-    const { value } = this.form.elements.reviewer;
-    this.outbox.add({ image_id, category_id, verdict, seconds, ...more }, value || this.output.reviewer);
+    this.outbox.add({ image_id, category_id, verdict, seconds, ...more }, reviewer);
   }
 
   async guarded(work) {
