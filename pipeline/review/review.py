@@ -16,7 +16,7 @@ from pydantic import Field
 
 from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.output.committed import read_committed, read_labels
-from pipeline.output.verdicts import Row, Verdicts
+from pipeline.output.verdicts import Key, Row, Verdicts
 from pipeline.report.pictures import colour_of
 from pipeline.review.drawn_mask import drawn_mask
 from pipeline.review.index import CODES, index_labels
@@ -31,6 +31,8 @@ from schemas.spec import Spec
 
 PARTS_KEPT = 16  # tables of some MB each
 QUEUES_KEPT = 16  # of 8 bytes a label
+NEAR = timedelta(seconds=2)
+"""Requests differ by as much in how long they take: verdicts said within it count as they come."""
 SHOWN = ("image_id", "category_id", "category", "status", "score", "stability", "presence",
          "area_px", "height", "width", "box_xywh")  # fmt: skip
 
@@ -49,6 +51,9 @@ class Said(Spec):
     runs: tuple[int, ...] = Field(
         default=(), description="Of a corrected mask: run lengths down the columns, 0 first."
     )
+    seconds_ago: float = Field(
+        default=0, ge=0, le=1e9, description="When it was said, of one that comes late."
+    )
 
 
 class Review:
@@ -65,7 +70,6 @@ class Review:
         self._part = lru_cache(PARTS_KEPT)(self._read_part)
         self._queues: OrderedDict[int, np.ndarray] = OrderedDict()
         self._queues_made = 0
-        self._last = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.Lock()
         self._count(self.verdicts.refresh())
 
@@ -151,10 +155,15 @@ class Review:
         """
         rows = [self._row_of(one) for one in said]
         with self._lock:
-            times = [self._now() for _ in rows]
-            stamped = [
-                {**row, "reviewer": reviewer, "at": at} for row, at in zip(rows, times, strict=True)
-            ]
+            now = datetime.now(UTC)
+            times: dict[Key, datetime] = {}  # of those that count, or will
+            stamped = []
+            for row, one in zip(rows, said, strict=True):
+                key = row["image_id"], row["category_id"]
+                known = times.get(key) or _time_of(self.verdicts.newest.get(key))
+                at = said_at(now, timedelta(seconds=one.seconds_ago), known)
+                times[key] = max(at, known or at)
+                stamped.append({**row, "reviewer": reviewer, "at": at})
             self._count(self.verdicts.write(reviewer, stamped))
 
     def _read_part(self, number: int) -> pa.Table:
@@ -200,10 +209,21 @@ class Review:
             for label in self.index.find(row["image_id"], row["category_id"]):
                 self.index.verdict_N[label] = CODES[row["verdict"]]
 
-    def _now(self) -> datetime:
-        """Return the time, later than any before, so that an undo follows what it undoes."""
-        self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
-        return self._last
+
+def said_at(now: datetime, ago: timedelta, known: datetime | None) -> datetime:
+    """Return the time of a verdict; known is that of the label's newest one.
+
+    It is later than the known one, as an undo is to follow what it undoes, unless that was said
+    after it: a clock ahead of ours stamped what has been seen here, and is overruled.
+    """
+    at = now - ago
+    if known is not None and at <= known and (known > now or known - at < NEAR):
+        return known + timedelta(microseconds=1)
+    return at
+
+
+def _time_of(said: Row | None) -> datetime | None:
+    return said["at"] if said is not None else None
 
 
 def _counting(said: Row | None) -> Verdict | None:
