@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from pipeline.images.decode import decode_image
+from pipeline.images.labelled import decode_labelled
 from pipeline.inputs.read_again import ImageOrReason, read_again
 from pipeline.report.pictures import (
     TRUE_COLOUR,
@@ -58,7 +59,8 @@ def label_cards(
     colours = {category.id: colour_of(i) for i, category in enumerate(commit.categories)}
     cards = {}
     for uri, read in read_again(by_uri, storage):
-        photo = _photo(read)
+        row = by_uri[uri][0].rows[0]
+        photo = _photo(read, (row["height"], row["width"]))
         for pick in by_uri[uri]:
             cards[card_key(pick)] = _label_card(pick, photo, colours, truth)
     return cards
@@ -80,23 +82,27 @@ def reference_cards(
         mark = MARKS[reference.annotation.type]
         line = Line(colour_of(index), name, f"annotated with {mark}")
         card = Card(f"reference {reference.id}", (line,))
-        photo = _photo(jpeg)
+        size_HW = (reference.height, reference.width)
+        photo = _photo(jpeg, None)  # a smaller copy
         if isinstance(photo, str):
             yield reference.category_id, replace(card, missing=photo)
             continue
-        size_HW = (reference.height, reference.width)
         drawn = draw_annotation(photo, reference.annotation, size_HW, line.colour)
         alt = f"Reference of {name}, annotated with {mark}"
         yield reference.category_id, replace(card, picture=as_picture(drawn, alt))
 
 
-def _photo(read: ImageOrReason) -> Image.Image | str:
+def _photo(read: ImageOrReason, label_HW: tuple[int, int] | None) -> Image.Image | str:
     """Return a small copy of an image, or why there is none."""
     if isinstance(read, str):
         return read
     try:
+        if label_HW is not None:
+            return small_copy(decode_labelled(read, label_HW, Limits()))
         return small_copy(decode_image(read, Limits()).pixels_HW3)
     except ImageRejected as rejected:
+        if rejected.reason == "missing":
+            return rejected.message
         return f"the image can no longer be decoded: {rejected.message}"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.images.decode import decode_image
+from pipeline.images.labelled import decode_labelled
 from pipeline.inputs.address import open_place, split_uri
 from pipeline.inputs.read_again import read_again
 from pipeline.report.pictures import outline
@@ -35,7 +36,10 @@ class Picture:
 
 
 class Pictures:
-    """Images of one storage, by URI; both methods raise ImageRejected with the reason."""
+    """Images of one storage, by URI; both methods raise ImageRejected with the reason.
+
+    Of a label's image, its size tells another one that lies there by now.
+    """
 
     def __init__(self, storage: Storage, source: Source | None = None) -> None:
         """Images inside Parquet files are shown where their source is known."""
@@ -44,17 +48,25 @@ class Pictures:
         self.picture = lru_cache(KEPT)(self._picture)
         self.small = lru_cache(SMALL_KEPT)(self._small)
 
-    def _picture(self, uri: str) -> Picture:
+    def _picture(self, uri: str, label_HW: tuple[int, int] | None = None) -> Picture:
         with self._room:
-            pixels_HW3 = read_pixels(uri, self._storage, self._source)
+            pixels_HW3 = read_pixels(uri, self._storage, self._source, label_HW)
             return Picture(_jpeg(Image.fromarray(pixels_HW3), SIDE_PX), pixels_HW3.shape[:2])
 
-    def _small(self, uri: str) -> bytes:
-        return _jpeg(Image.open(io.BytesIO(self.picture(uri).jpeg)), SMALL_PX)
+    def _small(self, uri: str, label_HW: tuple[int, int] | None = None) -> bytes:
+        return _jpeg(Image.open(io.BytesIO(self.picture(uri, label_HW).jpeg)), SMALL_PX)
 
 
-def read_pixels(uri: str, storage: Storage, source: Source | None = None) -> np.ndarray:
-    """Read and decode an image: uint8 RGB [H, W, 3], as displayed. Raises ImageRejected."""
+def read_pixels(
+    uri: str,
+    storage: Storage,
+    source: Source | None = None,
+    label_HW: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Read and decode an image: uint8 RGB [H, W, 3], as displayed.
+
+    Raises ImageRejected, for another size than a label's too.
+    """
     limits = Limits()
     _, member = split_uri(uri)
     try:
@@ -67,6 +79,8 @@ def read_pixels(uri: str, storage: Storage, source: Source | None = None) -> np.
     ((_, read),) = read_again([uri], storage, source)
     if isinstance(read, str):
         raise ImageRejected("missing", read)
+    if label_HW is not None:
+        return decode_labelled(read, label_HW, limits)
     return decode_image(read, limits).pixels_HW3
 
 

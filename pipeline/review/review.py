@@ -133,7 +133,8 @@ class Review:
 
     def picture(self, label: int) -> bytes:
         """Return the label's image as a JPEG. Raises Unknown, ImageRejected."""
-        return self.pictures.picture(self.row(label)["uri"]).jpeg
+        row = self.row(label)
+        return self.pictures.picture(row["uri"], (row["height"], row["width"])).jpeg
 
     def tile(self, label: int) -> bytes:
         """Return a small JPEG of the label's image with the mask that counts over it.
@@ -141,11 +142,11 @@ class Review:
         Raises Unknown, ImageRejected.
         """
         row = self.row(label)
-        small = Image.open(io.BytesIO(self.pictures.small(row["uri"])))
+        small = self.pictures.small(row["uri"], (row["height"], row["width"]))
         ids = [category.id for category in self.commit.categories]
         colour = colour_of(ids.index(row["category_id"]))
         masks = [(self._rle(label), colour)] if self.verdict(label) != "absent" else []
-        return with_masks(small, masks)
+        return with_masks(Image.open(io.BytesIO(small)), masks)
 
     def say(self, reviewer: str, said: Sequence[Said]) -> None:
         """Write a batch of verdicts; once this returns none of them can be lost.

@@ -14,6 +14,7 @@ def click_addresses(clicks: Clicks, review: Review | None, draft: Draft | None) 
 
         @router.post("/labels/{label}/click")
         def on_label(label: int, asked: Asked) -> dict[str, list[int]]:
+            review.picture(label)  # raises where another image lies by now; else it is kept
             return {"runs": clicks.runs(review.row(label)["uri"], asked)}
 
     if draft is not None:

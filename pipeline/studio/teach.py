@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from pipeline.review.review import Review
 from pipeline.studio.draft import Draft
-from schemas.errors import BadInput
+from schemas.errors import BadInput, ImageRejected
 
 
 def teach_addresses(review: Review, draft: Draft) -> APIRouter:
@@ -33,7 +33,7 @@ def teach(review: Review, draft: Draft, label: int) -> str:
         case "accepted" if row["area_px"]:
             pass
         case "absent" | "accepted":
-            return _teach_absence(review, draft, row)
+            return _teach_absence(review, draft, label, row)
         case _:
             raise BadInput(
                 "nothing to learn from",
@@ -41,11 +41,21 @@ def teach(review: Review, draft: Draft, label: int) -> str:
                 "no verdict" if verdict is None else verdict,
                 "a mask that was accepted or corrected, or the verdict that it is not there",
             )
+    _check_there(review, label, row)
     draft.add_reference(row["uri"], row["category"], review.counting_mask(label))
     return f"{row['image_id']} is a reference of {row['category']} now"
 
 
-def _teach_absence(review: Review, draft: Draft, row: dict[str, Any]) -> str:
+def _check_there(review: Review, label: int, row: dict[str, Any]) -> None:
+    try:
+        review.picture(label)
+    except ImageRejected as error:
+        raise BadInput(
+            "an image that teaches nothing", row["uri"], error.message, "the one that was labelled"
+        ) from error
+
+
+def _teach_absence(review: Review, draft: Draft, label: int, row: dict[str, Any]) -> str:
     if shown := review.shown_in(row["image_id"]):
         raise BadInput(
             "an image that may show another category",
@@ -53,5 +63,6 @@ def _teach_absence(review: Review, draft: Draft, row: dict[str, Any]) -> str:
             f"{', '.join(shown)}: a mask that nobody called not there",
             "an image that shows none: say of each of its masks that it is not there",
         )
+    _check_there(review, label, row)
     draft.add_negative(row["uri"])
     return f"{row['image_id']} is an image without the categories now"

@@ -120,6 +120,16 @@ def test_each_group_shows_images_in_its_order(page: str) -> None:
     assert "Rejected A random sample" in text
 
 
+def test_an_image_that_was_replaced_since_is_not_shown_under_its_masks(tmp_path: Path) -> None:
+    uri = tmp_path / "a.png"
+    Image.new("RGB", (60, 30)).save(uri)
+    commit_units(str(tmp_path / "out"), [([row("a", DOG, NOTHING, uri=str(uri))], [])])
+    html = make_report(str(tmp_path / "out"), None, Storage()).html
+    wanted = "another image than was labelled: 60 x 30 pixels, the label has 40 x 40"
+    assert wanted in words(html)
+    assert not pictures(html)
+
+
 def test_an_image_that_is_gone_says_so_in_its_place(page: str) -> None:
     assert words(page).count("the image can no longer be read") >= 2
 

@@ -105,6 +105,26 @@ def test_an_accepted_mask_teaches_and_one_that_nobody_judged_or_all_reject_does_
     assert job.read_text() == before
 
 
+def test_an_image_that_was_replaced_since_is_neither_shown_under_its_mask_nor_taught(
+    job: Path,
+) -> None:
+    client = client_of(job)
+    label = say(client, "1.png", DOG.id, "accepted")
+    Image.new("RGB", (60, 30)).save(job.parent / "photos/1.png")
+    for kind in ("image", "tile"):
+        answer = client.get(f"/api/labels/{label}/{kind}")
+        assert answer.status_code == 404
+        assert "another image than was labelled: 60 x 30 pixels" in answer.json()["detail"]
+    before = job.read_text()
+    code, said = teach(client, label)
+    assert code == 400
+    assert "the label has 40 x 40" in said
+    empty = say(client, "1.png", CAT.id, "accepted")
+    say(client, "1.png", DOG.id, "absent")
+    assert "another image" in teach(client, empty)[1]
+    assert job.read_text() == before
+
+
 def test_an_image_without_any_category_is_a_negative_of_a_job_that_asks_for_presence(
     job: Path,
 ) -> None:
@@ -128,7 +148,7 @@ def test_an_image_without_any_category_is_a_negative_of_a_job_that_asks_for_pres
 def test_an_image_inside_a_parquet_file_is_shown_in_review_and_becomes_a_reference(
     tmp_path: Path,
 ) -> None:
-    table = pa.table({"id": ["a", "b"], "image": [photo(0), photo(1)]})
+    table = pa.table({"id": ["a", "b"], "image": [photo(0), photo(1, (40, 40))]})
     pq.write_table(table, tmp_path / "trip.parquet")
     uri = f"{tmp_path}/trip.parquet#1"
     commit_units(str(tmp_path / "out"), [([row("b", DOG, square(4, 4, 9), uri=uri)], [])])
@@ -143,7 +163,7 @@ def test_an_image_inside_a_parquet_file_is_shown_in_review_and_becomes_a_referen
     assert code == 200, said
     image = yaml.safe_load(job.read_text())["references"][1]["image"]
     assert image.startswith("job-references/trip-1-")
-    assert (tmp_path / image).read_bytes() == photo(1)
+    assert (tmp_path / image).read_bytes() == photo(1, (40, 40))
 
 
 def test_what_is_taught_names_the_output_before_so_that_only_its_category_is_labelled_anew(
