@@ -101,6 +101,19 @@ def test_categories_with_other_numbers_of_references_change_nothing_and_cost_one
         assert all(0 < (p.presence or 0) < 1 for p in predictions)
 
 
+def test_many_categories_are_asked_for_in_turn_and_get_what_they_would_alone(
+    networks: LiteNetworks, passes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = [reference(category, category) for category in (1, 2, 3, 4, 5)]
+    at_once = LiteVrpSegmenter(networks, references).segment(IMAGES)
+    monkeypatch.setattr("model.methods.lite_vrp.CATEGORIES_PER_PASS", 2)
+    segmenter = LiteVrpSegmenter(networks, references)
+    passes.clear()
+    for ours, theirs in zip(segmenter.segment(IMAGES), at_once, strict=True):
+        same(ours, theirs)
+    assert sum(passes) == len(IMAGES)
+
+
 def test_a_stored_embedding_changes_nothing(networks: LiteNetworks) -> None:
     segmenter = LiteVrpSegmenter(networks, [reference(1, 1)])
     stored = torch.zeros(128, GRID, GRID)
