@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -21,6 +21,8 @@ from schemas.job.dataset import FolderDataset
 from schemas.job.storage import Storage
 
 UNMARKED = TypeAdapter(dict[str, frozenset[str]])
+NO_MASK = ("missing-mask", "unreadable-mask", "misaligned")
+"""What is wrong with the mask of an image that shows its class all the same."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
@@ -87,6 +89,8 @@ def list_folder(dataset: FolderDataset, storage: Storage) -> Listing:
             problems.append(Problem(pair.name, pair.image.image_uri, "duplicate", message))
         else:
             objects[key] = pair.shown(*key)
+    if dataset.exhaustive:
+        objects = _unusable(problems, images, ids, folder) | objects
     categories = [(number, name) for name, number in ids.items()]
     rows = list(objects.values())
     exhaustive = dataset.exhaustive
@@ -101,6 +105,28 @@ def list_folder(dataset: FolderDataset, storage: Storage) -> Listing:
         ]
         exhaustive = False  # the rows say what is absent
     return Listing(categories, list(images.values()), rows, problems, exhaustive)
+
+
+def _unusable(
+    problems: Iterable[Problem],
+    images: Mapping[str, ImageRow],
+    ids: Mapping[str, int],
+    folder: Place,
+) -> dict[tuple[str, int], ObjectRow]:
+    """Return a row for each image that lies in a class folder without a mask that can be used.
+
+    It shows the class, so it is no image without it. images are by their contents.
+    """
+    names = [problem.image_id for problem in problems if problem.reason in NO_MASK]
+    rows = {}
+    with ThreadPoolExecutor(LIST_THREADS) as pool:
+        for row in pool.map(lambda name: check_image(folder.below(name), name), names):
+            category_id = ids.get(PurePosixPath(row.image_id).parent.name)
+            image = images.get(str(row.image_sha256)) if isinstance(row, ImageRow) else None
+            if image is not None and category_id is not None:
+                key = (image.image_id, category_id)
+                rows[key] = ObjectRow(*key, 0, "unusable")
+    return rows
 
 
 def read_unmarked(place: Place, ids: Collection[str]) -> Mapping[str, frozenset[str]]:

@@ -24,7 +24,7 @@ from schemas.errors import BadInput
 from schemas.job.dataset import Dataset
 from schemas.job.episode import EpisodeSettings
 from schemas.job.storage import Storage
-from tests.made.data.datasets import LARGE, SMALL, CocoFiles, write_folder
+from tests.made.data.datasets import LARGE, SMALL, CocoFiles, filled, png, write, write_folder
 
 NAMES = ("person", "bicycle", "car", "cat", "dog")  # COCO-20i's folds 0, 1, 2, 3 and 0
 
@@ -192,6 +192,25 @@ def test_negatives_of_a_folder_need_the_word_of_the_user(tmp_path: Path) -> None
     negatives = _draw(_pool(said, negative_share=1), range(20))
     assert all(describe(e, said)["negative"] for e in negatives)
     assert len({(e.references[0].object, e.target_image) for e in negatives}) > 8
+
+
+def test_no_negative_lies_in_the_classs_folder_without_a_mask_that_can_be_used(
+    tmp_path: Path,
+) -> None:
+    photos = tmp_path / "p"
+    dataset = {**write_folder(photos, {"cat": 3, "dog": 5}), "exhaustive": True}
+    for number in (1, 2, 3, 4):
+        write(photos / f"cat/also-{number}.jpg", (photos / f"dog/{number}.jpg").read_bytes())
+    write(photos / "cat/also-2.png", png(filled(LARGE))[:60])
+    write(photos / "cat/also-3.png", png(filled(LARGE)[1:]))
+    write(photos / "cat/also-4.png", png(filled(LARGE)))
+    unmarked = write(tmp_path / "unmarked.json", b"{}")
+    for place, more in (("a", {}), ("b", {"unmarked": str(unmarked)})):
+        index = _index(dataset | more, tmp_path / place)
+        ids = index.images["image_id"].to_pylist()
+        (cats,) = (c for c in _pool(index).categories if c.category_id == 1)
+        assert [ids[row] for row in cats.absent] == ["dog/0.jpg"]
+        assert index.objects["state"].to_pylist().count("unusable") == 3
 
 
 def test_no_negative_may_show_what_it_has_no_mask_of(tmp_path: Path) -> None:
