@@ -23,7 +23,8 @@ from pipeline.train.loop import train_fold
 from pipeline.train.metrics import write_metrics
 from pipeline.train.monitoring import watch_training
 from pipeline.train.paths import fold_folder
-from schemas.job.train import TrainJob, TrainProgress
+from schemas.errors import BadInput, BadStorage
+from schemas.job.train import TrainFault, TrainJob, TrainProgress
 
 
 def train_worker(config: dict[str, Any]) -> None:
@@ -47,11 +48,16 @@ def train_worker(config: dict[str, Any]) -> None:
     saved = ray.train.get_checkpoint()
     resume = saved.path if saved is not None else config["resume"]
     files = read_checkpoint(output.at(resume)) if resume is not None else None
-    run = open_fold(job, config["fold"], sam_contents(job))
     start_log()
     tell = partial(watch_training, job.output.uri)
     outlet = _RayOutlet(output.below(fold_folder(config["fold"])), config["mailbox"], tell)
-    train_fold(run, worker, outlet, files)
+    try:
+        train_fold(open_fold(job, config["fold"], sam_contents(job)), worker, outlet, files)
+    except BadInput as error:
+        # A storage may answer at the next try; all else will be as it is.
+        if not isinstance(error, BadStorage):
+            outlet.fault(error)
+        raise
 
 
 class _RayOutlet:
@@ -67,8 +73,17 @@ class _RayOutlet:
 
     def progress(self, progress: TrainProgress) -> None:
         self._tell(progress)
+        self._send(progress)
+
+    def fault(self, error: BadInput) -> None:
+        """Tell the driver of what no further try mends: it ends the command."""
+        self._send(
+            TrainFault(what=error.what, where=error.where, got=error.got, wanted=error.wanted)
+        )
+
+    def _send(self, message: TrainProgress | TrainFault) -> None:
         try:
-            self._mailbox.put(progress.model_dump_json())
+            self._mailbox.put(message.model_dump_json())
         except ray.exceptions.RayActorError:
             # Its node is lost, and with it the lines; the training goes on.
             return

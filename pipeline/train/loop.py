@@ -23,6 +23,7 @@ from pipeline.train.fold import FoldRun
 from pipeline.train.learner import Learner, Worker
 from pipeline.train.schedule import Schedule
 from pipeline.train.state import Best, encoder_tensors, load_state, save_state
+from schemas.errors import BadInput
 from schemas.job.train import TrainProgress, TrainState
 
 # Losses are read from the device, and summed over workers, once in so many steps: reading waits.
@@ -138,8 +139,12 @@ class _FoldTraining:
         rate = pace.episodes_per_s(self._unread[-1][0] + 1)
         for (step, _), loss in zip(self._unread, losses, strict=True):
             if not math.isfinite(loss):
-                raise RuntimeError(
-                    f"fold {self._run.fold.number}: the loss of step {step} is {loss}"
+                raise BadInput(
+                    "the loss is no longer finite",
+                    f"fold {self._run.fold.number}, step {step}",
+                    str(loss),
+                    "compute.precision: fp32, which goes on from the last checkpoint; or a lower "
+                    "recipe.learning_rate, and another output",
                 )
             row = {"step": step, "epoch": schedule.position(step)[0], "loss": loss}
             row |= {"learning_rate": schedule.rate_at(step), "episodes_per_s": rate}

@@ -9,6 +9,7 @@ import ray.train
 import ray.train.torch
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
+from pydantic import TypeAdapter
 from ray.util.queue import Empty, Queue
 
 from pipeline.cluster.capacity import check_capacity
@@ -21,11 +22,13 @@ from pipeline.train.fold import open_fold
 from pipeline.train.identity import check_training, sam_contents
 from pipeline.train.paths import RUNS, fold_folder
 from pipeline.train.result import finish_fold
-from schemas.job.train import FoldResult, TrainJob, TrainProgress
+from schemas.errors import BadInput
+from schemas.job.train import FoldResult, TrainFault, TrainJob, TrainProgress
 
 # A whole cluster may be lost and come back; the task only waits for a fold, so it is tried again.
 FOLD_RETRIES = 3
 POLL_S = 1.0
+MESSAGE: TypeAdapter[TrainProgress | TrainFault] = TypeAdapter(TrainProgress | TrainFault)
 
 
 def train(
@@ -33,7 +36,8 @@ def train(
 ) -> tuple[FoldResult, ...]:
     """Train the folds that are not finished, as many at once as the cluster has room for.
 
-    on_progress is called in this process. Needs ray to be initialised.
+    on_progress is called in this process. Needs ray to be initialised. Raises BadInput for a fold
+    that no further try brings on, at its first.
     """
     results = dict(checked.results)
     text = checked.identity.model_dump_json(indent=1).encode()
@@ -47,19 +51,21 @@ def train(
         pending = [_run_fold.remote(checked.job, number, mailbox) for number in todo]
         while pending:
             done, pending = ray.wait(pending, timeout=POLL_S)
-            for progress in _taken(mailbox):
-                on_progress(progress)
+            for message in _taken(mailbox):
+                if isinstance(message, TrainFault):
+                    raise BadInput(**message.model_dump())
+                on_progress(message)
             for text in ray.get(done):
                 result = FoldResult.model_validate_json(text)
                 results[result.fold] = result
     return tuple(results[run.fold.number] for run in checked.runs)
 
 
-def _taken(mailbox: Queue) -> list[TrainProgress]:
-    taken: list[TrainProgress] = []
+def _taken(mailbox: Queue) -> list[TrainProgress | TrainFault]:
+    taken: list[TrainProgress | TrainFault] = []
     while True:
         try:
-            taken.append(TrainProgress.model_validate_json(mailbox.get_nowait()))
+            taken.append(MESSAGE.validate_json(mailbox.get_nowait()))
         except (Empty, ray.exceptions.RayActorError):  # its node is lost: no lines, but training
             return taken
 

@@ -199,6 +199,15 @@ class TrainProgress(Spec):
     begun: float = Field(default=0.0, description="Unix time; a worker that died begins anew.")
 
 
+class TrainFault(Spec):
+    """What ends a fold however often it is tried; the words of BadInput."""
+
+    what: str
+    where: str
+    got: str
+    wanted: str
+
+
 class FoldResult(Spec):
     """A finished fold: result.json, written last; what it does not name does not exist."""
 

@@ -24,6 +24,7 @@ from pipeline.train.loop import train_fold
 from pipeline.train.metrics import write_metrics
 from pipeline.train.result import finish_fold, read_result
 from pipeline.train.state import check_whole
+from schemas.errors import BadInput
 from schemas.job.train import TrainJob
 from schemas.record.card import VrpCard
 from tests.made.data.training import SAM, Kept, a_job, losses, run, write_dataset
@@ -47,6 +48,13 @@ def test_a_run_that_goes_on_from_a_checkpoint_ends_with_the_same_bytes(folder: P
     resumed = run(a_job(folder), resume=stopped.checkpoints[-1])
     assert losses(stopped) + losses(resumed) == losses(whole)
     assert resumed.checkpoints[-1] == whole.checkpoints[-1]
+
+
+def test_a_loss_that_is_no_longer_finite_names_what_mends_it(folder: Path):
+    with pytest.raises(BadInput, match="no longer finite") as ended:
+        run(a_job(folder, recipe={"epochs": 3, "learning_rate": 1e30, "batch": 4}))
+    assert ended.value.where.startswith("fold 0, step ")
+    assert "recipe.learning_rate" in ended.value.wanted
 
 
 def _one_of(rank: int, workers: int, port: int, job: TrainJob, out: str) -> None:

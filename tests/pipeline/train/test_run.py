@@ -102,9 +102,25 @@ class Command:
         worker = next(pid for pid in below if "RayTrainWorker" in title(pid))
         os.kill(worker, signal.SIGKILL)
 
-    def finish(self) -> None:
+    def ended(self) -> int | None:
+        """Wait for its end; return the exit code."""
         self._process.join()
-        assert self._process.exitcode == 0, self._log.read_text()[-8000:]
+        return self._process.exitcode
+
+    def finish(self) -> None:
+        assert self.ended() == 0, self._log.read_text()[-8000:]
+
+
+@pytest.mark.timeout(600)
+def test_what_no_further_try_mends_ends_the_command_at_once(tmp_path: Path):
+    write_dataset(tmp_path / "data")
+    recipe = {"epochs": 3, "learning_rate": 1e30, "batch": 4, "episodes_per_epoch": 4}
+    write_job(a_job(tmp_path, recipe=recipe), tmp_path / "job.yaml")
+    command = Command(tmp_path / "job.yaml")
+    assert command.ended() == 2
+    said = (tmp_path / "job.log").read_text()
+    assert "error: the loss is no longer finite" in said
+    assert "Traceback" not in said.partition("error: ")[2]
 
 
 @pytest.mark.timeout(900)
