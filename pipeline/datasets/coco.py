@@ -24,6 +24,8 @@ from schemas.errors import BadInput
 from schemas.job.dataset import CocoDataset
 from schemas.job.storage import Storage
 
+END_OF_IDS = 2**31  # OBJECTS_SCHEMA.category_id
+
 
 @dataclass(slots=True)
 class _Drawn:
@@ -81,6 +83,13 @@ def _categories(entries: Sequence[Entry], uri: str) -> list[tuple[int, str]]:
     ids, names = {number for number, _ in categories}, {name for _, name in categories}
     if len(ids) != len(categories) or len(names) != len(categories):
         raise BadInput("a category is listed twice", uri, str(categories), "distinct ids and names")
+    if wrong := sorted(number for number in ids if not 0 <= number < END_OF_IDS):
+        raise BadInput(
+            "a category's id that no index can hold",
+            uri,
+            ", ".join(map(str, wrong)),
+            f"0 to {END_OF_IDS - 1}",
+        )
     return categories
 
 
@@ -96,7 +105,8 @@ def measure_images(entries: Sequence[Entry], folder: Place) -> tuple[list[ImageR
             return Problem(image_id, image.uri, "missing-image", "no such file")
         return check_image(image, image_id)
 
-    ordered = sorted(entries, key=lambda entry: entry["id"])
+    # Numbers before names: a file may have both.
+    ordered = sorted(entries, key=lambda entry: (isinstance(entry["id"], str), entry["id"]))
     with ThreadPoolExecutor(LIST_THREADS) as pool:
         for entry, found in zip(ordered, pool.map(measure, ordered), strict=True):
             image_id, uri = found.image_id, folder.below(entry["file_name"]).uri
