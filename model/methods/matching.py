@@ -39,7 +39,8 @@ def match_both_ways(similarity_RS: Tensor, object_R: Tensor) -> Matches:
     authors' code keeps all matches; here that says that the object is absent.
     """
     best_F, target_F = similarity_RS[object_R].max(dim=1)
-    back_F = similarity_RS[:, target_F].argmax(dim=0)
+    # Once a target cell: a column for every match, [R, F], would be a copy many times as large.
+    back_F = similarity_RS.argmax(dim=0)[target_F]
     returns_F = object_R[back_F]
     kept, strength = target_F[returns_F], best_F[returns_F]
     if len(kept) > FEW_MATCHES:

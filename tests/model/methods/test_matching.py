@@ -1,7 +1,12 @@
 """Matches, clusters and distances on cells that can be drawn on paper."""
 
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from model.draws import Draws
 from model.methods.matching import cluster_centres, earth_movers_bound, match_both_ways, point_sets
@@ -28,6 +33,39 @@ def test_of_many_matches_the_stronger_half_stays() -> None:
     assert matches.cells_T.tolist() == list(range(25))
     few = match_both_ways(torch.diag(strength[:40]), torch.ones(40, dtype=torch.bool))
     assert few.cells_T.tolist() == list(range(40))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_where_cells_are_alike_the_first_one_is_led_back_to(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    # Of three values, so that nearly every cell has several that are nearest.
+    similarity_RS = torch.randint(0, 3, (60, 25), generator=generator) / 2
+    object_R = torch.rand(60, generator=generator) < 0.8
+    target_F = similarity_RS[object_R].max(dim=1).indices
+    returns_F = object_R[similarity_RS[:, target_F].argmax(dim=0)]
+    matches = match_both_ways(similarity_RS, object_R)
+    assert matches.returned == returns_F.float().mean()
+    assert set(matches.cells_T.tolist()) <= set(target_F[returns_F].tolist())
+
+
+def test_nothing_of_the_size_of_all_references_cells_squared_is_made() -> None:
+    class Sizes(TorchDispatchMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.greatest = 0
+
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            made = func(*args, **(kwargs or {}))
+            if isinstance(made, Tensor):
+                self.greatest = max(self.greatest, made.numel())
+            return made
+
+    similarity_RS = torch.rand(400, 10, generator=torch.Generator().manual_seed(0))
+    with Sizes() as sizes:
+        match_both_ways(similarity_RS, torch.ones(400, dtype=torch.bool))
+    assert sizes.greatest <= similarity_RS.numel()
 
 
 def test_clusters_are_where_the_places_are_whatever_is_drawn() -> None:
