@@ -71,13 +71,20 @@ def _box(box: Box, image_HW: tuple[int, int], grid_hw: tuple[int, int]) -> np.nd
 
 
 def _cells(xy_N2: np.ndarray, image_HW: tuple[int, int], grid_hw: tuple[int, int]) -> np.ndarray:
-    """Light the cell that each point lies in; a point on the far edge belongs to the last cell."""
+    """Light the cell that each point lies in."""
+    lit_hw = np.zeros(grid_hw, dtype=bool)
+    lit_hw[_cells_of(xy_N2, image_HW, grid_hw)] = True
+    return lit_hw
+
+
+def _cells_of(
+    xy_N2: np.ndarray, image_HW: tuple[int, int], grid_hw: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each point's cell, row and column; one on the far edge belongs to the last cell."""
     (H, W), (h, w) = image_HW, grid_hw
     x = np.clip(xy_N2[:, 0] * w // W, 0, w - 1).astype(np.intp)
     y = np.clip(xy_N2[:, 1] * h // H, 0, h - 1).astype(np.intp)
-    lit_hw = np.zeros(grid_hw, dtype=bool)
-    lit_hw[y, x] = True
-    return lit_hw
+    return y, x
 
 
 def _scribbles(
@@ -85,8 +92,8 @@ def _scribbles(
 ) -> np.ndarray:
     (H, W), (h, w) = image_HW, grid_hw
     lit_hw = np.zeros(grid_hw, dtype=bool)
-    y_px, x_px = np.mgrid[0.5:h, 0.5:w] * np.array([H / h, W / w])[:, None, None]
-    centres_hw2 = np.stack([x_px, y_px], axis=-1)
+    x_w, y_h = (np.arange(w) + 0.5) * (W / w), (np.arange(h) + 0.5) * (H / h)
+    radius_px = scribbles.width_px / 2
     for stroke in scribbles.strokes:
         points_N2 = np.asarray(stroke, dtype=np.float64)
         # A single point is a segment of no length: a dab of the brush.
@@ -95,14 +102,31 @@ def _scribbles(
             # The line itself, sampled twice a cell, keeps strokes thinner than a cell.
             samples = 2 + int(2 * np.abs((end_2 - start_2) * [w / W, h / H]).max())
             line_S2 = start_2 + np.linspace(0, 1, samples)[:, None] * (end_2 - start_2)
-            lit_hw |= _cells(line_S2, image_HW, grid_hw)
-            lit_hw |= _distance_px(centres_hw2, start_2, end_2) <= scribbles.width_px / 2
+            lit_hw[_cells_of(line_S2, image_HW, grid_hw)] = True
+            # At an image's own size only few cells are near: the others are not looked at.
+            rows = _near(y_h, start_2[1], end_2[1], radius_px)
+            columns = _near(x_w, start_2[0], end_2[0], radius_px)
+            away_hw = _distance_px(x_w[columns], y_h[rows], start_2, end_2)
+            lit_hw[rows, columns] |= away_hw <= radius_px
     return lit_hw
 
 
-def _distance_px(points_hw2: np.ndarray, start_2: np.ndarray, end_2: np.ndarray) -> np.ndarray:
-    """Return the distance of each point to a line segment."""
-    line_2 = end_2 - start_2
-    along_hw = (points_hw2 - start_2) @ line_2 / max(line_2 @ line_2, 1e-12)
-    nearest_hw2 = start_2 + np.clip(along_hw, 0, 1)[..., None] * line_2
-    return np.hypot(*np.moveaxis(points_hw2 - nearest_hw2, -1, 0))
+def _near(centres_N: np.ndarray, start: float, end: float, radius: float) -> slice:
+    """Return which of an axis' cells a brush may reach: one more at each end, for rounding."""
+    first, last = min(start, end) - radius, max(start, end) + radius
+    return slice(
+        max(0, int(np.searchsorted(centres_N, first)) - 1),
+        int(np.searchsorted(centres_N, last, side="right")) + 1,
+    )
+
+
+def _distance_px(
+    x_w: np.ndarray, y_h: np.ndarray, start_2: np.ndarray, end_2: np.ndarray
+) -> np.ndarray:
+    """Return the distance of each place of a grid to a line segment: [h, w]."""
+    line_x, line_y = line_2 = end_2 - start_2
+    from_x_w, from_y_h1 = x_w - start_2[0], (y_h - start_2[1])[:, None]
+    along_hw = (from_x_w * line_x + from_y_h1 * line_y) / max(line_2 @ line_2, 1e-12)
+    along_hw = np.clip(along_hw, 0, 1)
+    nearest_x_hw, nearest_y_hw = start_2[0] + along_hw * line_x, start_2[1] + along_hw * line_y
+    return np.hypot(x_w - nearest_x_hw, y_h[:, None] - nearest_y_hw)

@@ -1,8 +1,10 @@
 """Annotations on the grid: nothing that was drawn is lost."""
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,6 +78,56 @@ def test_a_wide_brush_covers_the_cells_under_it() -> None:
 def near(x: int, y: int) -> bool:
     centre_x, centre_y = 10 * x + 5, 10 * y + 5
     return bool(np.hypot(centre_x - 320, centre_y - 320) <= 100)
+
+
+def under_brush(
+    drawn: Scribbles, image_HW: tuple[int, int], grid_hw: tuple[int, int]
+) -> np.ndarray:
+    """Every cell whose centre lies under the brush, by the distance of each to each segment."""
+    (H, W), (h, w) = image_HW, grid_hw
+    y_px, x_px = np.mgrid[0.5:h, 0.5:w] * np.array([H / h, W / w])[:, None, None]
+    centres_hw2 = np.stack([x_px, y_px], axis=-1)
+    lit_hw = np.zeros(grid_hw, bool)
+    for one in drawn.strokes:
+        points_N2 = np.asarray(one, np.float64)
+        for start_2, end_2 in pairwise(points_N2 if len(one) > 1 else points_N2.repeat(2, axis=0)):
+            line_2 = end_2 - start_2
+            along_hw = (centres_hw2 - start_2) @ line_2 / max(line_2 @ line_2, 1e-12)
+            nearest_hw2 = start_2 + np.clip(along_hw, 0, 1)[..., None] * line_2
+            away_hw = np.hypot(*np.moveaxis(centres_hw2 - nearest_hw2, -1, 0))
+            lit_hw |= away_hw <= drawn.width_px / 2
+    return lit_hw
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["anywhere", "between pixels"])
+def test_a_stroke_lights_what_is_under_its_brush_wherever_that_is(whole: bool) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        H, W = (int(side) for side in rng.integers(20, 200, 2))
+        grid_hw = (H, W) if rng.random() < 0.5 else (int(rng.integers(1, 80)), 16)
+        xy_N2 = rng.uniform(0, [W, H], (int(rng.integers(1, 4)), 2))
+        width_px = float(rng.uniform(0.1, 60))
+        if whole:  # distances of exactly half the brush
+            xy_N2, width_px = np.floor(xy_N2), float(rng.integers(1, 60))
+        drawn = stroke(*map(tuple, xy_N2.tolist()), width_px=width_px)
+        lit_hw = rasterise(drawn, (H, W), grid_hw)
+        under_hw = under_brush(drawn, (H, W), grid_hw)
+        assert (lit_hw & under_hw == under_hw).all()
+        # All else are cells of the line itself.
+        assert (lit_hw == under_hw | rasterise(thinnest(drawn), (H, W), grid_hw)).all()
+
+
+def thinnest(drawn: Scribbles) -> Scribbles:
+    return drawn.model_copy(update={"width_px": 1e-9})
+
+
+def test_a_stroke_on_12_megapixels_costs_what_lies_around_it() -> None:
+    drawn = stroke((100, 100), (140, 160), (300, 200), width_px=20)
+    tracemalloc.start()
+    rasterise(drawn, (3000, 4000), (3000, 4000))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2 * 3000 * 4000
 
 
 sizes = st.integers(1, 3000)
