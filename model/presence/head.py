@@ -10,6 +10,7 @@ import numpy as np
 
 from model.presence.signals import signals_of
 from model.segmenter import Prediction
+from schemas.errors import BadInput
 from schemas.record.presence import PresenceHead
 
 RIDGE = 1.0  # of standardised signals, in examples: correlated ones share their weight
@@ -74,8 +75,17 @@ def odds_of(head: PresenceHead, prediction: Prediction) -> float:
 def fit_head(examples: Examples, about: FittedFor, training: str) -> PresenceHead:
     """Fit a head; its percentiles are of examples that a fit without their episodes judged.
 
-    training says in words what the examples are.
+    training says in words what the examples are. Raises BadInput where all or none are present.
     """
+    present = int(np.count_nonzero(examples.present_E))
+    absent = len(examples.present_E) - present
+    if not present or not absent:
+        raise BadInput(
+            "a presence head has nothing to tell apart",
+            training,
+            f"{present} examples in which the object is there, {absent} in which it is not",
+            "some of each: images of which it is known that they lack a category, and others",
+        )
     judged_E = odds_without_own(examples)
     every_E = np.ones(len(examples.present_E), bool)
     mean, deviation, weights, bias = _fit(examples, every_E)

@@ -1,5 +1,7 @@
 """Signals become probabilities and decisions that hold what they promise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,14 @@ def test_a_heads_probabilities_are_as_often_right_as_they_say(head: PresenceHead
     chance = 1 / (1 + np.exp(-log_odds(head, unseen.signals_EN)))
     assert calibration_error(chance, unseen.present_E) < 0.03
     assert false_masks_at_recall(chance, unseen.present_E) < 0.5
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_examples_of_one_kind_alone_are_refused(there: bool) -> None:
+    drawn = clouds(200, 6)
+    one = replace(drawn, present_E=np.full(200, there))
+    with pytest.raises(BadInput, match=f"{200 * there} examples in which the object is there"):
+        fit_head(one, ABOUT, "two clouds")
 
 
 def test_how_often_lone_categories_were_there_in_the_examples_says_nothing() -> None:
