@@ -20,6 +20,7 @@ from model.methods.prompted_sam import PromptedNetworks, PromptedSam, Prompts, b
 from model.methods.search import Search, find_objects, nothing_of
 from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
 from schemas.job.method import PersamF, presence_threshold
+from schemas.job.reference import Points, Scribbles
 
 
 class PersamFSegmenter:
@@ -47,7 +48,9 @@ class PersamFSegmenter:
         recipe = Recipe(method.epochs, method.learning_rate)
         self.mask_weights_K3 = torch.stack(
             [
-                cached_mask_weights(self._scales(target, references), recipe, options.cache)
+                cached_mask_weights(scales, recipe, options.cache)
+                if (scales := self._scales(target, references))
+                else torch.full((3,), 1 / 3, device=self._sam.device)
                 for target in targets
             ]
         )
@@ -94,10 +97,15 @@ class PersamFSegmenter:
         return Masked(tuple(present), embedding_BDhw, prompts, mixed_Phw, score_PM[:, 0]), boxes
 
     def _scales(self, target: Target, references: Sequence[LoadedReference]) -> list[Scales]:
-        """Decode each of the target's references from its own likeliest point."""
+        """Decode those of the target's references that say how large it is, by a mask or a box.
+
+        Each from its own likeliest point. Points and scribbles are a few pixels of the object: as
+        its truth they would teach the smallest scale, whichever is right.
+        """
         scales = []
         for reference in references:
-            if reference.category_id != target.category_id:
+            partial = isinstance(reference.annotation, Points | Scribbles)
+            if partial or reference.category_id != target.category_id:
                 continue
             size_HW = (reference.image_HW3.shape[0], reference.image_HW3.shape[1])
             features = self._encoder.encode([reference.image_HW3])

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from model.build import build_segmenter
 from model.checkpoints.load import Loader
 from model.masks.upsample import mask_at
 from model.methods.gp_sam import GpSamSegmenter
 from model.methods.kinds import content_of
+from model.methods.mask_weights import Recipe, Scales, train_mask_weights
+from model.methods.persam_f import PersamFSegmenter
 from model.methods.prompted_sam import load_prompted
 from model.networks.lite.trunk import package_file
 from model.presence.signals import signals_of
@@ -154,6 +157,32 @@ def test_persam_f_learns_once_for_the_same_references(
     same(first[0], segment(method("persam_f"), references, IMAGES[:1], tmp_path)[0])
     with pytest.raises(AssertionError, match="a second time"):
         segment(method("persam_f", epochs=4), references, IMAGES[:1], tmp_path)
+
+
+def test_persam_f_learns_scales_from_masks_and_boxes_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A few pixels as the whole object would teach the smallest scale."""
+    trained: list[int] = []
+
+    def count(scales: Sequence[Scales], recipe: Recipe) -> Tensor:
+        trained.append(len(scales))
+        return train_mask_weights(scales, recipe)
+
+    monkeypatch.setattr("model.methods.mask_weights.train_mask_weights", count)
+    points = Points(type="points", points=((5, 5), (60, 40)))
+    strokes = Scribbles(type="scribbles", strokes=(((10, 10), (50, 40)),))
+    box = Box(type="box", xyxy=(10, 20, 50, 50))
+    references = [
+        reference(1, 1, points), reference(1, 2, strokes),
+        reference(2, 1, points), reference(2, 2, box), reference(2, 3),
+    ]  # fmt: skip
+    found = build_segmenter(method("persam_f"), references, "cpu", "fp32")
+    assert isinstance(found, PersamFSegmenter)
+    assert trained == [2]
+    torch.testing.assert_close(found.mask_weights_K3[0], torch.full((3,), 1 / 3))
+    assert (found.mask_weights_K3[1] != 1 / 3).any()
+    assert np.isfinite(found.segment(IMAGES[:1])[0][0].logits_hw).all()
 
 
 @EACH
