@@ -12,6 +12,7 @@ from pipeline.studio.collection import Collection
 from pipeline.studio.draft import Draft
 from pipeline.studio.job_text import job_beside, new_job, new_method, source_of
 from schemas.errors import MissingFile
+from schemas.job.compute import Limits
 from schemas.job.label import LabelJob
 from schemas.job.storage import Storage
 
@@ -33,8 +34,9 @@ def open_work(what: str, storage: Storage) -> Work:
     if path.exists():
         return _of_job(path)
     source = source_of(what)
-    collection = Collection.open(source, storage)
-    clicks = clicks_of(new_method(), storage, source)
+    limits = Limits()
+    collection = Collection.open(source, storage, limits)
+    clicks = clicks_of(new_method(), storage, source, limits)
     return Work(None, Draft(path, new_job(source, path, storage), collection), clicks)
 
 
@@ -42,9 +44,9 @@ def _of_job(path: Path) -> Work:
     job = read_job(LabelJob, path)
     labelled = _there(job.output.uri, COMMIT, job.storage)
     uri = job.output.uri.rstrip("/")
-    review = Review(uri, job.storage, job.targets) if labelled else None
-    clicks = clicks_of(job.method, job.storage, job.targets)
-    collection = Collection.open(job.targets, job.storage)
+    review = Review(uri, job.storage, job.targets, job.limits) if labelled else None
+    clicks = clicks_of(job.method, job.storage, job.targets, job.limits)
+    collection = Collection.open(job.targets, job.storage, job.limits)
     return Work(review, Draft(path.resolve(), read_document(path), collection), clicks)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.images.decode import decode_image
-from pipeline.images.labelled import decode_labelled
+from pipeline.images.labelled import decode_labelled, limits_of_label
 from pipeline.inputs.address import open_place, split_uri
 from pipeline.inputs.read_again import read_again
 from pipeline.report.pictures import outline
@@ -41,16 +41,17 @@ class Pictures:
     Of a label's image, its size tells another one that lies there by now.
     """
 
-    def __init__(self, storage: Storage, source: Source | None = None) -> None:
+    def __init__(self, storage: Storage, source: Source | None, limits: Limits) -> None:
         """Images inside Parquet files are shown where their source is known."""
-        self._storage, self._source = storage, source
+        self._storage, self._source, self._limits = storage, source, limits
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self.picture = lru_cache(KEPT)(self._picture)
         self.small = lru_cache(SMALL_KEPT)(self._small)
 
     def _picture(self, uri: str, label_HW: tuple[int, int] | None = None) -> Picture:
         with self._room:
-            pixels_HW3 = read_pixels(uri, self._storage, self._source, label_HW)
+            read_from = self._storage, self._source
+            pixels_HW3 = read_pixels(uri, *read_from, self._limits, label_HW)
             return Picture(_jpeg(Image.fromarray(pixels_HW3), SIDE_PX), pixels_HW3.shape[:2])
 
     def _small(self, uri: str, label_HW: tuple[int, int] | None = None) -> bytes:
@@ -60,14 +61,16 @@ class Pictures:
 def read_pixels(
     uri: str,
     storage: Storage,
-    source: Source | None = None,
+    source: Source | None,
+    limits: Limits,
     label_HW: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Read and decode an image: uint8 RGB [H, W, 3], as displayed.
 
     Raises ImageRejected, for another size than a label's too.
     """
-    limits = Limits()
+    if label_HW is not None:
+        limits = limits_of_label(label_HW, limits)
     _, member = split_uri(uri)
     try:
         size = 0 if member else open_place(uri, storage).size() or 0

@@ -24,6 +24,7 @@ from pipeline.review.pictures import Pictures, with_masks
 from pipeline.review.queue import Wanted, make_queue
 from pipeline.storage.place import Place
 from schemas.errors import BadInput
+from schemas.job.compute import Limits
 from schemas.job.source import Source
 from schemas.job.storage import Storage
 from schemas.record.verdict import Verdict
@@ -59,14 +60,23 @@ class Said(Spec):
 class Review:
     """An open output; its methods may be called by many threads."""
 
-    def __init__(self, output_uri: str, storage: Storage, source: Source | None = None) -> None:
-        """Raises BadStorage: no commit, damaged parts, files that hold no verdicts."""
+    def __init__(
+        self,
+        output_uri: str,
+        storage: Storage,
+        source: Source | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """source and limits are the job's, where it is at hand.
+
+        Raises BadStorage: no commit, damaged parts, files that hold no verdicts.
+        """
         self.uri = output_uri
         self.output = Place.open(output_uri, storage)
         self.commit, self.identity = read_committed(self.output)
         self.index = index_labels(read_labels(self.output, self.commit), self.commit.fingerprint)
         self.verdicts = Verdicts(self.output, self.commit.fingerprint)
-        self.pictures = Pictures(storage, source)
+        self.pictures = Pictures(storage, source, limits or Limits())
         self._part = lru_cache(PARTS_KEPT)(self._read_part)
         self._queues: OrderedDict[int, np.ndarray] = OrderedDict()
         self._queues_made = 0

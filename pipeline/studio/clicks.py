@@ -13,6 +13,7 @@ from pipeline.masks.runs import encode_rle, run_lengths
 from pipeline.review.pictures import read_pixels
 from pipeline.weights.fetch import is_at_hand
 from schemas.errors import BadInput
+from schemas.job.compute import Limits
 from schemas.job.method import Method, Vrp
 from schemas.job.networks import Sam
 from schemas.job.reference import Point
@@ -44,8 +45,10 @@ class Asked(Spec):
 class Clicks:
     """SAM, loaded at the first click; its method may be called by many threads."""
 
-    def __init__(self, spec: Sam | Vrp, storage: Storage, source: Source | None = None) -> None:
-        self.spec, self._storage, self._source = spec, storage, source
+    def __init__(
+        self, spec: Sam | Vrp, storage: Storage, source: Source | None, limits: Limits
+    ) -> None:
+        self.spec, self._storage, self._source, self._limits = spec, storage, source, limits
         self._sam: ClickedSam | None = None
         self._embedded = lru_cache(EMBEDDED_KEPT)(self._embed)
         self._lock = threading.Lock()
@@ -75,7 +78,8 @@ class Clicks:
         threading.Thread(target=load, daemon=True).start()
 
     def _embed(self, uri: str) -> Embedded:
-        return self._loaded().embed(read_pixels(uri, self._storage, self._source))
+        pixels_HW3 = read_pixels(uri, self._storage, self._source, self._limits)
+        return self._loaded().embed(pixels_HW3)
 
     def _loaded(self) -> ClickedSam:
         if self._sam is None:
@@ -87,7 +91,9 @@ class Clicks:
         return self._sam
 
 
-def clicks_of(method: Method, storage: Storage, source: Source | None = None) -> Clicks | None:
+def clicks_of(
+    method: Method, storage: Storage, source: Source | None, limits: Limits
+) -> Clicks | None:
     """Return what answers clicks, None unless the weights are here: a page fetches nothing.
 
     That is SAM, and with SAM `lite` the method's VRP encoder where that is here too.
@@ -97,5 +103,5 @@ def clicks_of(method: Method, storage: Storage, source: Source | None = None) ->
         specs.insert(0, method)
     for spec in specs:
         if all(is_at_hand(weights) for weights in weights_of(spec).values()):
-            return Clicks(spec, storage, source)
+            return Clicks(spec, storage, source, limits)
     return None

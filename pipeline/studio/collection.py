@@ -32,15 +32,16 @@ class Collection:
     """None where only the reader of shards will know."""
 
     @classmethod
-    def open(cls, source: Source, storage: Storage) -> "Collection":
+    def open(cls, source: Source, storage: Storage, limits: Limits) -> "Collection":
         """List all image files; of tars and Parquet files, the first images of some.
 
         Raises BadInput, BadStorage as `plan_inputs`.
         """
         shards = plan_inputs(source, storage, PER_SHARD).shards
         listed = [image for shard in shards for image in shard.images]
-        images = tuple(listed or _first_of(shards, source, storage))
-        return cls(images, Pictures(storage, source), source, storage, len(listed) or None)
+        images = tuple(listed or _first_of(shards, source, storage, limits))
+        pictures = Pictures(storage, source, limits)
+        return cls(images, pictures, source, storage, len(listed) or None)
 
     def uri(self, image: int) -> str:
         """Return where an image lies. Raises BadInput for a number that is none."""
@@ -65,11 +66,13 @@ class Collection:
         return self.pictures.small(self.uri(image))
 
 
-def _first_of(shards: Sequence[Shard], source: Source, storage: Storage) -> list[tuple[str, str]]:
+def _first_of(
+    shards: Sequence[Shard], source: Source, storage: Storage, limits: Limits
+) -> list[tuple[str, str]]:
     """Return the first images of shards that are spread over the collection."""
 
     def first(shard: Shard) -> list[tuple[str, str]]:
-        return list_images(shard, source, storage, Limits(), OF_EACH)
+        return list_images(shard, source, storage, limits, OF_EACH)
 
     with ThreadPoolExecutor(LIST_THREADS) as threads:
         return [image for images in threads.map(first, spread(shards, SHARDS)) for image in images]

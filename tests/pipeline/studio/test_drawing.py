@@ -112,6 +112,14 @@ def test_a_job_keeps_what_it_says_beside_its_references(folder: Path) -> None:
     assert [one["category"] for one in yaml.safe_load(path.read_text())["references"]] == ["dog"]
 
 
+def test_images_are_refused_by_the_limits_of_the_job_and_by_no_others(folder: Path) -> None:
+    for most, code in ((60 * 44, 200), (60 * 44 - 1, 404)):
+        job = Path(write_job(folder, limits={"max_pixels": most}))
+        answer = client_of(job).get("/api/images/1")
+        assert answer.status_code == code
+        assert code == 200 or f"the job's limit is {most}" in answer.json()["detail"]
+
+
 def test_a_job_that_another_program_changed_is_not_written_over(folder: Path) -> None:
     path = Path(write_job(folder))
     client = client_of(path)

@@ -15,6 +15,7 @@ from pipeline.storage.place import Place
 from pipeline.studio.app import Work, make_app
 from pipeline.studio.gate import MOST_BODY_BYTES, Entry
 from schemas.errors import BadInput, BadStorage
+from schemas.job.compute import Limits
 from schemas.job.storage import Storage
 from tests.made.outputs.committed import commit_units
 from tests.made.outputs.labels import CAT, DOG, NOTHING, row, square
@@ -181,6 +182,13 @@ def test_a_file_too_large_for_any_image_is_refused_unread(tmp_path: Path) -> Non
     answer = client_of(str(tmp_path / "out")).get("/api/labels/0/image")
     assert answer.status_code == 404
     assert "2147483648 bytes; the limit is" in answer.json()["detail"]
+
+
+def test_what_was_labelled_is_shown_whatever_a_job_allows_now(output: str) -> None:
+    review = Review(output, Storage(), limits=Limits(max_pixels=1))
+    (label,) = review.index.find("a/0", DOG.id)
+    assert Image.open(io.BytesIO(review.picture(label))).size == (40, 40)
+    assert Image.open(io.BytesIO(review.tile(label))).size == (40, 40)
 
 
 def test_the_newest_verdict_counts_and_an_undo_takes_it_back(output: str) -> None:
