@@ -15,7 +15,7 @@ export class Grid {
     find("accept-rest").addEventListener("click", () => review.guarded(() => this.next()));
     this.tiles.addEventListener("click", ({ target }) => {
       const tile = target.closest("button");
-      if (tile) this.mark(tile, MARKS[(MARKS.indexOf(tile.dataset.mark) + 1) % MARKS.length]);
+      if (tile) this.choose(tile, MARKS[(MARKS.indexOf(tile.dataset.mark) + 1) % MARKS.length]);
     });
   }
 
@@ -49,6 +49,12 @@ export class Grid {
     return item;
   }
 
+  // Mark by hand: that is a verdict, whether or not there is a picture.
+  choose(tile, mark) {
+    tile.dataset.chosen = "";
+    this.mark(tile, mark);
+  }
+
   mark(tile, mark) {
     tile.dataset.mark = mark;
     tile.querySelector("span").textContent = SHOWN[mark] ?? mark;
@@ -64,7 +70,7 @@ export class Grid {
     const key = event.key.toLowerCase();
     let work;
     if (step) tiles[Math.max(0, Math.min(at + step, tiles.length - 1))]?.focus();
-    else if (key in KEYS && tiles.length) this.mark(tiles[at], KEYS[key]);
+    else if (key in KEYS && tiles.length) this.choose(tiles[at], KEYS[key]);
     else if (event.key === "Enter") work = this.next();
     else if (key === "u") work = this.undo();
     else if (key === "v") work = this.review.toggleGrid();
@@ -73,17 +79,23 @@ export class Grid {
     return work;
   }
 
-  // Write what the page says, and show the next.
+  // Write what the page says, and show the next. A label whose picture nobody can have seen has no
+  // verdict but one by hand.
   async next() {
     const { review, labels } = this;
     if (!labels.length) return;
     const seconds = (performance.now() - this.since) / 1000 / labels.length;
-    const marks = [...this.tiles.querySelectorAll("button")].map((tile) => tile.dataset.mark);
-    const said = labels.filter((label, k) => review.verdictOf(label) !== marks[k]);
+    const tiles = [...this.tiles.querySelectorAll("button")];
+    const marks = tiles.map((tile) => tile.dataset.mark);
+    const meant = labels.filter((label, k) => review.verdictOf(label) !== marks[k]);
+    const said = meant.filter((label) => isSeen(tiles[labels.indexOf(label)]));
+    const unseen = meant.length - said.length;
     labels.forEach((label, k) => {
       if (said.includes(label)) review.note(label, marks[k], { seconds });
     });
     this.pages.push([review.place, said]);
+    find("unseen").textContent = unseen
+      ? `${unseen} of the page before without a picture, and without a verdict` : "";
     await review.go(review.place + labels.length);
   }
 
@@ -93,8 +105,14 @@ export class Grid {
     if (!last) return;
     for (const label of last[1]) this.review.withdraw(label);
     this.pages.pop();
+    find("unseen").textContent = "";
     await this.review.go(last[0]);
   }
+}
+
+function isSeen(tile) {
+  const picture = tile.querySelector("img");
+  return "chosen" in tile.dataset || Boolean(picture?.complete && picture.naturalWidth);
 }
 
 const address = (label) => `/api/labels/${label}/tile`;

@@ -34,6 +34,13 @@ def browser() -> Iterator[Page]:
         yield page
 
 
+def tiles_shown(browser: Page, count: int) -> None:
+    """Wait until as many labels are there at once, each with its picture or why there is none."""
+    wait_for(browser, f"document.querySelectorAll('#tiles button').length === {count}")
+    images = "[...document.querySelectorAll('#tiles img')]"
+    wait_for(browser, f"{images}.every(one => one.complete && one.naturalWidth)")
+
+
 def exported_dog(output: str, to: Path, image: str) -> np.ndarray:
     """Return the mask of an image's dog as the COCO export of what was reviewed holds it."""
     export_coco(output, Storage(), str(to), Selection(reviewed="all"))
@@ -106,21 +113,23 @@ def test_a_page_of_labels_is_passed_at_once_but_for_those_marked_and_taken_back_
         shown(browser, "#progress", "1 of 6")
         on_screen(browser)
         browser.press("v")
-        wait_for(browser, "document.querySelectorAll('#tiles button').length === 6")
+        tiles_shown(browser, 6)
         for key in ("r", "ArrowRight", "n", "Enter"):
             browser.press(key)
-        shown(browser, "#progress", "6 said")
+        # The image of a/5 is gone: nobody has seen its mask.
+        shown(browser, "#progress", "5 said")
+        shown(browser, "#unseen", "1 of the page before without a picture")
         written(browser)
         browser.press("u")
-        wait_for(browser, "document.querySelectorAll('#tiles button').length === 6")
+        tiles_shown(browser, 6)
         shown(browser, "#progress", "0 said")
-        for key in ("r", "Enter"):
+        for key in ("r", *["ArrowRight"] * 5, "n", "Enter"):
             browser.press(key)
-        shown(browser, "#progress", "6 said")
+        shown(browser, "#progress", "6 said")  # but a verdict by hand is one
         written(browser)
     newest = read_verdicts(Place.open(output, Storage()), "f")
     counted = [row["verdict"] for key, row in sorted(newest.items())]
-    assert counted == ["rejected", *["accepted"] * 5]
+    assert counted == ["rejected", *["accepted"] * 4, "absent"]
 
 
 def test_a_name_with_markup_is_shown_as_text_and_the_page_fits_a_phone(
