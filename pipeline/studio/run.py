@@ -18,6 +18,7 @@ class Run:
         """command takes the job file as its last argument; shown is what a person would type."""
         self._command, self.shown = tuple(command), shown
         self._process: subprocess.Popen[bytes] | None = None
+        self._begins = 0  # where in the log this run's words begin
         self._lock = threading.Lock()
 
     def start(self, job: Path) -> None:
@@ -25,7 +26,8 @@ class Run:
         with self._lock:
             if self._alive():
                 raise BadInput("a run that is under way", str(job), "another start", "its end")
-            with log_of(job).open("wb") as log:
+            with log_of(job).open("ab") as log:  # which may hold what others wrote
+                self._begins = log.tell()
                 # A session of its own: what ends the studio does not reach it.
                 self._process = subprocess.Popen(  # noqa: S603
                     [*self._command, str(job)],
@@ -47,7 +49,11 @@ class Run:
             alive = self._alive()
             started = self._process is not None
             code = self._process.returncode if self._process is not None else None
-        return {"alive": alive, "code": code, "log": _end_of(log_of(job)) if started else ""}
+        return {
+            "alive": alive,
+            "code": code,
+            "log": _end_of(log_of(job), self._begins) if started else "",
+        }
 
     def _alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -58,9 +64,9 @@ def log_of(job: Path) -> Path:
     return job.with_suffix(".log")
 
 
-def _end_of(log: Path) -> str:
+def _end_of(log: Path, begins: int) -> str:
     if not log.exists():
         return ""
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - LOG_BYTES))
+        file.seek(max(begins, log.stat().st_size - LOG_BYTES))
         return file.read().decode("utf-8", "replace")

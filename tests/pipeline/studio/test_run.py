@@ -41,6 +41,18 @@ def test_what_a_run_prints_is_kept_beside_the_job_and_its_code_told(tmp_path: Pa
     assert log_of(job).read_text() == f"a fault in {job}\n"
 
 
+def test_a_log_that_was_there_is_added_to_and_the_page_is_told_the_run_alone(
+    tmp_path: Path,
+) -> None:
+    job = tmp_path / "photos.yaml"
+    log_of(job).write_text("mine\n")
+    run = command("print('labelled')")
+    for count in (1, 2):
+        run.start(job)
+        assert ended(run, job)["log"] == "labelled\n"
+        assert log_of(job).read_text() == "mine\n" + "labelled\n" * count
+
+
 def test_a_second_run_is_refused_while_one_is_under_way_and_a_stopped_one_ends(
     tmp_path: Path,
 ) -> None:
