@@ -155,6 +155,8 @@ class Draft:
 
     def _write(self, document: Document) -> None:
         job = self._checked(document)
+        if document == self._document and self._version:
+            return  # the file says so already, and perhaps in words of its own
         if document != self._document:
             uri = document["output"]["uri"]
             free = {**document["output"], "uri": _free_output(uri, job)}

@@ -112,6 +112,17 @@ def test_a_job_keeps_what_it_says_beside_its_references(folder: Path) -> None:
     assert [one["category"] for one in yaml.safe_load(path.read_text())["references"]] == ["dog"]
 
 
+def test_a_job_that_is_saved_unchanged_keeps_its_remarks(folder: Path) -> None:
+    path = Path(write_job(folder))
+    path.write_text("# mine\n" + path.read_text())
+    before = path.read_text()
+    client = client_of(path)
+    assert save(client, {"kept": 0})[0] == 200
+    assert path.read_text() == before
+    assert save(client, {"kept": 0}, drawn(BOX, category="dog"))[0] == 200
+    assert path.read_text() != before
+
+
 def test_images_are_refused_by_the_limits_of_the_job_and_by_no_others(folder: Path) -> None:
     for most, code in ((60 * 44, 200), (60 * 44 - 1, 404)):
         job = Path(write_job(folder, limits={"max_pixels": most}))
