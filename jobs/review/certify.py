@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from jobs.terminal.options import Anonymous, AsJson, EndpointUrl, OutputUri, Region
-from jobs.terminal.requirement import read_requirement
+from jobs.terminal.requirement import read_requirements
 
 
 def certify(  # noqa: PLR0913, PLR0917 - typer makes one option of each
@@ -40,7 +40,7 @@ def certify(  # noqa: PLR0913, PLR0917 - typer makes one option of each
     from pipeline.review.review import Review
     from schemas.job.storage import Storage
 
-    required = dict(read_requirement(text, NAMES) for text in require or ())
+    required = read_requirements(require or (), NAMES)
     storage = Storage(endpoint_url=endpoint_url, region=region, anonymous=anonymous)
     review = Review(output.rstrip("/"), storage)
     certificate = certificate_of(review, each)

@@ -1,12 +1,23 @@
-"""A text NAME=LEAST becomes what a figure must reach for a command to end with 0."""
+"""Texts NAME=LEAST become what figures must reach for a command to end with 0."""
 
 from collections.abc import Sequence
 
 from schemas.errors import BadInput
 
 
-def read_requirement(text: str, names: Sequence[str]) -> tuple[str, float]:
-    """Return the name and the least value, from 0 to 1. Raises BadInput."""
+def read_requirements(texts: Sequence[str], names: Sequence[str]) -> dict[str, float]:
+    """Return the least value of each name, from 0 to 1. Raises BadInput, for a name twice too."""
+    least: dict[str, float] = {}
+    for text in texts:
+        name, value = _read(text, names)
+        if name in least:
+            got = f"{name}={least[name]:g} and {text}"
+            raise BadInput("two requirements of one figure", "--require", got, f"{name} once")
+        least[name] = value
+    return least
+
+
+def _read(text: str, names: Sequence[str]) -> tuple[str, float]:
     name, _, least = text.partition("=")
     try:
         value = float(least)

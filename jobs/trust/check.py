@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.terminal.options import AsJson, Overrides
-from jobs.terminal.requirement import read_requirement
+from jobs.terminal.requirement import read_requirements
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,10 @@ def check(
     job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml")],
     overrides: Overrides = None,
     require: Annotated[
-        str | None, typer.Option(help="iou=0.5: every category must be expected to reach it.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LEAST", help="iou=0.5: every category must be expected to reach it."
+        ),
     ] = None,
     sample: Annotated[
         int, typer.Option(min=0, help="Images of the collection that are read; 0: none.")
@@ -51,7 +54,7 @@ def check(
     from schemas.job.label import LabelJob
 
     job = read_job(LabelJob, job_file, overrides)
-    least = None if require is None else read_requirement(require, ("iou",))[1]
+    least = read_requirements(require or (), ("iou",)).get("iou")
     categories = job.numbered_categories()
     read = read_references(job.references, categories, job.limits, job.storage)
     names = {category.id: category.name for category in categories}

@@ -104,6 +104,17 @@ def test_a_requirement_that_is_none_is_refused(tmp_path: Path, require: str) -> 
     assert ended.value.code == 2
 
 
+def test_a_requirement_given_twice_is_refused_and_none_is_dropped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mask = np.eye(8, dtype=bool)
+    job = write_job(tmp_path, [Picture(np.zeros((8, 8, 3), np.uint8), {SHOWN: mask})], [mask])
+    with pytest.raises(SystemExit) as ended:
+        main(["check", str(job), "--require", "iou=0.9", "--require", "iou=0.1"])
+    assert ended.value.code == 2
+    assert "iou=0.9 and iou=0.1" in capsys.readouterr().err
+
+
 def test_a_page_shows_the_references_and_says_how_many_images_were_read(
     tmp_path: Path,
     pictures: list[Picture],
