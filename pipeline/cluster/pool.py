@@ -9,6 +9,7 @@ from ray.util.annotations import RayDeprecationWarning
 
 from pipeline.cluster.capacity import Pool
 from pipeline.cluster.units import read_dataset
+from pipeline.inputs.shards import KnownIds
 from schemas.job.embed import EmbedJob
 from schemas.job.label import LabelJob
 from schemas.record.commit import Shard
@@ -39,16 +40,18 @@ def stream_receipts(
     actor: type,
     arguments: tuple[Any, ...],
     pool: Pool,
+    known: KnownIds | None = None,
 ) -> Iterator[str]:
     """Read what is missing of the job's shards and yield a receipt (JSON) for every unit committed.
 
     actor is constructed with arguments, called with one unit (a table of UNIT_SCHEMA), and returns
-    its receipts as the column `receipt`. Two threads of its process call it at once.
+    its receipts as the column `receipt`. Two threads of its process call it at once. known is as in
+    `read_units`.
     """
     # Ray 2.60 has no other way to bound restarts, and warns of this one.
     warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated", RayDeprecationWarning)
     compute = job.compute
-    receipts = read_dataset(job, work).map_batches(
+    receipts = read_dataset(job, work, known).map_batches(
         actor,
         fn_constructor_args=arguments,
         batch_size=1,  # one unit: a block holds one. With GPUs, Ray refuses None

@@ -9,19 +9,21 @@ from ray.data import TaskPoolStrategy
 
 from pipeline.cluster.capacity import READ_CPUS
 from pipeline.cluster.unit_table import unit_to_table
-from pipeline.inputs.shards import read_units
+from pipeline.inputs.shards import KnownIds, read_units
 from schemas.job.embed import EmbedJob
 from schemas.job.label import LabelJob
 from schemas.record.commit import Shard
 
 
 def read_dataset(
-    job: LabelJob | EmbedJob, unfinished: Sequence[tuple[Shard, frozenset[int]]]
+    job: LabelJob | EmbedJob,
+    unfinished: Sequence[tuple[Shard, frozenset[int]]],
+    known: KnownIds | None = None,
 ) -> ray.data.Dataset:
     """Return a lazy dataset of UNIT_SCHEMA rows, one task a shard, committed units left out."""
     items = [{"shard": shard.model_dump_json(), "done": sorted(done)} for shard, done in unfinished]
     return ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
-        partial(_read_shards, job=job),
+        partial(_read_shards, job=job, known=known),
         batch_size=1,
         batch_format="pyarrow",
         num_cpus=READ_CPUS,
@@ -29,9 +31,11 @@ def read_dataset(
     )
 
 
-def _read_shards(table: pa.Table, job: LabelJob | EmbedJob) -> Iterator[pa.Table]:
+def _read_shards(
+    table: pa.Table, job: LabelJob | EmbedJob, known: KnownIds | None
+) -> Iterator[pa.Table]:
     for row in table.to_pylist():
         shard = Shard.model_validate_json(row["shard"])
         done = frozenset(row["done"])
-        for unit in read_units(shard, job.targets, job.storage, job.limits, done):
+        for unit in read_units(shard, job.targets, job.storage, job.limits, done, known):
             yield unit_to_table(unit)

@@ -1,6 +1,6 @@
 """Turn a planned shard into units of encoded images, the n-th of which is the same on every run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +20,9 @@ from schemas.record.commit import Shard
 _FETCH_THREADS = 8
 # Read of a single image before its size is asked for: covers nearly all, in one request.
 _FIRST_BYTES = 16 * 2**20
+
+KnownIds = Callable[[str, Collection[int]], Mapping[int, frozenset[str]]]
+"""Says which images some units of a shard, by its id, held when they were committed."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Unit:
     last: bool
     images: tuple[EncodedImage, ...]
 
+    def check_same_images(self, known: Set[str]) -> None:
+        """Raise BadStorage unless these are the images that the unit was committed with."""
+        where = self.images[0].uri if self.images else self.shard_id
+        check_same_images(where, self.number, known, {image.image_id for image in self.images})
+
 
 def read_units(
     shard: Shard,
@@ -48,14 +56,18 @@ def read_units(
     storage: Storage,
     limits: Limits,
     done: frozenset[int] = frozenset(),
+    known: KnownIds | None = None,
 ) -> Iterator[Unit]:
     """Yield a shard's units that are not `done`; one unit is in memory, and one image beyond it.
 
-    A shard without images yields one empty unit. Raises BadStorage and OSError when the storage
-    fails, so that a task is tried again: a fault of the storage never becomes a fault of an image.
+    A shard without images yields one empty unit. known: a file whose done units hold other images
+    now is refused before any unit is yielded. Raises BadStorage and OSError when the storage fails,
+    so that a task is tried again: a fault of the storage never becomes a fault of an image.
     BadInput for a tar planned by an older version.
     """
     check_reading(shard)
+    if known is not None and done and shard.kind != "images":
+        _check_done(shard, _images(shard, source, storage, limits, lambda _: False), done, known)
 
     def wanted(number: int) -> bool:
         return number // shard.images_per_unit not in done
@@ -83,6 +95,34 @@ def list_images(
     check_reading(shard)
     images = _images(shard, source, storage, limits, lambda _: False)
     return [(one.image_id, one.uri) for one in islice(images, most) if one.fault is None]
+
+
+def _check_done(
+    shard: Shard, images: Iterator[EncodedImage], done: frozenset[int], known: KnownIds
+) -> None:
+    """Raise BadStorage unless the done units hold the images that were labelled under their names.
+
+    In a pass of its own: where units were done out of turn, one behind the first that is missing
+    may be the one that tells.
+    """
+    held: dict[int, set[str]] = {}
+    for position, image in enumerate(islice(images, (max(done) + 1) * shard.images_per_unit)):
+        number = position // shard.images_per_unit
+        if number in done:
+            held.setdefault(number, set()).add(image.image_id)
+    for number, ids in sorted(known(shard.id, done).items()):
+        check_same_images(shard.uri, number, ids, held.get(number, set()))
+
+
+def check_same_images(where: str, number: int, known: Set[str], now: Set[str]) -> None:
+    """Raise BadStorage unless a unit's images now are those that it was committed with."""
+    if known != now:
+        raise BadStorage(
+            "a shard that has changed since its first units were labelled",
+            where,
+            f"{len(known & now)} of the {len(known)} images that unit {number} was made of",
+            "the file as it was, and its ids read as they were, or a new output",
+        )
 
 
 def check_reading(shard: Shard) -> None:

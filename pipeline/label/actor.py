@@ -16,7 +16,7 @@ from model.presence.decide import Judge
 from model.segmenter import LoadedReference, Segmenter, StudyOptions
 from pipeline.cluster.unit_table import table_to_units
 from pipeline.embed.store import EmbeddingStore, model_fields
-from pipeline.inputs.shards import Unit
+from pipeline.inputs.shards import KnownIds, Unit
 from pipeline.label.monitoring import LabelledUnit, UnitWatch
 from pipeline.label.retry import Retry, committed_unit, split_unit
 from pipeline.label.rows import RowContext, unsound
@@ -25,7 +25,7 @@ from pipeline.label.unit_labeler import UnitLabeler
 from pipeline.output.attempts import Attempt
 from pipeline.output.earlier import Earlier
 from pipeline.output.taken import TakenRows, take_rows
-from pipeline.output.unit import UnitName, read_part, write_unit
+from pipeline.output.unit import CommittedIds, UnitName, read_image_ids, read_part, write_unit
 from pipeline.presence.choose import kept_choice
 from pipeline.presence.heads import PresenceTask
 from pipeline.presence.study import Study, load_study
@@ -50,6 +50,15 @@ class SegmentTask:
     retry: Retry | None = None
     presence: PresenceTask | None = None
     earlier: Earlier | None = None
+
+    @property
+    def known(self) -> KnownIds | None:
+        """Tells a shard that changed since its first units were labelled from the one it was.
+
+        None for a retry, which compares the units that it does again.
+        """
+        output = self.job.output
+        return CommittedIds(output.uri, self.job.storage) if self.retry is None else None
 
 
 class SegmentUnits:
@@ -88,6 +97,7 @@ class SegmentUnits:
             part = read_part(self._output, name.path)
         except MissingFile:
             return self._write(unit, name, earlier)
+        unit.check_same_images(read_image_ids(self._output, name.path))
         return _receipt(name, part, StageSeconds())
 
     def _write(self, unit: Unit, name: UnitName, earlier: Part | None) -> Receipt:

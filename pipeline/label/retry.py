@@ -83,13 +83,14 @@ class EarlierRows:
 def split_unit(output: Place, unit: Unit, part: Part, retry: Retry) -> tuple[Unit, EarlierRows]:
     """Return the part of a unit that is to be done again, and the rows that stay.
 
-    Raises BadStorage where the part is not the one that was committed.
+    Raises BadStorage where the part is not the one that was committed, or of other images.
     """
     labels = read_table(output.below(part.path), part.sha256).to_pylist()
     rejected: list[Row] = []
     if part.rejected_path is not None:
         rejected_part = output.below(part.rejected_path)
         rejected = read_table(rejected_part, part.rejected_sha256).to_pylist()
+    unit.check_same_images({row["image_id"] for row in (*labels, *rejected)})
     again = {row["image_id"] for row in rejected if row["reason"] in retry.reasons}
     images = tuple(image for image in unit.images if image.image_id in again)
     stay = [row for row in rejected if row["image_id"] not in again]

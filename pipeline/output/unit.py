@@ -7,6 +7,8 @@ names the rejected part that belongs to it; a rejected part that no footer names
 import hashlib
 import io
 import re
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +19,12 @@ from pipeline.output.paths import LABELS, labels_part, rejected_part
 from pipeline.storage.place import Place
 from pipeline.storage.tables import to_parquet
 from schemas.errors import BadStorage
+from schemas.job.storage import Storage
 from schemas.record.commit import Part
 from schemas.record.row import ASKED_COLUMNS, REJECTED_SCHEMA, schema_with
 
 FOOTER_KEY = b"vrp-label"
+READ_THREADS = 16  # GETs of about 100 kB each: latency, not bandwidth, is what they wait for
 PART_NAME = re.compile(
     r"(?P<shard>[0-9a-f]{16})-(?P<unit>\d{5,})(?P<last>-last)?(-r(?P<revision>[1-9]\d*))?\.parquet"
 )
@@ -61,13 +65,13 @@ def unit_of(part: Part) -> UnitName | None:
     return parse_unit(part.path.removeprefix(f"{LABELS}/"))
 
 
-def list_units(output: Place) -> set[UnitName]:
-    """Return the units committed so far, each at its newest revision.
+def list_units(output: Place, shard_id: str = "") -> set[UnitName]:
+    """Return the units committed so far, each at its newest revision; of one shard if it is named.
 
     One LIST of the output, no other state.
     """
     newest: dict[tuple[str, int], UnitName] = {}
-    for name in output.below(LABELS).files():
+    for name in output.below(LABELS).files(shard_id):
         if unit := parse_unit(name):
             key = (unit.shard_id, unit.number)
             if key not in newest or newest[key].revision < unit.revision:
@@ -122,7 +126,41 @@ def read_part(output: Place, path: str) -> Part:
     Raises BadStorage when the file is not a part or its rows are not as many as it says.
     """
     place = output.below(path)
+    return _part_in(place, place.read())
+
+
+def read_image_ids(output: Place, path: str) -> frozenset[str]:
+    """Return the ids of a committed part's images, labelled and rejected. Raises BadStorage."""
+    place = output.below(path)
     data = place.read()
+    part = _part_in(place, data)
+    ids = _image_ids(data)
+    if part.rejected_path is not None:
+        ids |= _image_ids(output.below(part.rejected_path).read())
+    return ids
+
+
+@dataclass(frozen=True)
+class CommittedIds:
+    """Tells, in whichever process, what images the committed units of an output's shards hold."""
+
+    uri: str
+    storage: Storage
+
+    def __call__(self, shard_id: str, numbers: Collection[int]) -> Mapping[int, frozenset[str]]:
+        """Return the image ids of those of a shard's units, by number. Raises BadStorage."""
+        output = Place.open(self.uri, self.storage)
+        units = [unit for unit in list_units(output, shard_id) if unit.number in numbers]
+        with ThreadPoolExecutor(READ_THREADS) as pool:
+            ids = pool.map(lambda unit: read_image_ids(output, unit.path), units)
+            return {unit.number: found for unit, found in zip(units, ids, strict=True)}
+
+
+def _image_ids(data: bytes) -> frozenset[str]:
+    return frozenset(pq.read_table(io.BytesIO(data), columns=["image_id"])["image_id"].to_pylist())
+
+
+def _part_in(place: Place, data: bytes) -> Part:
     try:
         footer = pq.read_metadata(io.BytesIO(data))
         part = Part.model_validate_json((footer.metadata or {})[FOOTER_KEY])

@@ -14,6 +14,6 @@ def in_this_process(task: SegmentTask, work: Work) -> Iterator[Receipt]:
     job = task.job
     labeler = SegmentUnits(task)
     for shard, done in work:
-        for unit in read_units(shard, job.targets, job.storage, job.limits, done):
+        for unit in read_units(shard, job.targets, job.storage, job.limits, done, task.known):
             for text in labeler(unit_to_table(unit))["receipt"]:
                 yield Receipt.model_validate_json(text)

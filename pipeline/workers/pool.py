@@ -15,5 +15,5 @@ def on_cluster(task: SegmentTask, work: Work) -> Iterator[Receipt]:
     configure_ray_data(progress=False)
     pool = check_pool(task.job.compute)
     task = replace(task, gpus=pool.gpus)
-    for text in stream_receipts(task.job, work, SegmentUnits, (task,), pool):
+    for text in stream_receipts(task.job, work, SegmentUnits, (task,), pool, task.known):
         yield Receipt.model_validate_json(text)

@@ -143,6 +143,20 @@ def test_a_retry_takes_over_nothing_that_is_not_what_was_committed(
         receipt_of(SegmentUnits(replace(task, retry=again), MeanColour()), work)
 
 
+@pytest.mark.parametrize("retried", [False, True])
+def test_a_unit_that_holds_other_images_than_it_was_committed_with_is_refused(
+    retried: bool, task: SegmentTask
+) -> None:
+    work = unit(png(WHITE), png(RED))
+    first = receipt_of(SegmentUnits(task, MeanColour()), work).part
+    again = Retry(frozenset({"model"}), {(work.shard_id, work.number): first}, 1, 1)
+    other = replace(work, images=(work.images[0], replace(work.images[1], image_id="7")))
+    with pytest.raises(BadStorage, match="1 of the 2 images that unit 0 was made of"):
+        receipt_of(
+            SegmentUnits(replace(task, retry=again if retried else None), MeanColour()), other
+        )
+
+
 def test_a_unit_done_image_by_image_has_the_bytes_of_an_undisturbed_one(tmp_path: Path) -> None:
     """On the real networks: copies of an image at its place in a batch round as the batch did."""
     photos = tmp_path / "photos"
