@@ -26,6 +26,8 @@ from s3fs.errors import translate_boto_error
 
 from pipeline.monitoring.metrics import STORAGE_ERRORS, STORAGE_RETRIES, record
 from pipeline.storage.errors import s3_code, s3_status
+from pipeline.storage.stored_file import Version
+from schemas.errors import BadStorage
 
 Answer = TypeVar("Answer")
 
@@ -62,6 +64,7 @@ _BLOCK_BYTES = 16 * 2**20
 _LATER = frozenset({408, 409, 429})
 _LATER_CODES = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException"})
 _NEVER = 501  # not implemented
+_NO_MATCH = 412  # a condition that does not hold
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -94,9 +97,10 @@ class PatientS3(S3FileSystem):
         start: int | None = None,
         end: int | None = None,
         *_: Any,
+        version: Version | None = None,
         **__: Any,
     ) -> bytes:
-        bucket, key, version = self.split_path(path)
+        bucket, key, in_path = self.split_path(path)
         first = start or 0
         if end is not None and end <= first:
             return b""
@@ -104,26 +108,35 @@ class PatientS3(S3FileSystem):
         # an intermediary cut and announced as whole shows.
         named = {"Bucket": bucket, "Key": key}
         named["Range"] = f"bytes={first}-{'' if end is None else end - 1}"
-        if chosen := version_id or version:
+        if chosen := version_id or in_path:
             named["VersionId"] = chosen
+        # Plain HTTP (RFC 9110, 13.1.1), which AWS, Ceph and MinIO answer with 412 for another one.
+        if version and version.etag:
+            named["IfMatch"] = version.etag
 
         async def read() -> bytes:
             answer = await self._call_once("get_object", **named)
             async with answer["Body"] as body:
-                return _asked(await body.read(), answer, first, end)
+                data = _asked(await body.read(), answer, first, end)
+            if version:
+                version.etag = answer.get("ETag")
+            return data
 
         try:
             return await _tried(read)
         except OSError as error:
             if s3_code(error) == "InvalidRange":
                 return b""
+            if s3_status(error) == _NO_MATCH:
+                raise _replaced(path) from error
             raise
 
     async def _get_file(self, rpath: str, lpath: str, *_: Any, **__: Any) -> None:
-        size = (await self._info(rpath))["size"]
+        size, version = (await self._info(rpath))["size"], Version()
         with open(lpath, "wb") as file:
             for start in range(0, size, _BLOCK_BYTES):
-                file.write(await self._cat_file(rpath, start=start, end=start + _BLOCK_BYTES))
+                end = start + _BLOCK_BYTES
+                file.write(await self._cat_file(rpath, start=start, end=end, version=version))
 
     async def _create(self, path: str, data: bytes) -> bool:
         """Write a file that is not there yet; False if it is there with other bytes."""
@@ -131,7 +144,7 @@ class PatientS3(S3FileSystem):
         try:
             await self._call_s3("put_object", Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
         except OSError as error:
-            if s3_status(error) != 412:
+            if s3_status(error) != _NO_MATCH:
                 raise
             # Perhaps our own object, of an earlier try whose answer was lost. No count of tries
             # tells: aiohttp sends again by itself on a connection that broke.
@@ -139,6 +152,15 @@ class PatientS3(S3FileSystem):
         return True
 
     create = sync_wrapper(_create)
+
+
+def _replaced(path: str) -> BadStorage:
+    return BadStorage(
+        "an object that changed while it was read",
+        f"s3://{path}",
+        "another object than its first bytes are of",
+        "one that stays until it is read",
+    )
 
 
 class _ShortBody(OSError):

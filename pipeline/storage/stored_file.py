@@ -4,6 +4,7 @@ import errno
 import io
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from fsspec import AbstractFileSystem
@@ -19,16 +20,36 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 8 * 2**20
 
 
+@dataclass
+class Version:
+    """Which of the objects that S3 held under one key a reading has met; None before it began."""
+
+    etag: str | None = None
+
+
 def open_file(fs: AbstractFileSystem, path: str, size: int) -> BinaryIO:
     """Open a file of known size for buffered reading, holding two blocks of 8 MiB at most.
 
     A short answer of the storage is an OSError with an errno and never the end of the file: so
-    whoever reads knows that a file which ends early is itself too short. Raises BadStorage.
+    whoever reads knows that a file which ends early is itself too short. Raises BadStorage, also
+    for an object that is replaced while it is read.
     """
     if isinstance(fs, LocalFileSystem):
         with translated(fs, path, "read"):
             return open(path, "rb", buffering=2**20)
     return io.BufferedReader(_Blocks(fs, path, size), 2**16)
+
+
+def read_version(
+    fs: AbstractFileSystem, path: str, start: int, end: int, version: Version
+) -> bytes:
+    """Read bytes start to end of a file; of S3 the object that earlier reads met, and no other."""
+    if "s3" not in fs.protocol:
+        return read_bytes(fs, path, start, end)
+    with translated(fs, path, "read"):
+        data = fs.cat_file(path, start=start, end=end, version=version)
+    assert isinstance(data, bytes), "no file system here decodes text"
+    return data
 
 
 class _Blocks(io.RawIOBase):
@@ -37,6 +58,7 @@ class _Blocks(io.RawIOBase):
     def __init__(self, fs: AbstractFileSystem, path: str, size: int) -> None:
         self._fs, self._path, self._size = fs, path, size
         self._position = 0
+        self._version = Version()
         self._blocks: dict[int, Future[bytes]] = {}
         self._thread = ThreadPoolExecutor(1)
 
@@ -92,7 +114,7 @@ class _Blocks(io.RawIOBase):
     def _fetch(self, number: int) -> bytes:
         start = number * _BLOCK_BYTES
         end = min(start + _BLOCK_BYTES, self._size)
-        data = read_bytes(self._fs, self._path, start, end)
+        data = read_version(self._fs, self._path, start, end, self._version)
         if len(data) != end - start:
             raise OSError(
                 errno.EIO,

@@ -11,6 +11,7 @@ from fsspec import AbstractFileSystem
 from pipeline.inputs.shards import Unit
 from pipeline.inputs.sources import plan_shards
 from pipeline.storage.files import open_filesystem, read_bytes
+from pipeline.storage.stored_file import Version
 from schemas.errors import BadInput, BadStorage
 from schemas.job.compute import Limits
 from schemas.job.source import ParquetImages, Source
@@ -168,13 +169,13 @@ def test_storage_that_fails_within_a_parquet_file_is_no_damage(
     place = Place(f"{bucket.uri}/in", bucket.storage)
     shard, source = parquet_of(place, rows([1], [b"A"], pa.binary()))
 
-    def cut_short(fs: AbstractFileSystem, path: str, start: int, end: int) -> bytes:
+    def cut_short(fs: AbstractFileSystem, path: str, start: int, end: int, _: Version) -> bytes:
         return read_bytes(fs, path, start, end)[:-1]
 
-    def denied(fs: AbstractFileSystem, path: str, start: int, end: int) -> bytes:
+    def denied(fs: AbstractFileSystem, path: str, start: int, end: int, _: Version) -> bytes:
         raise BadStorage("storage that may not be read", path, "AccessDenied", "permission")
 
     for failure, error in ((cut_short, OSError), (denied, BadStorage)):
-        monkeypatch.setattr("pipeline.storage.stored_file.read_bytes", failure)
+        monkeypatch.setattr("pipeline.storage.stored_file.read_version", failure)
         with pytest.raises(error):
             read(shard, source, place)

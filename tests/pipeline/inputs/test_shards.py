@@ -9,6 +9,7 @@ from fsspec import AbstractFileSystem
 from pipeline.inputs.shards import EncodedImage, Unit, read_units
 from pipeline.inputs.sources import plan_shards
 from pipeline.storage.files import read_bytes
+from pipeline.storage.stored_file import Version
 from schemas.errors import BadInput, BadStorage
 from schemas.job.compute import Limits
 from schemas.job.source import Source, WebDataset
@@ -170,10 +171,10 @@ def test_a_short_answer_of_the_storage_is_an_error_and_no_truncated_shard(
     place = Place(f"{bucket.uri}/in", bucket.storage)
     shard, source = seven(place)
 
-    def cut_short(fs: AbstractFileSystem, path: str, start: int, end: int) -> bytes:
+    def cut_short(fs: AbstractFileSystem, path: str, start: int, end: int, _: Version) -> bytes:
         return read_bytes(fs, path, start, end)[:-100]
 
-    monkeypatch.setattr("pipeline.storage.stored_file.read_bytes", cut_short)
+    monkeypatch.setattr("pipeline.storage.stored_file.read_version", cut_short)
     with pytest.raises(OSError, match="wanted"):
         read(shard, source, place)
 

@@ -21,6 +21,7 @@ from pipeline.storage.files import (
     replace,
 )
 from pipeline.storage.place import Place
+from pipeline.storage.stored_file import open_file
 from schemas.errors import BadStorage, MissingFile
 from schemas.job.storage import Storage
 from tests.made.servers.s3 import SECRET, Bucket, free_port, serve_denials, storage_at
@@ -163,3 +164,19 @@ def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(BadStorage, match="file"):
         check_writable(str(tmp_path / "file/out"), Storage())
+
+
+def test_an_object_replaced_while_it_is_read_is_refused(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.storage.stored_file._BLOCK_BYTES", 8)
+    place = Place.open(bucket.put("a.tar", b"A" * 64), bucket.storage)
+    with open_file(place.fs, place.path, 64) as whole:
+        assert whole.read() == b"A" * 64
+    with open_file(place.fs, place.path, 64) as torn:
+        assert torn.read(8) == b"A" * 8
+        bucket.put("a.tar", b"B" * 64)
+        with pytest.raises(BadStorage, match=r"changed while it was read(.|\n)*/a\.tar"):
+            torn.read()
+    with open_file(place.fs, place.path, 64) as again:
+        assert again.read() == b"B" * 64
