@@ -4,6 +4,7 @@ A plan is append-only: plan/00000.parquet lists the shards of the first run, pla
 those that had appeared by a later one. So growing inputs never shift a unit that is committed.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from pipeline.storage.tables import from_parquet, to_parquet
 from schemas.errors import BadInput
 from schemas.record.commit import Shard
 
+_PLAN_FILE = re.compile(r"\d{5,}\.parquet")
 PLAN_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -48,8 +50,11 @@ class Plan:
 
 
 def read_plan(output: Place) -> tuple[tuple[Shard, ...], int]:
-    """Return the shards that earlier runs planned, and the number of plan files."""
-    names = sorted(output.below(PLAN).files())
+    """Return the shards that earlier runs planned, and the number of plan files.
+
+    What a process killed as it wrote one left beside them is none.
+    """
+    names = sorted(name for name in output.below(PLAN).files() if _PLAN_FILE.fullmatch(name))
     shards = [
         shard for name in names for shard in _from_file(output.below(f"{PLAN}/{name}").read())
     ]

@@ -70,8 +70,8 @@ def keep_run(
 
 
 def read_runs(output: Place, most: int) -> list[Run]:
-    """Return the last runs, oldest first."""
-    names = list(output.below(RUNS).files())[-most:]
+    """Return the last runs, oldest first; a hidden file is what a kill left of one."""
+    names = [name for name in output.below(RUNS).files() if not name.startswith(".")][-most:]
     return [Run.model_validate_json(output.below(f"{RUNS}/{name}").read()) for name in names]
 
 

@@ -48,7 +48,7 @@ def label_status(output: Place) -> LabelStatus:
         shards_finished=len(shards) - len(left),
         units=len(units),
         units_at_work=list_begun(output, units),
-        units_with_rejected=len(output.below(REJECTED).files()),
+        units_with_rejected=sum(not n.startswith(".") for n in output.below(REJECTED).files()),
         images_least=least,
         images_most=most,
         counts=commit.counts if commit else None,

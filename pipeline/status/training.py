@@ -68,8 +68,8 @@ def _fold(output: Place, number: int, names: list[str]) -> FoldStatus:
 
 
 def _newest_rows(folder: Place, names: list[str]) -> list[dict]:
-    # A part per checkpoint, named by its first step.
-    parts = sorted(name for name in names if name.startswith(f"{METRICS}/"))
+    # A part per checkpoint, named by its first step; a hidden file is what a kill left of one.
+    parts = sorted(n for n in names if n.startswith(f"{METRICS}/") and "/." not in n)
     if not parts:
         return []
     return from_parquet(folder.below(parts[-1]).read()).to_pylist()

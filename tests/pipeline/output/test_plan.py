@@ -82,3 +82,13 @@ def test_a_plan_read_again_is_the_plan_written(tmp_path: Path) -> None:
     second = extend_plan(output, [tar("a.tar"), photos("x.jpg", "y.jpg"), tar("b.tar")])
     assert read_plan(output) == (second.shards, 2)
     assert extend_plan(output, [tar("b.tar"), tar("a.tar"), photos("x.jpg", "y.jpg")]).new == ()
+
+
+def test_what_a_kill_left_of_a_plan_file_is_none(tmp_path: Path) -> None:
+    output = Place.open(str(tmp_path), Storage())
+    torn, whole = (f"plan/.0000{n}.parquet.{'a' * 32}.tmp" for n in (0, 1))
+    output.below(torn).replace(b"PAR1")
+    assert read_plan(output) == ((), 0)
+    first = extend_plan(output, [tar("a.tar")])
+    output.below(whole).replace(output.below("plan/00000.parquet").read())
+    assert read_plan(output) == (first.shards, 1)

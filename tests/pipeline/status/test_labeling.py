@@ -58,8 +58,11 @@ def test_a_labeling_job_is_as_far_as_its_units_are_committed(tmp_path: Path) -> 
     commit_unit(tmp_path, UnitName(B, 0, True), 2)
     assert not label_status(tmp_path).done
     write_commit(output, IDENTITY, plan, {}, list_units(output))
+    for half_written in ("runs/.a.json", "rejected/.a.parquet", "plan/.00001.parquet"):
+        output.below(f"{half_written}.0123.tmp").replace(b"")  # as a kill leaves it
     done = label_status(tmp_path)
     assert done.done
+    assert (done.units_with_rejected, done.runs) == (3, ())
     assert done.counts is not None
     assert done.counts.images == 6
 
@@ -74,6 +77,7 @@ def test_a_training_job_is_as_far_as_its_newest_checkpoint(tmp_path: Path) -> No
         for step, miou in ((0, 0.25), (1, None)):
             rows = [{**row, "step": step, "loss": 1.5 - step, "held_out_miou": miou}]
             write_metrics(output.below(f"fold-{fold}"), rows)
+    output.below("fold-2/metrics/.0000000000.parquet.0123.tmp").replace(b"")
     result = FoldResult(
         fold=1, weights="w", weights_sha256="", steps=4, episodes=32, best_step=2, best_miou=0.5,
         last_loss=0.125,
@@ -82,7 +86,7 @@ def test_a_training_job_is_as_far_as_its_newest_checkpoint(tmp_path: Path) -> No
     found = read_status(str(tmp_path), HERE)
     assert isinstance(found, TrainStatus)
     assert (found.steps, found.done) == (4, False)
-    at_work, finished = found.folds
+    at_work, finished, _ = found.folds
     assert (at_work.step, at_work.loss, at_work.workers, at_work.weights) == (2, 0.5, 3, None)
     assert (finished.done, finished.step, finished.held_out_miou) == (True, 4, 0.5)
 
