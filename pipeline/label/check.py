@@ -11,7 +11,7 @@ from pipeline.output.earlier import Earlier, read_earlier
 from pipeline.output.identity import check_identity, identify, read_identity
 from pipeline.output.namesakes import by_content
 from pipeline.output.plan import Plan, merge_plan, read_plan
-from pipeline.output.unit import list_units
+from pipeline.output.unit import list_sizes
 from pipeline.presence.heads import PresenceTask, check_negatives, presence_task
 from pipeline.storage.files import check_endpoint, check_writable
 from pipeline.storage.place import Place
@@ -69,7 +69,7 @@ def check(job: LabelJob) -> CheckedJob:
     plan = merge_plan(
         known, inputs.shards, ids_given=inputs.ids_given, is_other=by_content(job.storage)
     )
-    units, commit = list_units(output), read_commit(output)
+    units, commit = list_sizes(output), read_commit(output)
     left = tuple(unfinished(plan, units))
     for shard, _ in left:
         check_reading(shard)

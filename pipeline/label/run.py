@@ -1,6 +1,6 @@
 """Label a collection: check the job, plan it, segment what is missing, commit."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pipeline.inputs.shards import check_reading
 from pipeline.label.actor import SegmentTask
@@ -8,12 +8,12 @@ from pipeline.label.budget import RejectedBudget
 from pipeline.label.check import CheckedJob
 from pipeline.label.retry import Retry, find_retry
 from pipeline.label.rows import RowContext
-from pipeline.output.commit import read_parts, unfinished, write_commit
+from pipeline.output.commit import read_parts, unchanged_parts, unfinished, write_commit
 from pipeline.output.identity import claim_output
 from pipeline.output.namesakes import by_content
 from pipeline.output.plan import Plan, extend_plan
 from pipeline.output.provenance import keep_run
-from pipeline.output.unit import UnitName, list_units
+from pipeline.output.unit import UnitName, list_sizes, list_units, unit_of
 from schemas.errors import BadInput, RejectReason
 from schemas.record.commit import Commit, Part, Shard
 from schemas.record.receipt import Receipt
@@ -35,10 +35,10 @@ def label(checked: CheckedJob, on_receipt: Callable[[Receipt], None], workers: W
     claim_output(output, checked.identity)
     inputs, is_other = checked.inputs, by_content(checked.job.storage)
     plan = extend_plan(output, inputs.shards, ids_given=inputs.ids_given, is_other=is_other)
-    units = list_units(output)
-    known = _known_parts(checked, units)
+    sizes = list_sizes(output)
+    known = _known_parts(checked, plan, sizes)
     budget = RejectedBudget(output, checked.job.limits, known.values())
-    receipts = _segment(checked, workers, unfinished(plan, units))
+    receipts = _segment(checked, workers, unfinished(plan, sizes))
     for receipt in keep_run(output, checked.references, receipts):
         known[receipt.part.path] = receipt.part
         on_receipt(receipt)
@@ -83,14 +83,30 @@ def work_again(checked: CheckedJob, again: Retry) -> Work:
     return [(shard, done[shard.id]) for shard in shards if shard.id in done]
 
 
-def _known_parts(checked: CheckedJob, units: Iterable[UnitName]) -> dict[str, Part]:
-    """Return the parts that need not be read for a commit; with a budget, all there are."""
-    parts = checked.commit.parts if checked.commit is not None else ()
-    known = {part.path: part for part in parts}
+def _known_parts(checked: CheckedJob, plan: Plan, sizes: Mapping[UnitName, int]) -> dict[str, Part]:
+    """Return the parts that need not be read for a commit; with a budget, all there are.
+
+    Those of the old commit that are others now are read before any work. Raises BadStorage.
+    """
+    output, commit = checked.output, checked.commit
+    known = unchanged_parts(commit, sizes)
+    listed = {part.path for part in commit.parts} if commit is not None else set()
+    known |= read_parts(output, [u.path for u in sizes if u.path in listed and u.path not in known])
+    there = {(unit.shard_id, unit.number) for unit in sizes}
+    if commit is not None and not there.issuperset(_units_of(commit)):
+        # A unit is done again whose part has gone. A kill after that would leave a commit that
+        # names the old part, and the new one may have its size.
+        commit = write_commit(output, checked.identity, plan, known, sizes)
+        known = {part.path: part for part in commit.parts}
     if checked.job.limits.max_rejected is not None:
-        unread = [unit.path for unit in units if unit.path not in known]
-        known |= read_parts(checked.output, unread)
+        known |= read_parts(output, [unit.path for unit in sizes if unit.path not in known])
     return known
+
+
+def _units_of(commit: Commit) -> Iterator[tuple[str, int]]:
+    for unit in map(unit_of, commit.parts):
+        if unit is not None:
+            yield unit.shard_id, unit.number
 
 
 def _commit(checked: CheckedJob, plan: Plan, known: dict[str, Part]) -> Commit:

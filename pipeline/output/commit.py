@@ -1,6 +1,6 @@
 """Gather the parts of a finished plan into commit.json, the only list of what exists."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.output.paths import COMMIT, PRESENCE
@@ -52,13 +52,23 @@ def read_choice(output: Place) -> PresenceChoice | None:
         return None
 
 
-def is_complete(commit: Commit | None, plan: Plan, units: Iterable[UnitName]) -> bool:
-    """True when the commit covers the plan, and lists the newest part of every unit."""
+def is_complete(commit: Commit | None, plan: Plan, sizes: Mapping[UnitName, int]) -> bool:
+    """True when the commit covers the plan, and lists the newest part of every unit as it is.
+
+    sizes are those of `list_sizes`: a part of another size is not the one that was committed.
+    """
     if commit is None or commit.shards != len(plan.shards):
         return False
     planned = {shard.id for shard in plan.shards}
-    newest = {unit.path for unit in units if unit.shard_id in planned}
-    return {part.path for part in commit.parts} == newest
+    newest = {unit.path: size for unit, size in sizes.items() if unit.shard_id in planned}
+    return {part.path: part.bytes for part in commit.parts} == newest
+
+
+def unchanged_parts(commit: Commit | None, sizes: Mapping[UnitName, int]) -> dict[str, Part]:
+    """Return the parts that a commit lists and that still have their sizes, by path."""
+    now = {unit.path: size for unit, size in sizes.items()}
+    parts = commit.parts if commit is not None else ()
+    return {part.path: part for part in parts if now.get(part.path) == part.bytes}
 
 
 def read_parts(output: Place, paths: Sequence[str]) -> dict[str, Part]:

@@ -25,6 +25,7 @@ from schemas.record.row import ASKED_COLUMNS, REJECTED_SCHEMA, schema_with
 
 FOOTER_KEY = b"vrp-label"
 READ_THREADS = 16  # GETs of about 100 kB each: latency, not bandwidth, is what they wait for
+_MEND = "delete the file and run the job again, which does its unit anew"
 PART_NAME = re.compile(
     r"(?P<shard>[0-9a-f]{16})-(?P<unit>\d{5,})(?P<last>-last)?(-r(?P<revision>[1-9]\d*))?\.parquet"
 )
@@ -70,13 +71,18 @@ def list_units(output: Place, shard_id: str = "") -> set[UnitName]:
 
     One LIST of the output, no other state.
     """
-    newest: dict[tuple[str, int], UnitName] = {}
-    for name in output.below(LABELS).files(shard_id):
+    return set(list_sizes(output, shard_id))
+
+
+def list_sizes(output: Place, shard_id: str = "") -> dict[UnitName, int]:
+    """Return the units as `list_units`, each with the bytes of its part."""
+    newest: dict[tuple[str, int], tuple[UnitName, int]] = {}
+    for name, size in output.below(LABELS).files(shard_id).items():
         if unit := parse_unit(name):
             key = (unit.shard_id, unit.number)
-            if key not in newest or newest[key].revision < unit.revision:
-                newest[key] = unit
-    return set(newest.values())
+            if key not in newest or newest[key][0].revision < unit.revision:
+                newest[key] = unit, size
+    return dict(newest.values())
 
 
 def write_unit(
@@ -134,9 +140,10 @@ def read_image_ids(output: Place, path: str) -> frozenset[str]:
     place = output.below(path)
     data = place.read()
     part = _part_in(place, data)
-    ids = _image_ids(data)
+    ids = _image_ids(place, data)
     if part.rejected_path is not None:
-        ids |= _image_ids(output.below(part.rejected_path).read())
+        rejected = output.below(part.rejected_path)
+        ids |= _image_ids(rejected, rejected.read())
     return ids
 
 
@@ -156,8 +163,12 @@ class CommittedIds:
             return {unit.number: found for unit, found in zip(units, ids, strict=True)}
 
 
-def _image_ids(data: bytes) -> frozenset[str]:
-    return frozenset(pq.read_table(io.BytesIO(data), columns=["image_id"])["image_id"].to_pylist())
+def _image_ids(place: Place, data: bytes) -> frozenset[str]:
+    try:
+        table = pq.read_table(io.BytesIO(data), columns=["image_id"])
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _unreadable(place, error) from error
+    return frozenset(table["image_id"].to_pylist())
 
 
 def _part_in(place: Place, data: bytes) -> Part:
@@ -165,17 +176,19 @@ def _part_in(place: Place, data: bytes) -> Part:
         footer = pq.read_metadata(io.BytesIO(data))
         part = Part.model_validate_json((footer.metadata or {})[FOOTER_KEY])
     except (pa.ArrowInvalid, KeyError, ValueError) as error:
-        raise BadStorage(
-            "a part cannot be read", place.uri, repr(error), "a labels part of this output"
-        ) from error
+        raise _unreadable(place, error) from error
     if footer.num_rows != part.rows + part.instances:
         raise BadStorage(
             "a part has lost rows",
             place.uri,
             f"{footer.num_rows}",
-            f"{part.rows + part.instances} rows",
+            f"{part.rows + part.instances} rows; {_MEND}",
         )
     return _with_digest(part, data)
+
+
+def _unreadable(place: Place, error: Exception) -> BadStorage:
+    return BadStorage("a part cannot be read", place.uri, repr(error), f"a labels part; {_MEND}")
 
 
 def _with_digest(part: Part, data: bytes) -> Part:

@@ -7,7 +7,7 @@ from pipeline.output.commit import is_complete, read_commit, unfinished
 from pipeline.output.paths import REJECTED
 from pipeline.output.plan import Plan, read_plan
 from pipeline.output.provenance import read_runs
-from pipeline.output.unit import list_units
+from pipeline.output.unit import list_sizes
 from pipeline.status.images import count_images
 from pipeline.storage.place import Place
 from schemas.record.commit import Counts
@@ -38,7 +38,7 @@ class LabelStatus:
 def label_status(output: Place) -> LabelStatus:
     """Read a labeling output: five listings, the plan, the commit and the last runs."""
     shards, _ = read_plan(output)
-    units, commit = list_units(output), read_commit(output)
+    units, commit = list_sizes(output), read_commit(output)
     plan = Plan(shards, (), commit.vanished if commit else ())
     left = unfinished(plan, units)
     least, most = count_images(output, shards, units, commit)

@@ -6,9 +6,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.output.commit import read_commit, unfinished, write_commit
+from pipeline.output.commit import (
+    is_complete,
+    read_commit,
+    unchanged_parts,
+    unfinished,
+    write_commit,
+)
 from pipeline.output.plan import Plan
-from pipeline.output.unit import UnitName, write_unit
+from pipeline.output.unit import UnitName, list_sizes, write_unit
 from pipeline.storage.place import Place
 from schemas.job.reference import Category
 from schemas.job.storage import Storage
@@ -86,6 +92,21 @@ def test_a_part_of_no_planned_shard_is_not_committed(tmp_path: Path) -> None:
     write_unit(output, unit(0, 7, last=True), [label("a")], [], images=1)
     commit = write_commit(output, IDENTITY, plan(), {}, [unit(0, 7, last=True)])
     assert commit.parts == ()
+
+
+def test_a_commit_of_another_part_than_the_one_that_lies_there_covers_nothing(
+    tmp_path: Path,
+) -> None:
+    output = Place.open(str(tmp_path), Storage())
+    name = unit(0, 1, last=True)
+    write_unit(output, name, [label("a")], [], images=1)
+    commit = write_commit(output, IDENTITY, plan(shard(1)), {}, [name])
+    assert is_complete(commit, plan(shard(1)), list_sizes(output))
+    # The unit is done again, with other rows, by a driver that is killed before its commit.
+    output.below(name.path).remove()
+    write_unit(output, name, [label("a"), label("b")], [], images=2)
+    assert not is_complete(commit, plan(shard(1)), list_sizes(output))
+    assert unchanged_parts(commit, list_sizes(output)) == {}
 
 
 def test_an_output_without_a_commit_has_none(tmp_path: Path) -> None:
