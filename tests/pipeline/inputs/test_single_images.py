@@ -68,7 +68,7 @@ def test_an_image_whose_permissions_allow_nobody_to_read_it_is_its_own_affair(
     shards, source = listed(place, ["a.jpg", "b.jpg"])
     read_file = LocalFileSystem.cat_file
 
-    def as_nobody(fs: LocalFileSystem, path: str, **span: int | None) -> bytes:
+    def as_nobody(fs: LocalFileSystem, path: str, **span: int | None) -> str | bytes:
         if path.endswith("b.jpg"):  # mode 000 keeps out all but root, whom tests may run as
             raise PermissionError(errno.EACCES, "Permission denied", path)
         return read_file(fs, path, **span)

@@ -1,18 +1,15 @@
 """Planning: what a source names is found, in one order, under names that outlive a move."""
 
 import os
-import threading
 from pathlib import Path
 
 import pytest
-from fsspec import AbstractFileSystem
 
 from pipeline.images.formats import image_suffixes
 from pipeline.inputs.outputs import OUTPUT_FOLDERS, OUTPUT_MARKS
 from pipeline.inputs.shards import read_units
 from pipeline.inputs.sources import cut_list, plan_inputs, plan_shards
 from pipeline.output import paths
-from pipeline.storage.files import list_files
 from schemas.errors import BadInput, BadStorage, MissingFile
 from schemas.job.compute import Limits
 from schemas.job.storage import Storage
@@ -183,42 +180,6 @@ def test_brace_ranges_of_shards_keep_their_names(place: Place) -> None:
 def test_a_folder_of_shards_is_searched_to_its_depths(place: Place) -> None:
     place.put(dict.fromkeys(["a.tar", "b/c.tar", "b/c.tar.idx", "d.txt"], b"x"))
     assert names(plan(webdataset(place.uri), place)) == ["a.tar", "b/c.tar"]
-
-
-def test_a_range_is_answered_by_one_listing_of_what_its_names_share(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = Place(str(tmp_path), Storage())
-    place.put({f"{folder}/a-{n:03d}.tar": b"x" for folder in "st" for n in range(20)})
-    asked: list[tuple[str, str, bool]] = []
-
-    def recording_list(fs: AbstractFileSystem, folder: str, stem: str, *, deep: bool) -> object:
-        asked.append((folder, stem, deep))
-        return list_files(fs, folder, stem, deep=deep)
-
-    monkeypatch.setattr("pipeline.inputs.find.list_files", recording_list)
-    plan(webdataset(f"{tmp_path}/s/a-{{000..019}}.tar"), place)
-    assert asked == [(f"{tmp_path}/s", "a-0", False)]
-    asked.clear()
-    plan(webdataset(f"{tmp_path}/{{s,t}}/a-{{000..009}}.tar"), place)
-    # Both at once, so that either may be asked for first.
-    assert sorted(asked) == [(f"{tmp_path}/{folder}", "a-00", False) for folder in "st"]
-
-
-def test_folders_of_a_range_are_listed_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = Place(str(tmp_path), Storage())
-    place.put({f"{folder}/a.tar": b"x" for folder in ("00", "01", "02")})
-    together = threading.Barrier(3)
-
-    def list_together(fs: AbstractFileSystem, folder: str, stem: str, *, deep: bool) -> object:
-        together.wait(timeout=60)
-        return list_files(fs, folder, stem, deep=deep)
-
-    monkeypatch.setattr("pipeline.inputs.find.list_files", list_together)
-    planned = plan(webdataset(f"{tmp_path}/{{02..00}}/a.tar"), place)
-    assert names(planned) == ["00/a.tar", "01/a.tar", "02/a.tar"]
 
 
 def test_missing_shards_of_a_range_are_counted_and_named(place: Place) -> None:
