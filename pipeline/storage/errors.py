@@ -19,6 +19,8 @@ from schemas.errors import BadStorage, MissingFile, UnreadableFile
 
 # A URL may carry a user and a password, which no message may.
 _USER_PART = re.compile(r"://[^/@\s]*@")
+# Answers that speak of credentials, as ExpiredToken does, and are no PermissionError of s3fs.
+_OF_CREDENTIALS = {"InvalidToken", "RequestExpired", "TokenRefreshRequired"}
 _ARCHIVED = "InvalidObjectState"  # S3's answer for an object that must be restored to be read
 
 
@@ -74,12 +76,18 @@ def translated(fs: AbstractFileSystem, path: str, verb: str) -> Iterator[None]:
         got = _with_notes("an answer that is no XML", error)
         raise OSError(errno.EIO, f"{uri} could not be {verb}: {got}") from error
     except OSError as error:
-        # What is left is the storage's own trouble, after all retries: say at which object.
-        got = _with_notes(str(s3_code(error) or error.strerror or error), error)
-        raise OSError(error.errno, f"{uri} could not be {verb}: {got}") from error
+        raise _what_is_left(fs, uri, verb, error) from error
 
 
-def _refused(fs: AbstractFileSystem, uri: str, verb: str, error: PermissionError) -> BadStorage:
+def _what_is_left(fs: AbstractFileSystem, uri: str, verb: str, error: OSError) -> Exception:
+    """Return what is left: wrong credentials, or trouble that all retries did not mend."""
+    if s3_code(error) in _OF_CREDENTIALS:
+        return _refused(fs, uri, verb, error)
+    got = _with_notes(str(s3_code(error) or error.strerror or error), error)
+    return OSError(error.errno, f"{uri} could not be {verb}: {got}")
+
+
+def _refused(fs: AbstractFileSystem, uri: str, verb: str, error: OSError) -> BadStorage:
     """Return the error of a refusal: of one file where that is sure, else of the storage."""
     what, code = f"storage that may not be {verb}", s3_code(error)
     if code == _ARCHIVED:

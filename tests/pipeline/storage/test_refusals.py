@@ -1,15 +1,18 @@
 """Storage that refuses, is not there or does not answer: what is said of it, and no secret."""
 
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from botocore.exceptions import (
+    ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
     ReadTimeoutError,
 )
+from s3fs.errors import translate_boto_error
 
 from pipeline.storage.files import (
     check_writable,
@@ -22,7 +25,7 @@ from pipeline.storage.files import (
 )
 from pipeline.storage.place import Place
 from pipeline.storage.stored_file import open_file
-from schemas.errors import BadStorage, MissingFile
+from schemas.errors import BadStorage, MissingFile, UnreadableFile
 from schemas.job.storage import Storage
 from tests.made.servers.s3 import SECRET, Bucket, free_port, serve_denials, storage_at
 
@@ -81,6 +84,24 @@ def test_a_bucket_policy_that_denies_objects_is_named(bucket: Bucket) -> None:
         Place.open(uri, bucket.storage).read()
     with pytest.raises(BadStorage, match=f"may not be written(.|\n)*{bucket.uri}/out"):
         check_writable(f"{bucket.uri}/out", bucket.storage)
+
+
+@pytest.mark.parametrize(
+    "code", ["ExpiredToken", "InvalidToken", "RequestExpired", "TokenRefreshRequired"]
+)
+def test_credentials_that_have_expired_are_wrong_input_whichever_word_the_server_has(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs, path = open_filesystem("s3://bucket/a", storage_at("http://host:1"))
+    answer: Any = {"Error": {"Code": code, "Message": "a token"}}
+
+    def cat_file(path: str, **options: object) -> bytes:
+        raise translate_boto_error(ClientError(answer, "GetObject"))
+
+    monkeypatch.setattr(fs, "cat_file", cat_file)
+    with pytest.raises(BadStorage, match=f"storage that may not be read(.|\n)*{code}") as raised:
+        read_bytes(fs, path)
+    assert not isinstance(raised.value, UnreadableFile)
 
 
 def test_an_endpoint_that_does_not_answer_is_named_without_its_password(
