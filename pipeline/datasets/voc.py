@@ -43,7 +43,8 @@ def _read_split(folder: Place, dataset: VocDataset) -> list[str]:
     """Return the image ids in order; a line is `2007_000033` or `/JPEGImages/2007_000033.jpg …`."""
     split = folder.below(dataset.split)
     lines = split.read().decode("utf-8").splitlines()
-    ids = sorted({PurePosixPath(line.split()[0]).stem for line in lines if line.strip()})
+    names = {PurePosixPath(line.split()[0]).name for line in lines if line.strip()}
+    ids = sorted({name.removesuffix(".jpg") for name in names})
     if not ids:
         raise BadInput("a split that lists no image", split.uri, "no line", "image ids")
     return ids

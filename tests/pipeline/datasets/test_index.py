@@ -148,6 +148,8 @@ def test_voc_splits_may_list_paths(tmp_path: Path) -> None:
     line = b"/JPEGImages/2007_1.jpg /SegmentationClassAug/2007_1.png\n\n"
     write(tmp_path / "ImageSets/Segmentation/trainaug.txt", line)
     assert _open(dataset, tmp_path / "index").images["image_id"].to_pylist() == ["2007_1"]
+    dotted = write_voc(tmp_path / "dotted", {"a.1": filled(LARGE), "a.2": filled(LARGE)})
+    assert _open(dotted, tmp_path / "other").images["image_id"].to_pylist() == ["a.1", "a.2"]
 
 
 def test_every_fault_of_a_voc_dataset_is_listed(tmp_path: Path) -> None:
