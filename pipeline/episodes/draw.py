@@ -122,13 +122,17 @@ def _absent(index: DatasetIndex, of_category: np.ndarray, kept: np.ndarray) -> n
 def held_out(index: DatasetIndex, share: float) -> np.ndarray:
     """Choose about a share of the images, by their ids alone: bool [images].
 
-    So an image stays on its side when others are added.
+    So an image stays on its side when others are added. Parts cut out of one photo, whose ids are
+    `photo@part`, are on one side; in an index from before it kept hashes they stay where they were.
     """
     limit = int(share * 2**64)
-    digests = (
-        hashlib.sha256(f"held out {image_id}".encode()).digest()
-        for image_id in index.images["image_id"].to_pylist()
+    columns = ("image_id", "crop_xyxy", "image_sha256")
+    rows = zip(*(index.images[name].to_pylist() for name in columns), strict=True)
+    photos = (
+        image_id.rpartition("@")[0] if crop and digest else image_id
+        for image_id, crop, digest in rows
     )
+    digests = (hashlib.sha256(f"held out {photo}".encode()).digest() for photo in photos)
     return np.array([int.from_bytes(digest[:8], "little") < limit for digest in digests], bool)
 
 

@@ -1,10 +1,12 @@
 """Episodes depend on their number alone, favour no category, and never repeat a pair early."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,7 +23,7 @@ from pipeline.episodes.draw import (
 )
 from pipeline.episodes.folds import split
 from schemas.errors import BadInput
-from schemas.job.dataset import Dataset
+from schemas.job.dataset import IMAGES_SCHEMA, Dataset
 from schemas.job.episode import EpisodeSettings
 from schemas.job.storage import Storage
 from tests.made.data.datasets import LARGE, SMALL, CocoFiles, filled, png, write, write_folder
@@ -167,6 +169,18 @@ def test_held_out_images_are_in_no_training_episode(index: DatasetIndex) -> None
         assert not out[[*images, episode.target_image]].any()
     assert np.array_equal(held_out(index, 0.3), out)
     assert not (out & ~held_out(index, 0.6)).any()
+
+
+def test_parts_cut_out_of_one_photo_are_held_out_together(index: DatasetIndex) -> None:
+    parts = [
+        {"image_id": f"2008_{photo}@{part}", "crop_xyxy": [0, 0, 9, 9], "image_sha256": str(photo)}
+        for photo in range(60)
+        for part in range(3)
+    ]
+    images = pa.Table.from_pylist(parts, schema=IMAGES_SCHEMA)
+    out = held_out(replace(index, images=images), 0.3).reshape(-1, 3)
+    assert 0 < out.any(axis=1).sum() < 60
+    assert np.array_equal(out.any(axis=1), out.all(axis=1))
 
 
 def test_categories_in_one_image_only_are_left_out_and_named(tmp_path: Path) -> None:
