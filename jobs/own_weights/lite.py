@@ -142,11 +142,10 @@ def kinds(
 
 def _trained(checkpoint: Path, training: list[Photo], held_out: str) -> Trained:
     """Read a checkpoint that was trained on these photos, and never on what is held out."""
-    from model.networks.lite.trunk import build_trunk
     from pipeline.lite.photos import check_origin, origin_of
     from pipeline.lite.weights import load_trained
 
-    trained = load_trained(checkpoint, build_trunk())
+    trained = load_trained(checkpoint)
     check_origin(trained.origin, origin_of(training, _names(held_out)), str(checkpoint))
     if trained.origin is None:
         typer.echo(

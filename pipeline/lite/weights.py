@@ -8,7 +8,7 @@ from torch import Tensor
 
 from model.checkpoints.state_dict import read_state_dict, save_weights
 from model.networks.lite.sam import QUERIES
-from model.networks.lite.trunk import LiteTrunk
+from model.networks.lite.trunk import published_trunk
 from model.training.lite import LiteNetworks
 from pipeline.lite.photos import Origin
 from pipeline.lite.train import LiteRecipe
@@ -41,14 +41,14 @@ class Trained:
     """None where an earlier version wrote the checkpoint."""
 
 
-def load_trained(checkpoint: Path, trunk: LiteTrunk) -> Trained:
-    """Read lite.pt. Raises BadWeights."""
+def load_trained(checkpoint: Path) -> Trained:
+    """Read lite.pt, onto the trunk as it is published. Raises BadWeights."""
     if not checkpoint.is_file():
         raise BadWeights(
             "a training that has not begun", str(checkpoint), "no such file", "lite.pt"
         )
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    networks = LiteNetworks(trunk)
+    networks = LiteNetworks(published_trunk())
     networks.load_state_dict(saved["average"], strict=False)
     networks.eval().requires_grad_(False)
     hours = saved["seconds"] / 3600

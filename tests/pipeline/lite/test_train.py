@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from model.networks.lite.trunk import build_trunk
+from model.networks.lite.sam import trunk_of
+from model.networks.lite.trunk import build_trunk, published_trunk
 from model.training.lite import LiteBatch
 from pipeline.lite.draw import Episodes
 from pipeline.lite.pictures import SIDE
 from pipeline.lite.tally import Tally
 from pipeline.lite.train import ADAPTING, LiteLearner, LiteRecipe, batch_of, steps_done
-from pipeline.lite.weights import published_state
+from pipeline.lite.weights import load_trained, published_state
 from tests.made.pixels.pictures import entry, filled
 
 CPU = torch.device("cpu")
@@ -78,6 +79,16 @@ def test_a_step_changes_what_learns_and_its_average_and_nothing_else(
         assert value.equal(again.learned()[key])
         assert learner.average[key].equal(again.average[key])
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_what_was_trained_is_scored_on_the_trunk_that_it_learned_on(tmp_path: Path) -> None:
+    """Clicks are answered from an image's own pixels, not from maps that were made beside."""
+    learner = LiteLearner(build_trunk(), replace(RECIPE, bank=3), CPU)
+    learner.save(tmp_path / "lite.pt")
+    found = trunk_of(load_trained(tmp_path / "lite.pt").networks.sam).state_dict()
+    published = published_trunk().state_dict()
+    assert found.keys() == published.keys()
+    assert all(found[name].equal(published[name]) for name in published)
 
 
 def test_miou_is_the_mean_over_categories_of_summed_overlaps() -> None:
