@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 from model.segmenter import Drawn
 from pipeline.images.decode import DAMAGE, displayed, displayed_size, orientation_of
 from pipeline.masks.coco import Entry, Instances, drawn_runs, read_instances, short_polygons
+from pipeline.masks.inside import check_inside
 from pipeline.masks.mask_file import MaskRead, described, named, read_mask, values_of
 from pipeline.masks.runs import filled, runs_of
 from schemas.errors import BadInput, BadReference
@@ -66,7 +67,7 @@ def draw(reference: Reference, size_HW: tuple[int, int], files: Files, where: st
         case CocoAnnotation() as annotation:
             read = _from_coco(annotation, reference, size_HW, files, where)
         case Box() | Points() | Scribbles() as annotation:
-            _check_inside(annotation, size_HW, where)
+            check_inside(annotation, size_HW, where)
             return Understood(annotation, _geometry(annotation, size_HW))
     mask_HW = read.mask_HW
     _check_size(mask_HW.shape, size_HW, where)
@@ -156,38 +157,6 @@ def _fill(annotation: Polygons, size_HW: tuple[int, int], where: str) -> np.ndar
         raise BadReference(
             "a reference polygon lies far outside its image", where, str(error), "pixels of it"
         ) from error
-
-
-def _check_inside(
-    annotation: Box | Points | Scribbles, size_HW: tuple[int, int], where: str
-) -> None:
-    """Points and strokes must lie in the image; a box must overlap it."""
-    height, width = size_HW
-    match annotation:
-        case Box(xyxy=(left, top, right, bottom)):
-            outside = left >= width or top >= height or right <= 0 or bottom <= 0
-            got = f"the box {annotation.xyxy}"
-            if right <= 1 and bottom <= 1:
-                raise BadReference(
-                    "a reference box is smaller than a pixel",
-                    where,
-                    f"{got}; are these shares of the image?",
-                    "left, top, right, bottom in pixels",
-                )
-        case Points(points=points):
-            bad = [(x, y) for x, y in points if not (0 <= x < width and 0 <= y < height)]
-            outside, got = bool(bad), f"the points {bad[:5]}"
-        case Scribbles(strokes=strokes):
-            corners = [point for stroke in strokes for point in stroke]
-            bad = [(x, y) for x, y in corners if not (0 <= x < width and 0 <= y < height)]
-            outside, got = bool(bad), f"the stroke corners {bad[:5]}"
-    if outside:
-        raise BadReference(
-            "a reference annotation lies outside its image",
-            where,
-            got,
-            f"0 <= x < {width} and 0 <= y < {height}",
-        )
 
 
 def _from_coco(

@@ -17,7 +17,9 @@ State = Literal["unreviewed", "accepted", "rejected", "absent", "corrected", "re
 class Wanted(Spec):
     """Which labels a reviewer wants to see, and in which order."""
 
-    category_id: int | None = Field(default=None, description="Left out: every category.")
+    category_id: int | None = Field(
+        default=None, ge=0, lt=2**31, description="Left out: every category."
+    )
     show: Show = Field(default="masks", description="Labels with a mask, without one, or both.")
     state: State = "unreviewed"
     order: Order = "uncertain"

@@ -46,7 +46,7 @@ class Said(Spec):
     """A verdict as the page sends it."""
 
     image_id: str = Field(max_length=10_000)
-    category_id: int
+    category_id: int = Field(ge=0, lt=2**31)
     verdict: Verdict
     seconds: float = Field(default=0, ge=0, lt=1e6)
     runs: tuple[int, ...] = Field(

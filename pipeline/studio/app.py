@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,6 +27,7 @@ from pipeline.studio.teach import teach_addresses
 from pipeline.studio.trial_addresses import trial_addresses
 from pipeline.trial.trial import Trials
 from schemas.errors import BadInput, ImageRejected
+from schemas.faults import in_our_words
 
 PAGE = Path(__file__).parent / "page"
 KINDS = {
@@ -34,6 +36,7 @@ KINDS = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
+FAULTS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class _Opened:
             self._reopen()
             return work()
 
+        app.exception_handler(RequestValidationError)(_misunderstood)
         app.exception_handler(BadInput)(_told(400))
         app.exception_handler(Unknown)(_told(404))
         app.exception_handler(ImageRejected)(_told(404))
@@ -129,6 +133,16 @@ def _told(status: int) -> Callable[[Request, Exception], Response]:
         return JSONResponse({"detail": message}, status)
 
     return tell
+
+
+def _misunderstood(_: Request, error: Exception) -> Response:
+    """Say what is wrong with a request, without what was sent: JSON has no word for all of it."""
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        f"{'.'.join(map(str, fault['loc']))}: {in_our_words(fault)}" for fault in error.errors()
+    ]
+    said = "; ".join(faults[:FAULTS_SHOWN])
+    return JSONResponse({"detail": said.encode(errors="backslashreplace").decode()}, 422)
 
 
 def _page() -> APIRouter:

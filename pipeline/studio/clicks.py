@@ -16,7 +16,6 @@ from schemas.errors import BadInput
 from schemas.job.compute import Limits
 from schemas.job.method import Method, Vrp
 from schemas.job.networks import Sam
-from schemas.job.reference import Point
 from schemas.job.source import Source
 from schemas.job.storage import Storage
 from schemas.job.weights import random_seed, weights_of
@@ -28,12 +27,16 @@ if TYPE_CHECKING:
 EMBEDDED_KEPT = 16  # of 4 MB each, for SAM's published sizes; of `lite` up to 18
 
 
+Pixel = Annotated[float, Field(ge=-(2**31), le=2**31)]
+"""A place of a click: beside an image perhaps, but no infinity in SAM's float32."""
+
+
 class Asked(Spec):
     """Points on the object and off it, and a box around it, in pixels of the image."""
 
-    points: Annotated[tuple[Point, ...], Field(max_length=100)] = ()
+    points: Annotated[tuple[tuple[Pixel, Pixel], ...], Field(max_length=100)] = ()
     on: tuple[bool, ...] = ()
-    box: tuple[float, float, float, float] | None = None
+    box: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
 
     @model_validator(mode="after")
     def _asks(self) -> Self:

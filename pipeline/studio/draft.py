@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
+from pipeline.masks.inside import check_inside
 from pipeline.output.committed import read_committed
 from pipeline.output.earlier import may_be_earlier
 from pipeline.output.identity import is_claimed
@@ -172,12 +173,13 @@ class Draft:
             return known[one.kept]
         uri = self.collection.uri(one.image)
         annotation = one.annotation.model_dump(mode="json", exclude_defaults=True)
+        size_HW = self.collection.picture(one.image).size_HW
         if isinstance(one.annotation, Runs):
-            size_HW = self.collection.picture(one.image).size_HW
             what = "a drawn mask that is none"
             mask_HW = drawn_mask(one.annotation.runs, size_HW, what, one.category)
             annotation = {"type": "mask", "uri": self._beside.mask(one.category, mask_HW)}
         else:
+            check_inside(one.annotation, size_HW, f"{one.category} on {uri}")
             annotation["type"] = one.annotation.type
         return {"category": one.category, "image": self._image(uri), "annotation": annotation}
 

@@ -17,7 +17,7 @@ class Moved(Spec):
 
     min_score: float = Field(default=0, ge=0, le=1)
     min_stability: float = Field(default=0, ge=0, le=1)
-    min_area_px: int = Field(default=1, ge=1)
+    min_area_px: int = Field(default=1, ge=1, lt=2**31)
     min_presence: float | None = Field(default=None, ge=-1, le=1)
     precision: float | None = Field(default=None, gt=0, lt=1)
 

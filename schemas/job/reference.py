@@ -6,11 +6,11 @@ with (0, 0) the top-left corner of the top-left pixel.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
 from schemas.spec import Spec, Uri
 
-Point = tuple[float, float]
+Point = tuple[FiniteFloat, FiniteFloat]
 
 
 class MaskFile(Spec):
@@ -54,7 +54,7 @@ class Box(Spec):
     """A box around the object: left, top, right, bottom."""
 
     type: Literal["box"]
-    xyxy: tuple[float, float, float, float]
+    xyxy: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 
     @model_validator(mode="after")
     def _has_area(self) -> Self:
@@ -81,7 +81,7 @@ class Scribbles(Spec):
     strokes: Annotated[
         tuple[Annotated[tuple[Point, ...], Field(min_length=1)], ...], Field(min_length=1)
     ]
-    width_px: float = Field(default=8.0, gt=0, description="Brush width in image pixels.")
+    width_px: FiniteFloat = Field(default=8.0, gt=0, description="Brush width in image pixels.")
 
 
 class CocoAnnotation(Spec):
