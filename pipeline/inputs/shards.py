@@ -97,6 +97,21 @@ def list_images(
     return [(one.image_id, one.uri) for one in islice(images, most) if one.fault is None]
 
 
+def ids_begin_with(shard: Shard) -> str:
+    """Return what keeps the ids of a tar's, or a Parquet file's, images apart from others'."""
+    is_tar = shard.kind == "tar"
+    return f"{tar_stem(shard.name) if is_tar else shard.name.removesuffix(PARQUET_SUFFIX)}/"
+
+
+def list_ids(shard: Shard, source: Source, storage: Storage) -> Iterator[str]:
+    """Yield the ids of all rows that will come of a shard, rejected ones too; reads no pixels.
+
+    Raises as `read_units`.
+    """
+    images = _images(shard, source, storage, Limits(), lambda _: False)
+    return (image.image_id for image in images)
+
+
 def _check_done(
     shard: Shard, images: Iterator[EncodedImage], done: frozenset[int], known: KnownIds
 ) -> None:
@@ -189,11 +204,11 @@ def _read_tar(
 ) -> Iterator[EncodedImage]:
     _check_size(place, shard)
     ids = _Ids()
-    prefix = tar_stem(shard.name)
+    prefix = ids_begin_with(shard)
     with open_file(place.fs, place.path, shard.size_bytes) as file:
         for image in read_tar(file, shard.size_bytes, limits.max_bytes, wanted):
             uri = member_uri(shard.uri, image.member)
-            encoded = EncodedImage(f"{prefix}/{image.key}", uri, image.data, image.fault)
+            encoded = EncodedImage(f"{prefix}{image.key}", uri, image.data, image.fault)
             yield ids.made_unique(encoded, claims=image.fault is None)
 
 
@@ -206,7 +221,7 @@ def _read_parquet(
 ) -> Iterator[EncodedImage]:
     _check_size(place, shard)
     ids = _Ids()
-    prefix = f"{shard.name.removesuffix(PARQUET_SUFFIX)}/" if source.ids_restart else ""
+    prefix = ids_begin_with(shard) if source.ids_restart else ""
     with open_file(place.fs, place.path, shard.size_bytes) as file:
         for number, row in enumerate(read_parquet(file, source, shard.uri, wanted)):
             size = len(row.data or b"")

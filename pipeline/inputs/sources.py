@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +11,7 @@ from pipeline.inputs.address import PARQUET_SUFFIX, TAR_SUFFIXES, tar_stem
 from pipeline.inputs.coco_images import read_coco_images
 from pipeline.inputs.find import HIDDEN, OF_OUTPUT, find_files
 from pipeline.inputs.parquet_ids import check_files
+from pipeline.inputs.shards import ids_begin_with, list_ids
 from pipeline.inputs.tar import READING
 from pipeline.storage.place import Place
 from schemas.errors import BadInput, BadStorage, MissingFile
@@ -56,17 +57,21 @@ def plan_inputs(source: Source, storage: Storage, images_per_unit: int) -> Input
     """List the shards of a source, in the order of their names.
 
     Cheap: folders and patterns are listed, not opened; of Parquet files the footers are read, and
-    the ids of those that may share one. Raises BadStorage, MissingFile for a file that is listed
-    and not there, BadInput for inputs that are not what the source says.
+    of shards that may share an id their ids. Raises BadStorage, MissingFile for a file that is
+    listed and not there, BadInput for inputs that are not what the source says.
     """
     match source:
         case ImageFiles():
             return _plan_images(source, storage, images_per_unit)
         case WebDataset():
-            return _plan_files("tar", source.shards, storage, images_per_unit)
+            inputs = _plan_files("tar", source.shards, storage, images_per_unit)
+            _check_nested(inputs.shards, source, storage)
+            return inputs
         case ParquetImages():
             inputs = _plan_files("parquet", source.files, storage, images_per_unit)
             check_files(inputs.shards, source, storage)
+            if source.ids_restart:
+                _check_nested(inputs.shards, source, storage)
             return inputs
         case CocoImages():
             return _plan_coco(source, storage, images_per_unit)
@@ -132,6 +137,38 @@ def _plan_files(
         for file in found.files
     ]
     return Inputs(tuple(shards), sum(shard.size_bytes for shard in shards), found.passed_over)
+
+
+def _check_nested(
+    shards: Sequence[Shard], source: WebDataset | ParquetImages, storage: Storage
+) -> None:
+    """Refuse an image id of two shards: a.tar may hold b/1.jpg, and a/b.tar 1.jpg.
+
+    Only ids of shards that lie in a folder of another one's name are read.
+    """
+    by_start = {ids_begin_with(shard): shard for shard in shards}
+    inside: dict[str, set[str]] = {}
+    for start in by_start:
+        for folder in _folders(start[:-1]):
+            if folder in by_start:
+                inside.setdefault(folder, set()).add(start)
+    for outer, inner in inside.items():
+        held: dict[str, set[str]] = {}
+        for image_id in list_ids(by_start[outer], source, storage):
+            for folder in inner.intersection(_folders(image_id)):
+                held.setdefault(folder, set()).add(image_id)
+        for start, ids in held.items():
+            if both := ids.intersection(list_ids(by_start[start], source, storage)):
+                raise BadInput(
+                    "two shards that hold one image id",
+                    by_start[start].uri,
+                    f"{min(both)}, which {by_start[outer].uri} holds too",
+                    "another name for one of the two files",
+                )
+
+
+def _folders(path: str) -> Iterator[str]:
+    return (path[: at + 1] for at, character in enumerate(path) if character == "/")
 
 
 def renamed(shard: Shard, name: str) -> Shard:

@@ -163,6 +163,18 @@ def test_ids_of_their_own_in_each_file_are_accepted(folder: Place, ids: list[obj
     assert len(plan_shards(source, folder.storage, PER_UNIT)) == 2
 
 
+def test_a_file_in_the_folder_of_anothers_name_is_refused_where_both_hold_an_id(
+    folder: Place,
+) -> None:
+    source = PARQUET.model_copy(update={"files": folder.uri, "ids_restart": True})
+    for name, image_id in (("p", "q/cat"), ("p/q", "cat")):
+        buffer = io.BytesIO()
+        pq.write_table(rows([image_id], [b"A"], pa.binary()), buffer)
+        folder.put({f"{name}.parquet": buffer.getvalue()})
+    with pytest.raises(BadInput, match=r"q\.parquet(.|\n)*p/q/cat, which .*p\.parquet"):
+        plan_shards(source, folder.storage, PER_UNIT)
+
+
 def test_storage_that_fails_within_a_parquet_file_is_no_damage(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -187,3 +187,18 @@ def test_a_tar_larger_than_the_read_ahead_is_read_whole(bucket: Bucket) -> None:
     units = read(shard, source, place)
     assert [image.data for unit in units for image in unit.images] == [data for _, data in members]
     assert read(shard, source, place, done={0, 1})[0] == units[2]
+
+
+def test_a_shard_in_the_folder_of_anothers_name_is_refused_where_both_hold_an_id(
+    place: Place,
+) -> None:
+    def tar_with(*members: str) -> bytes:
+        return make_tar([(name, b"x") for name in members])
+
+    source = WebDataset(type="webdataset", shards=f"{place.uri}/t")
+    place.put({"t/images.tar": tar_with("001/cat.jpg"), "t/images/001.tar": tar_with("cat.jpg")})
+    with pytest.raises(BadInput, match=r"one image id(.|\n)*images/001/cat, which .*images.tar"):
+        plan_shards(source, place.storage, PER_UNIT)
+    place.put({"t/images.tar": tar_with("001/dog.jpg", "cat.jpg", "001.tar")})
+    shards = plan_shards(source, place.storage, PER_UNIT)
+    assert [shard.name for shard in shards] == ["images.tar", "images/001.tar"]
