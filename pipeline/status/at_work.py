@@ -2,7 +2,8 @@
 
 A run takes the next number below <output>/state/ in one conditional write, so that of two runs one
 has the lower number, and writes its file again every few seconds. Lower numbers come first: a run
-looks at those, and whether their beats go on. So no clocks are compared.
+looks at those, and whether their beats go on. Clocks of two machines are never trusted by less
+than a day.
 """
 
 import os
@@ -24,8 +25,8 @@ from schemas.record.at_work import AtWork
 BEAT_S = 10.0
 # Two beats and a slow storage; what beats no more after it has died.
 SILENT_S = 25.0
-# Clocks of two machines differ by less: a file this old needs no look for a beat.
-LONG_S = 600.0
+# Clocks of two machines differ by less, wrong time zones included: no look for so old a beat.
+OLD_S = 86_400.0
 LOOK_S = 1.0
 _NAME = re.compile(r"at-work-(\d{5,})\.json")
 
@@ -71,12 +72,17 @@ def find_working(
 def has_ended(record: AtWork) -> bool:
     """True where a run cannot be at work any more: its process is gone from here, or long silent.
 
-    False of a run on another machine that was seen of late, which may have died too.
+    False of a run on another machine that was seen within a day, which may have died too.
     """
-    machine, _, process = record.process.partition(" ")
-    if machine == _machine():
+    if is_of_here(record):
+        process = record.process.partition(" ")[2]
         return process != _process(int(process.partition("-")[0]))
-    return age_s(record.seen) > LONG_S
+    return age_s(record.seen) > OLD_S
+
+
+def is_of_here(record: AtWork) -> bool:
+    """True where this machine knows whether the run's process is alive."""
+    return record.process.partition(" ")[0] == _machine()
 
 
 def age_s(moment: str) -> float:

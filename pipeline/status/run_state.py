@@ -1,5 +1,7 @@
 """What runs left below <output>/state/ becomes what is known of the last: at work, lost, ended."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -7,11 +9,11 @@ from pydantic import ValidationError
 
 from pipeline.output.paths import ENDED, SUBMITTED
 from pipeline.status.at_work import (
-    LONG_S,
     SILENT_S,
     age_s,
     find_working,
     has_ended,
+    is_of_here,
     read_at_work,
 )
 from pipeline.storage.place import Place
@@ -20,6 +22,8 @@ from schemas.record.at_work import AtWork, Ended, Submitted
 from schemas.spec import Spec
 
 State = Literal["at work", "submitted", "done", "failed", "stopped", "lost", "unknown"]
+# A job that was sent begins within this, or is lost.
+BEGINS_S = 600.0
 OVER: frozenset[State] = frozenset(("done", "failed", "stopped", "lost", "unknown"))
 """States in which nothing comes any more unless somebody begins it."""
 Record = TypeVar("Record", bound=Spec)
@@ -37,17 +41,23 @@ class RunState:
     """The submitted job, where it was never seen at work: only its head may know more."""
 
 
-def read_run_state(output: Place) -> RunState:
+def read_run_state(output: Place, sleep: Callable[[float], None] = time.sleep) -> RunState:
     """Read an output's state: a listing and a few small files.
 
-    Takes up to SILENT_S where a run seemed at work of late and may have died. Raises BadStorage.
+    Takes up to SILENT_S where a run on another machine, by whose clock it was not seen just now,
+    was seen within a day: it may have died. Raises BadStorage.
     """
-    records = [record for record in read_at_work(output).values() if not has_ended(record)]
-    fresh = [record for record in records if age_s(record.seen) < SILENT_S]
-    working = fresh[0] if fresh else (find_working(output, "") if records else None)
+    ended = read_ended(output)
+    records = [
+        record
+        for record in read_at_work(output).values()
+        if not (has_ended(record) or _has_said_so(record, ended))
+    ]
+    fresh = [one for one in records if is_of_here(one) or abs(age_s(one.seen)) < SILENT_S]
+    working = fresh[0] if fresh else (find_working(output, "", sleep=sleep) if records else None)
     if working is not None:
         return _at_work(working)
-    ended = read_ended(output)
+    ended = read_ended(output) if records else ended  # a run that was waited for may have ended
     submitted = _read(output.below(SUBMITTED), Submitted)
     silent = list(read_at_work(output).values())
     last = max(silent, key=lambda record: record.seen, default=None)
@@ -70,6 +80,11 @@ def read_ended(output: Place) -> Ended | None:
     return _read(output.below(ENDED), Ended)
 
 
+def _has_said_so(record: AtWork, ended: Ended | None) -> bool:
+    """True of a run that ended; False of a later try of the same job."""
+    return ended is not None and ended.run == record.run and ended.at >= record.begun
+
+
 def _newer(submitted: Submitted, ended: Ended | None, last: AtWork | None) -> bool:
     """True where the submitted job has neither begun nor ended, as far as storage tells."""
     begun = last is not None and last.run == submitted.run
@@ -90,7 +105,7 @@ def _at_work(record: AtWork) -> RunState:
 
 def _submitted(job: Submitted) -> RunState:
     told = f"{job.run}, sent {job.at}"
-    if age_s(job.at) < LONG_S:
+    if age_s(job.at) < BEGINS_S:
         says = f"submitted: {told}, has not begun yet"
         return RunState("submitted", job.run, says, job)
     says = f"lost: {told}, was never seen at work; {goes_on(job.kind)}"

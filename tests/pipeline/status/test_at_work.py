@@ -118,9 +118,6 @@ def test_a_run_whose_process_was_killed_here_is_no_obstacle_at_all(place) -> Non
     subprocess.run([sys.executable, "-c", script], env=environment, check=False)
     assert len(read_at_work(place)) == 1
 
-    def never(_: float) -> None:
-        raise AssertionError("nothing is to be waited for")
-
     assert find_working(place, own="label-2", sleep=never) is None
     assert read_run_state(place).state == "lost"
     presence = Presence(place, run="label-2", kind="label")
@@ -129,12 +126,39 @@ def test_a_run_whose_process_was_killed_here_is_no_obstacle_at_all(place) -> Non
     presence.end()
 
 
-def test_a_run_that_fell_silent_long_ago_is_lost(place) -> None:
-    put(place, *beat(1, 7, seen_s=3600))
-    found = read_run_state(place)
+def never(_: float) -> None:
+    raise AssertionError("nothing is to be waited for")
+
+
+@pytest.mark.parametrize(("seen_s", "sleep"), [(2 * 86_400, never), (3600, nothing)])
+def test_a_run_that_fell_silent_long_ago_is_lost(
+    seen_s: float, sleep: Callable[[float], None], place
+) -> None:
+    put(place, *beat(1, 7, seen_s=seen_s))
+    found = read_run_state(place, sleep)
     assert found.state == "lost"
     assert "label-1" in found.says
     assert "far" in found.says
+
+
+def test_a_run_is_at_work_by_its_beats_however_far_behind_its_machines_clock_is(place) -> None:
+    put(place, *beat(1, 7, seen_s=700))
+    assert find_working(place, own="label-2", sleep=beating(place, 1)) is not None
+    put(place, *beat(1, 7, seen_s=700))
+    assert read_run_state(place, beating(place, 1)).state == "at work"
+
+
+def test_a_run_that_died_is_lost_however_far_ahead_its_machines_clock_is(place) -> None:
+    put(place, *beat(1, 7, seen_s=-3600))
+    assert read_run_state(place, nothing).state == "lost"
+
+
+def test_a_run_that_has_said_how_it_ended_is_not_waited_for_and_its_next_try_is(place) -> None:
+    put(place, *beat(1, 7, seen_s=700))
+    put(place, "ended", Ended(run="label-1", kind="label", at=ago(600), outcome="stopped", said=""))
+    assert read_run_state(place, never).state == "stopped"
+    put(place, "ended", Ended(run="label-1", kind="label", at=ago(1100), outcome="failed", said=""))
+    assert read_run_state(place, beating(place, 1)).state == "at work"
 
 
 @pytest.mark.parametrize(
