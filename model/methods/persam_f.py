@@ -20,7 +20,7 @@ from model.methods.prompted_sam import PromptedNetworks, PromptedSam, Prompts, b
 from model.methods.search import Search, find_objects, nothing_of
 from model.segmenter import PLAIN, LoadedReference, Prediction, StudyOptions
 from schemas.job.method import PersamF, presence_threshold
-from schemas.job.reference import Points, Scribbles
+from schemas.job.reference import Box
 
 
 class PersamFSegmenter:
@@ -104,8 +104,8 @@ class PersamFSegmenter:
         """
         scales = []
         for reference in references:
-            partial = isinstance(reference.annotation, Points | Scribbles)
-            if partial or reference.category_id != target.category_id:
+            whole = reference.shows_whole or isinstance(reference.annotation, Box)
+            if not whole or reference.category_id != target.category_id:
                 continue
             size_HW = (reference.image_HW3.shape[0], reference.image_HW3.shape[1])
             features = self._encoder.encode([reference.image_HW3])

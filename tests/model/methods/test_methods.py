@@ -2,6 +2,7 @@
 there is none."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,7 @@ def test_persam_f_learns_scales_from_masks_and_boxes_alone(
     references = [
         reference(1, 1, points), reference(1, 2, strokes),
         reference(2, 1, points), reference(2, 2, box), reference(2, 3),
+        replace(reference(2, 4), of_strokes=True),  # as an evaluation simulates them
     ]  # fmt: skip
     found = build_segmenter(method("persam_f"), references, "cpu", "fp32")
     assert isinstance(found, PersamFSegmenter)
