@@ -40,9 +40,12 @@ def write_metrics(folder: Place, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def read_metrics(folder: Place) -> list[dict[str, Any]]:
-    """Return a run's rows by step; of two parts that hold a step, the later one counts."""
+    """Return a run's rows by step; of two parts that hold a step, the later one counts.
+
+    A hidden file is what a kill left of a part.
+    """
     rows: dict[int, dict[str, Any]] = {}
-    for name in sorted(folder.below(METRICS).files()):
+    for name in sorted(n for n in folder.below(METRICS).files() if not n.startswith(".")):
         part = from_parquet(folder.below(f"{METRICS}/{name}").read())
         rows |= {row["step"]: row for row in part.to_pylist()}
     return [rows[step] for step in sorted(rows)]

@@ -154,6 +154,7 @@ def test_steps_done_again_after_a_kill_are_in_the_metrics_once(tmp_path: Path):
     write_metrics(folder, [a_row(2, 0.7), a_row(3, 0.6)])
     write_metrics(folder, [a_row(2, 0.7)])  # from the checkpoint after step 1, once more
     write_metrics(folder, [a_row(3, 0.6)])
+    folder.below("metrics/.00000004.parquet.0123abcd.tmp").create(b"PAR1, and no more")
     assert [row["step"] for row in read_metrics(folder)] == [0, 1, 2, 3]
     names = sorted(path.name for path in (tmp_path / "tensorboard").iterdir())
     assert len(names) == 3
