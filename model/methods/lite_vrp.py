@@ -3,7 +3,7 @@
 Letters beyond those of model/segmenter.py: P pairs of an image and a category, image by image.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, pairwise
@@ -119,12 +119,7 @@ class LiteVrpSegmenter:
         best = {c: best_of(networks.best, len(own)) for c, own in of_category.items()}
         asked = {c: (best[c] or len(own), best[c] is None) for c, own in of_category.items()}
         self._groups = [
-            self._group(
-                {c: of_category[c] for c in alike[first : first + CATEGORIES_PER_PASS]}, best
-            )
-            for way in sorted(set(asked.values()))
-            for alike in [[c for c in of_category if asked[c] == way]]
-            for first in range(0, len(alike), CATEGORIES_PER_PASS)
+            self._group({c: of_category[c] for c in together}, best) for together in _passes(asked)
         ]
         kinds = {c: kind_RK for group in self._groups for c, kind_RK in group.kinds.items()}
         self._kinds = KindSignals(networks.kinds, kinds) if self._judged else None
@@ -239,6 +234,14 @@ class LiteVrpSegmenter:
         trunk, kinds = self._networks.trunk, self._networks.kinds
         kind_RK = kinds_of_references(kinds, trunk, images, mask_Rhw, maps.high_BChw)
         return _Step(studied, mask_Rhw, look_RC, kind_RK)
+
+
+def _passes(asked: Mapping[int, tuple[int, bool]]) -> Iterator[list[int]]:
+    """Yield the categories that images are asked for together: alike, and not too many at once."""
+    for way in sorted(set(asked.values())):
+        alike = [category_id for category_id, own in asked.items() if own == way]
+        for first in range(0, len(alike), CATEGORIES_PER_PASS):
+            yield alike[first : first + CATEGORIES_PER_PASS]
 
 
 def _as_studied(reference: LoadedReference, groups: Sequence[Group]) -> LoadedReference:
