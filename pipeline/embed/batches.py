@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from model.halves import Halves, without_frames
 from model.networks.device import is_out_of_memory
 from schemas.errors import ImageRejected
 
@@ -20,28 +21,16 @@ class Batches:
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._most: int | None = None
+        self._halves = Halves(self._tried)
 
     def embed(self, images: Sequence[np.ndarray]) -> list[np.ndarray | ImageRejected]:
         """Embed a batch; an image that does not fit alone is rejected, all other faults rise."""
-        most = self._most
-        step = most or max(1, len(images))
-        parts = [images[first : first + step] for first in range(0, len(images), step)]
-        outcomes = [one for part in parts for one in self._part(part)]
-        if any(isinstance(one, ImageRejected) for one in outcomes):
-            self._most = most  # it was that image, and not how many there were
-        return outcomes
+        return self._halves.answers(images)
 
-    def _part(self, images: Sequence[np.ndarray]) -> list[np.ndarray | ImageRejected]:
+    def _tried(self, images: Sequence[np.ndarray]) -> list[np.ndarray] | Exception:
         try:
-            return list(self._embedder.embed(images))
+            return self._embedder.embed(images)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            said = f"{type(error).__name__}: {error}"
-        # Only here has the fault let go of all that the call had in memory.
-        if len(images) == 1:
-            return [ImageRejected("out-of-memory", said)]
-        half = len(images) // 2
-        self._most = min(self._most or len(images), len(images) - half)
-        return [*self._part(images[:half]), *self._part(images[half:])]
+            return without_frames(error)
