@@ -5,8 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from model.halves import Halves, without_frames
 from model.networks.device import is_out_of_memory
+from model.networks.halves import Halves, without_frames
 from schemas.errors import ImageRejected
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.halves import Halves, without_frames
+from model.networks.halves import Halves, without_frames
 from model.segmenter import Beginner, Prediction, Segmenter
 from schemas.errors import ImageRejected
 
