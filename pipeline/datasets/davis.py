@@ -1,9 +1,8 @@
 """Read DAVIS into a listing: frames in their order, and an object's mask in each."""
 
-import hashlib
-import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -11,10 +10,9 @@ from PIL import Image
 
 from pipeline.datasets.folder import foreground
 from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
-from pipeline.datasets.measure import check_image
-from pipeline.images.decode import UNREADABLE
+from pipeline.datasets.measure import check_image, numbers_in, read_mask
 from pipeline.storage.place import Place
-from schemas.errors import BadInput, MissingFile
+from schemas.errors import BadInput
 from schemas.job.dataset import DavisDataset
 from schemas.job.storage import Storage
 
@@ -98,7 +96,7 @@ def _read_frame(root: Place, name: str, year: int) -> Frame:
         return frame
     if not number.isdecimal():
         return Problem(name, image.uri, "bad-annotation", "a frame whose name is no number")
-    read = _read_values(annotation, name, year)
+    read = read_mask(annotation, name, partial(_values_in, year=year))
     if isinstance(read, Problem):
         return read
     values_HW, mask_sha256 = read
@@ -111,17 +109,8 @@ def _read_frame(root: Place, name: str, year: int) -> Frame:
     return replace(frame, sequence=sequence, frame=int(number)), shown, mask_sha256
 
 
-def _read_values(annotation: Place, name: str, year: int) -> tuple[np.ndarray, str] | Problem:
-    """Return the object of each pixel, uint8 [H, W], and the sha256; of 2016 all objects are 1."""
-    try:
-        data = annotation.read()
-        with Image.open(io.BytesIO(data)) as png:
-            if year == 2017 and png.mode not in ("P", "L"):
-                message = f"mode {png.mode}, not the object numbers of mode P or L"
-                return Problem(name, annotation.uri, "unreadable-mask", message)
-            values_HW = np.asarray(png) if year == 2017 else foreground(png).astype(np.uint8)
-            return values_HW, hashlib.sha256(data).hexdigest()
-    except MissingFile as error:
-        return Problem(name, annotation.uri, "missing-mask", error.got)
-    except UNREADABLE as error:
-        return Problem(name, annotation.uri, "unreadable-mask", str(error))
+def _values_in(annotation: Image.Image, year: int) -> np.ndarray:
+    """Return the object of each pixel, uint8 [H, W]; of 2016 all objects are 1."""
+    if year == 2017:
+        return numbers_in(annotation, "object")
+    return foreground(annotation).astype(np.uint8)

@@ -1,8 +1,10 @@
-"""Read an image's displayed size from its first bytes, or say what is wrong with it."""
+"""Read an image's displayed size, or a mask's file, or say what is wrong with it."""
 
 import hashlib
 import io
+from collections.abc import Callable
 
+import numpy as np
 from PIL import Image
 
 from pipeline.datasets.listing import ImageRow, Problem
@@ -47,6 +49,31 @@ def check_image(image: Place, image_id: str) -> ImageRow | Problem:
         return size_HW
     digest = hashlib.sha256(data).hexdigest()
     return ImageRow(image_id, image.uri, *size_HW, image_bytes=len(data), image_sha256=digest)
+
+
+def read_mask(
+    mask: Place, image_id: str, pixels_of: Callable[[Image.Image], np.ndarray]
+) -> tuple[np.ndarray, str] | Problem:
+    """Return what is made of a mask's file, [H, W], and the file's sha256, or what is wrong.
+
+    pixels_of raises ValueError for an image that is no such mask.
+    """
+    try:
+        data = mask.read()
+    except MissingFile as error:
+        return Problem(image_id, mask.uri, "missing-mask", error.got)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return pixels_of(image), hashlib.sha256(data).hexdigest()
+    except UNREADABLE as error:
+        return Problem(image_id, mask.uri, "unreadable-mask", str(error))
+
+
+def numbers_in(mask: Image.Image, what: str) -> np.ndarray:
+    """Return the number of each pixel, uint8 [H, W], as palette masks have them; of `what`."""
+    if mask.mode not in ("P", "L"):
+        raise ValueError(f"mode {mask.mode}, not the {what} numbers of mode P or L")
+    return np.asarray(mask)
 
 
 def _measured(data: bytes, image: Place, image_id: str) -> tuple[int, int] | Problem:

@@ -1,18 +1,15 @@
 """Read VOC images and index PNGs into a listing: one row per image and class value in its PNG."""
 
-import hashlib
-import io
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from pipeline.datasets.listing import LIST_THREADS, ImageRow, Listing, ObjectRow, Problem
-from pipeline.datasets.measure import check_image
-from pipeline.images.decode import UNREADABLE
+from pipeline.datasets.measure import check_image, numbers_in, read_mask
 from pipeline.storage.place import Place
-from schemas.errors import BadInput, MissingFile
+from schemas.errors import BadInput
 from schemas.job.dataset import VocDataset
 from schemas.job.storage import Storage
 
@@ -55,7 +52,7 @@ def _read_pair(image_id: str, folder: Place, dataset: VocDataset) -> ImageOrProb
     image = check_image(folder.below(f"{dataset.images}/{image_id}.jpg"), image_id)
     if isinstance(image, Problem):
         return image
-    read = _read_classes(mask, image_id)
+    read = read_mask(mask, image_id, partial(numbers_in, what="class"))
     if isinstance(read, Problem):
         return read
     values_HW, mask_sha256 = read
@@ -75,19 +72,3 @@ def _read_pair(image_id: str, folder: Place, dataset: VocDataset) -> ImageOrProb
         for value in values
     ]  # fmt: skip
     return image, rows
-
-
-def _read_classes(mask: Place, image_id: str) -> tuple[np.ndarray, str] | Problem:
-    """Return the class of each pixel, uint8 [H, W], and the sha256 of the file."""
-    try:
-        data = mask.read()
-    except MissingFile as error:
-        return Problem(image_id, mask.uri, "missing-mask", error.got)
-    try:
-        with Image.open(io.BytesIO(data)) as classes:
-            if classes.mode in ("P", "L"):
-                return np.asarray(classes), hashlib.sha256(data).hexdigest()
-            message = f"mode {classes.mode}, not the class numbers of mode P or L"
-            return Problem(image_id, mask.uri, "unreadable-mask", message)
-    except UNREADABLE as error:
-        return Problem(image_id, mask.uri, "unreadable-mask", str(error))

@@ -14,8 +14,8 @@ def click_addresses(clicks: Clicks, review: Review | None, draft: Draft | None) 
 
         @router.post("/labels/{label}/click")
         def on_label(label: int, asked: Asked) -> dict[str, list[int]]:
-            review.picture(label)  # raises where another image lies by now; else it is kept
-            return {"runs": clicks.runs(review.row(label)["uri"], asked)}
+            row = review.row(label)
+            return {"runs": clicks.runs(row["uri"], asked, (row["height"], row["width"]))}
 
     if draft is not None:
 

@@ -56,13 +56,13 @@ class Clicks:
         self._embedded = lru_cache(EMBEDDED_KEPT)(self._embed)
         self._lock = threading.Lock()
 
-    def runs(self, uri: str, asked: Asked) -> list[int]:
+    def runs(self, uri: str, asked: Asked, label_HW: tuple[int, int] | None = None) -> list[int]:
         """Return the mask as run lengths down the columns.
 
-        Raises ImageRejected, BadWeights.
+        Raises ImageRejected, of a label's image for another size too, and BadWeights.
         """
         with self._lock:  # one model, and as many threads as torch wants
-            image = self._embedded(uri)
+            image = self._embedded(uri, label_HW)
             mask_HW = self._loaded().mask(image, asked.points, asked.on, asked.box)
         return run_lengths(encode_rle(mask_HW)["counts"])
 
@@ -80,8 +80,8 @@ class Clicks:
 
         threading.Thread(target=load, daemon=True).start()
 
-    def _embed(self, uri: str) -> Embedded:
-        pixels_HW3 = read_pixels(uri, self._storage, self._source, self._limits)
+    def _embed(self, uri: str, label_HW: tuple[int, int] | None) -> Embedded:
+        pixels_HW3 = read_pixels(uri, self._storage, self._source, self._limits, label_HW)
         return self._loaded().embed(pixels_HW3)
 
     def _loaded(self) -> ClickedSam:
